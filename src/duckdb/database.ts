@@ -19,7 +19,11 @@ export interface DatabaseOptions {
  * Time zone is UTC, so that no answer depends on the machine's zone.
  */
 export class Database {
-  private constructor(private readonly instance: DuckDBInstance) {}
+  private readonly instance: DuckDBInstance;
+
+  private constructor(instance: DuckDBInstance) {
+    this.instance = instance;
+  }
 
   static async open(options: DatabaseOptions = {}): Promise<Database> {
     const config: Record<string, string> = {
