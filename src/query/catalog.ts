@@ -1,0 +1,55 @@
+/**
+ * What the query layer asks of a lake: pinned, immutable snapshots whose views are SQL relations.
+ * The lake implements these interfaces; a test may implement them over a folder of Parquet files.
+ */
+
+/** One column of a view, structurally the compiler's own description of it. */
+export interface ViewColumn {
+  readonly name: string;
+  /** The FHIRPath expression the column was compiled from. */
+  readonly path: string;
+  readonly fhirType: string | undefined;
+  /** The DuckDB type of the column as the relation yields it: `VARCHAR`, `DECIMAL(18,2)`, `DATE[]`, … */
+  readonly sqlType: string;
+  /** True when the column holds a list; its `sqlType` then ends in `[]`. */
+  readonly collection: boolean;
+  readonly description: string | undefined;
+}
+
+/** A view as one snapshot holds it. */
+export interface SnapshotView {
+  readonly name: string;
+  readonly columns: readonly ViewColumn[];
+  /** A parenthesised SELECT, to stand after FROM, that yields `_lake_key` and then the columns. Trusted SQL text. */
+  readonly relation: string;
+  /** `building` when the snapshot does not hold the rows of this view yet: reading it is refused with a retry hint. */
+  readonly state: "ready" | "building";
+  readonly rowCount: number;
+  /** The FHIR resource type the view selects from. */
+  readonly resource: string;
+  readonly description?: string;
+}
+
+/** What a list of snapshots shows of each. */
+export interface SnapshotSummary {
+  readonly id: number;
+  /** ISO 8601 instant in UTC at which the snapshot was committed: the as-of of every answer from it. */
+  readonly committedAt: string;
+}
+
+/** A snapshot held open for reading: its files stay until `release` is called. */
+export interface SnapshotReader extends SnapshotSummary {
+  readonly views: ReadonlyMap<string, SnapshotView>;
+  /** Gives the snapshot back; calling it again does nothing. */
+  release(): void;
+}
+
+/** The snapshots of one lake. */
+export interface LakeCatalog {
+  /** The newest snapshot, or undefined while the lake has none. */
+  latest(): Promise<SnapshotReader | undefined>;
+  /** The snapshot of that number. Fails with kind `not-found` when it never existed or is no longer kept. */
+  at(id: number): Promise<SnapshotReader>;
+  /** The readable snapshots, newest first. */
+  snapshots(): Promise<readonly SnapshotSummary[]>;
+}

@@ -1,0 +1,1 @@
+export type { LakeCatalog, SnapshotReader, SnapshotSummary, SnapshotView, ViewColumn } from "./catalog.js";
