@@ -1,0 +1,4 @@
+export { hashFile, syncDirectory, syncFile, writeNewFileSynced } from "./durable-file.js";
+export { notFound, storageFailure } from "./errors.js";
+export { LocalStore } from "./local-store.js";
+export type { ObjectEntry, ObjectStore } from "./object-store.js";

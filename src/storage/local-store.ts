@@ -1,0 +1,145 @@
+import { randomUUID } from "node:crypto";
+import type { Dirent } from "node:fs";
+import { link, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import path from "node:path";
+import { LakeError } from "#kernel";
+import { syncDirectory, syncFile, writeNewFileSynced } from "./durable-file.js";
+import { notFound, storageFailure } from "./errors.js";
+import type { ObjectEntry, ObjectStore } from "./object-store.js";
+
+const KEY = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[A-Za-z0-9._=-]+(?:\/[A-Za-z0-9._=-]+)*$/;
+
+function errno(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
+}
+
+/**
+ * A lake in a local folder. A new small object is written to staging, fsynced and linked into place (`link(2)` fails when the
+ * name exists and never shows a partial file); a large file is fsynced and renamed to its unique name; folders are fsynced
+ * before either is answered.
+ */
+export class LocalStore implements ObjectStore {
+  readonly location: string;
+
+  constructor(root: string) {
+    this.location = path.resolve(root);
+  }
+
+  private resolve(key: string): string {
+    if (!KEY.test(key)) {
+      throw new LakeError("invalid-input", "storage/bad-key", `'${key}' is not a valid object key.`);
+    }
+    return path.join(this.location, ...key.split("/"));
+  }
+
+  /** Creates the folders of a path and makes their names durable, from the root downwards. */
+  private async makeDirectory(dir: string): Promise<void> {
+    const first = await mkdir(dir, { recursive: true });
+    if (first === undefined) return;
+    let made = dir;
+    for (;;) {
+      await syncDirectory(path.dirname(made));
+      if (made === first) return;
+      made = path.dirname(made);
+    }
+  }
+
+  async putIfAbsent(key: string, bytes: Uint8Array): Promise<"created" | "exists"> {
+    const target = this.resolve(key);
+    const staged = path.join(this.location, "staging", `put-${randomUUID()}`);
+    try {
+      await this.makeDirectory(path.dirname(target));
+      await this.makeDirectory(path.dirname(staged));
+      await writeNewFileSynced(staged, bytes);
+      try {
+        await link(staged, target);
+      } catch (error) {
+        if (errno(error) === "EEXIST") return "exists";
+        throw error;
+      }
+      await syncDirectory(path.dirname(target));
+      return "created";
+    } catch (error) {
+      throw storageFailure("write", key, error);
+    } finally {
+      await rm(staged, { force: true }).catch(() => undefined);
+    }
+  }
+
+  async get(key: string): Promise<Uint8Array> {
+    try {
+      return await readFile(this.resolve(key));
+    } catch (error) {
+      if (error instanceof LakeError) throw error;
+      if (errno(error) === "ENOENT") throw notFound(key, error);
+      throw storageFailure("read", key, error);
+    }
+  }
+
+  async publish(localFile: string, key: string): Promise<void> {
+    const target = this.resolve(key);
+    try {
+      await syncFile(localFile);
+      await this.makeDirectory(path.dirname(target));
+      await rename(localFile, target);
+      await syncDirectory(path.dirname(target));
+    } catch (error) {
+      throw storageFailure("publish", key, error);
+    }
+  }
+
+  async localPath(key: string): Promise<string> {
+    const file = this.resolve(key);
+    try {
+      await stat(file);
+      return file;
+    } catch (error) {
+      if (errno(error) === "ENOENT") throw notFound(key, error);
+      throw storageFailure("read", key, error);
+    }
+  }
+
+  async *list(prefix: string): AsyncIterable<ObjectEntry> {
+    const slash = prefix.lastIndexOf("/");
+    const start = slash < 0 ? "" : prefix.slice(0, slash);
+    yield* this.walk(start, prefix);
+  }
+
+  private async *walk(folder: string, prefix: string): AsyncIterable<ObjectEntry> {
+    const dir = folder === "" ? this.location : this.resolve(folder);
+    let entries: Dirent[];
+    try {
+      entries = await readdir(dir, { withFileTypes: true });
+    } catch (error) {
+      if (errno(error) === "ENOENT") return;
+      throw storageFailure("list", folder, error);
+    }
+    for (const entry of entries) {
+      const key = folder === "" ? entry.name : `${folder}/${entry.name}`;
+      if (entry.isDirectory()) {
+        if (key.startsWith(prefix) || prefix.startsWith(`${key}/`)) yield* this.walk(key, prefix);
+      } else if (entry.isFile() && key.startsWith(prefix)) {
+        const info = await stat(path.join(dir, entry.name)).catch(() => undefined);
+        if (info !== undefined) yield { key, sizeBytes: info.size, modifiedAtMs: info.mtimeMs };
+      }
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    try {
+      await rm(this.resolve(key), { force: true });
+    } catch (error) {
+      throw storageFailure("delete", key, error);
+    }
+  }
+
+  async stagingDirectory(label: string): Promise<string> {
+    const dir = path.join(this.location, "staging", `${label}-${randomUUID()}`);
+    try {
+      await mkdir(dir, { recursive: true });
+      return dir;
+    } catch (error) {
+      throw storageFailure("create", "staging", error);
+    }
+  }
+}
