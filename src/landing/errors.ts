@@ -1,0 +1,20 @@
+import { LakeError } from "#kernel";
+
+/** Codes of the errors this module throws. */
+export type LandingErrorCode =
+  | "landing/bad-manifest"
+  | "landing/unknown-version"
+  | "landing/no-manifest"
+  | "landing/bad-record"
+  | "landing/position-range"
+  | "landing/bad-field";
+
+/** A landing folder that holds something its own writer cannot have written. */
+export function corruptLanding(code: LandingErrorCode, message: string, cause?: unknown): LakeError {
+  return new LakeError("corrupt-data", code, message, { cause });
+}
+
+/** A value that has no place in a landing record; the caller must check before it appends. */
+export function badField(message: string): LakeError {
+  return new LakeError("internal", "landing/bad-field", message);
+}
