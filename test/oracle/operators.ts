@@ -1,0 +1,130 @@
+import {
+  addDecimals,
+  type DecimalValue,
+  divideDecimals,
+  integerQuotient,
+  makeDecimal,
+  multiplyDecimals,
+  negateDecimal,
+  remainder,
+} from "./decimal.js";
+import type { Item, UserFunction } from "./engine.js";
+import { equalItems, numberItem, OracleError, orderItems, type Value, worthOf } from "./values.js";
+
+/** The one item of a collection, undefined when empty. Throws when there are several. */
+export function single(items: readonly Item[], what: string): Item | undefined {
+  if (items.length > 1) throw new OracleError(`${what} takes one item, not ${items.length}`);
+  return items[0];
+}
+
+/** Equality of collections: item by item in order; undefined for empty. */
+export function equalCollections(a: readonly Item[], b: readonly Item[]): boolean | undefined {
+  if (a.length === 0 || b.length === 0) return undefined;
+  if (a.length !== b.length) return false;
+  const results = a.map((item, i) => equalItems(item, b[i]!));
+  if (results.includes(false)) return false;
+  return results.includes(undefined) ? undefined : true;
+}
+
+/** Whether `items` holds an item equal to `wanted`. */
+export function holds(items: readonly Item[], wanted: Item): boolean {
+  return items.some((item) => equalItems(item, wanted) === true);
+}
+
+/** First occurrences, in order. */
+export function distinctItems(items: readonly Item[]): Item[] {
+  const result: Item[] = [];
+  for (const item of items) if (!holds(result, item)) result.push(item);
+  return result;
+}
+
+const optional = <T>(value: T | undefined): T[] => (value === undefined ? [] : [value]);
+
+function binary(fn: (a: Item[], b: Item[]) => unknown): UserFunction {
+  return {
+    internalStructures: true,
+    arity: { 2: ["Any", "Any"] },
+    fn: (_input: Item[], a: Item[], b: Item[]) => fn(a, b),
+  };
+}
+
+function comparison(test: (order: number) => boolean): UserFunction {
+  return binary((a, b) => {
+    const [x, y] = [single(a, "a comparison"), single(b, "a comparison")];
+    if (x === undefined || y === undefined) return [];
+    const order = orderItems(x, y);
+    return order === undefined ? [] : [test(order)];
+  });
+}
+
+function operands(a: Item[], b: Item[]): [Value, Value] | undefined {
+  const [x, y] = [single(a, "arithmetic"), single(b, "arithmetic")];
+  const [v, w] = [x === undefined ? x : worthOf(x), y === undefined ? y : worthOf(y)];
+  return v === undefined || w === undefined ? undefined : [v, w];
+}
+
+/** Arithmetic on numbers; `keepsInteger` says that two integers give an integer. */
+function arithmetic(
+  compute: (a: DecimalValue, b: DecimalValue) => DecimalValue | undefined,
+  keepsInteger: boolean,
+): UserFunction {
+  return binary((a, b) => {
+    const values = operands(a, b);
+    if (values === undefined) return [];
+    const [x, y] = values;
+    if (x.kind !== "number" || y.kind !== "number")
+      throw new OracleError(`${x.kind} and ${y.kind} in arithmetic`);
+    const result = compute(x.value, y.value);
+    return result === undefined ? [] : [numberItem(result, keepsInteger && x.integer && y.integer)];
+  });
+}
+
+function add(a: Item[], b: Item[]): Item[] {
+  const values = operands(a, b);
+  if (values === undefined) return [];
+  const [x, y] = values;
+  if (x.kind === "string" && y.kind === "string") return [x.value + y.value];
+  if (x.kind !== "number" || y.kind !== "number") throw new OracleError(`${x.kind} + ${y.kind}`);
+  return [numberItem(addDecimals(x.value, y.value), x.integer && y.integer)];
+}
+
+function negate(input: Item[]): Item[] {
+  const item = single(input, "unary minus");
+  const value = item === undefined ? undefined : worthOf(item);
+  if (value === undefined) return [];
+  if (value.kind !== "number") throw new OracleError(`minus a ${value.kind}`);
+  return [numberItem(negateDecimal(value.value), value.integer)];
+}
+
+/** The operators of FHIRPath whose fhirpath.js form rounds, depends on the machine's zone, or sees extensions. */
+export const operatorFunctions: Record<string, UserFunction> = {
+  opEqual: binary((a, b) => optional(equalCollections(a, b))),
+  opUnequal: binary((a, b) => optional(equalCollections(a, b)).map((equal) => !equal)),
+  opLess: comparison((order) => order < 0),
+  opLessOrEqual: comparison((order) => order <= 0),
+  opGreater: comparison((order) => order > 0),
+  opGreaterOrEqual: comparison((order) => order >= 0),
+  opAdd: binary(add),
+  opSubtract: arithmetic((a, b) => addDecimals(a, negateDecimal(b)), true),
+  opMultiply: arithmetic(multiplyDecimals, true),
+  opDivide: arithmetic(divideDecimals, false),
+  opDivideInteger: arithmetic((a, b) => {
+    const quotient = integerQuotient(a, b);
+    return quotient === undefined ? undefined : makeDecimal(quotient, 0, "computed");
+  }, true),
+  opRemainder: arithmetic(remainder, true),
+  opNegate: {
+    internalStructures: true,
+    arity: { 1: ["Any"] },
+    fn: (_input: Item[], a: Item[]) => negate(a),
+  },
+  opUnion: binary((a, b) => distinctItems([...a, ...b])),
+  opIn: binary((a, b) => {
+    const item = single(a, "in");
+    return item === undefined ? [] : [holds(b, item)];
+  }),
+  opContains: binary((a, b) => {
+    const item = single(b, "contains");
+    return item === undefined ? [] : [holds(a, item)];
+  }),
+};

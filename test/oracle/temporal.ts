@@ -1,0 +1,140 @@
+/**
+ * Partial dates and times, compared and bounded as FHIRPath and the SQL on FHIR digest say. A missing zone is read as
+ * UTC; seconds and their fraction are one precision.
+ */
+
+export type TemporalKind = "date" | "dateTime" | "time";
+
+export interface Temporal {
+  readonly kind: TemporalKind;
+  readonly text: string;
+  /** Year, month, day, hour, minute (as many as written); hour and minute only for a time. */
+  readonly fields: readonly number[];
+  /** Seconds with their fraction, as digits without the point and the number of fraction digits. */
+  readonly seconds: { readonly coefficient: bigint; readonly scale: number } | undefined;
+  /** Minutes east of UTC; undefined when no zone is written. */
+  readonly zoneMinutes: number | undefined;
+}
+
+const dateTimePattern =
+  /^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T(?:(\d{2})(?::(\d{2})(?::(\d{2})(?:\.(\d+))?)?)?)?(Z|[+-]\d{2}:\d{2})?)?)?)?$/;
+const timePattern = /^T?(\d{2})(?::(\d{2})(?::(\d{2})(?:\.(\d+))?)?)?$/;
+
+function zoneOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (text === "Z") return 0;
+  const minutes = Number(text.slice(1, 3)) * 60 + Number(text.slice(4, 6));
+  return text.startsWith("-") ? -minutes : minutes;
+}
+
+function secondsOf(whole: string | undefined, fraction: string | undefined): Temporal["seconds"] {
+  if (whole === undefined) return undefined;
+  return { coefficient: BigInt(whole + (fraction ?? "")), scale: (fraction ?? "").length };
+}
+
+/** Parses FHIR's or FHIRPath's lexical form; undefined when `text` is not of it. */
+export function parseTemporal(text: string, kind: TemporalKind): Temporal | undefined {
+  const numbers = (parts: readonly (string | undefined)[]): number[] =>
+    parts.filter((part) => part !== undefined).map(Number);
+  if (kind === "time") {
+    const match = timePattern.exec(text);
+    if (match === null) return undefined;
+    const fields = numbers([match[1], match[2]]);
+    return { kind, text, fields, seconds: secondsOf(match[3], match[4]), zoneMinutes: undefined };
+  }
+  const match = dateTimePattern.exec(text);
+  if (match === null) return undefined;
+  const fields = numbers([match[1], match[2], match[3], match[4], match[5]]);
+  return { kind, text, fields, seconds: secondsOf(match[6], match[7]), zoneMinutes: zoneOf(match[8]) };
+}
+
+/** The fields moved to UTC. Values without a time part, or without minutes, are already taken as UTC. */
+function normalized(value: Temporal): readonly number[] {
+  const zone = value.zoneMinutes ?? 0;
+  const [year, month, day, hour, minute] = value.fields;
+  if (zone === 0 || hour === undefined || value.kind === "time") return value.fields;
+  const moved = new Date(Date.UTC(year!, month! - 1, day!, hour, (minute ?? 0) - zone));
+  moved.setUTCFullYear(moved.getUTCFullYear());
+  const fields = [
+    moved.getUTCFullYear(),
+    moved.getUTCMonth() + 1,
+    moved.getUTCDate(),
+    moved.getUTCHours(),
+    moved.getUTCMinutes(),
+  ];
+  return fields.slice(0, value.fields.length);
+}
+
+function compareSeconds(a: NonNullable<Temporal["seconds"]>, b: NonNullable<Temporal["seconds"]>): number {
+  const scale = Math.max(a.scale, b.scale);
+  const x = a.coefficient * 10n ** BigInt(scale - a.scale);
+  const y = b.coefficient * 10n ** BigInt(scale - b.scale);
+  return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/**
+ * Negative, zero or positive; undefined when the two agree as far as the less precise one goes, and one goes further.
+ * Throws nothing: a time and a date are never passed together.
+ */
+export function compareTemporals(a: Temporal, b: Temporal): number | undefined {
+  const [x, y] = [normalized(a), normalized(b)];
+  for (let i = 0; i < Math.max(x.length, y.length); i++) {
+    const [p, q] = [x[i], y[i]];
+    if (p === undefined || q === undefined) return undefined;
+    if (p !== q) return p - q;
+  }
+  if (a.seconds === undefined && b.seconds === undefined) return 0;
+  if (a.seconds === undefined || b.seconds === undefined) return undefined;
+  return compareSeconds(a.seconds, b.seconds);
+}
+
+const two = (n: number): string => String(n).padStart(2, "0");
+
+function daysInMonth(year: number, month: number): number {
+  return new Date(Date.UTC(year, month, 0)).getUTCDate();
+}
+
+function milliseconds(value: Temporal, high: boolean): string {
+  if (value.seconds === undefined) return high ? "59.999" : "00.000";
+  const digits = value.seconds.coefficient.toString().padStart(value.seconds.scale + 2, "0");
+  const whole = digits.slice(0, digits.length - value.seconds.scale);
+  const fraction = digits.slice(digits.length - value.seconds.scale).slice(0, 3);
+  return `${whole}.${fraction.padEnd(3, high ? "9" : "0")}`;
+}
+
+/** Lengths of the written forms, by number of digits asked for. */
+const cuts: Record<TemporalKind, Record<number, number>> = {
+  date: { 4: 4, 6: 7, 8: 10 },
+  dateTime: { 4: 4, 6: 7, 8: 10, 10: 13, 12: 16, 14: 19, 17: 23 },
+  time: { 2: 2, 4: 5, 6: 8, 9: 12 },
+};
+
+function zoneText(value: Temporal, high: boolean): string {
+  return /(Z|[+-]\d{2}:\d{2})$/.exec(value.text.slice(10))?.[0] ?? (high ? "-12:00" : "+14:00");
+}
+
+/**
+ * The earliest (or, with `high`, latest) moment that `value` may mean, at the full precision of its kind or at
+ * `precision` digits; undefined for a number of digits that the kind does not have.
+ */
+export function boundaryOf(
+  value: Temporal,
+  high: boolean,
+  precision: number | undefined,
+): string | undefined {
+  const full = { date: 8, dateTime: 17, time: 9 }[value.kind];
+  const digits = precision ?? full;
+  const cut = cuts[value.kind][digits];
+  if (cut === undefined) return undefined;
+  if (value.kind === "time") {
+    const [hour, minute] = value.fields;
+    return `${two(hour!)}:${two(minute ?? (high ? 59 : 0))}:${milliseconds(value, high)}`.slice(0, cut);
+  }
+  const [year, writtenMonth, writtenDay, hour, minute] = value.fields;
+  const month = writtenMonth ?? (high ? 12 : 1);
+  const day = writtenDay ?? (high ? daysInMonth(year!, month) : 1);
+  const date = `${String(year).padStart(4, "0")}-${two(month)}-${two(day)}`;
+  if (value.kind === "date" || cut <= 10) return date.slice(0, cut);
+  const time = `${two(hour ?? (high ? 23 : 0))}:${two(minute ?? (high ? 59 : 0))}:${milliseconds(value, high)}`;
+  return `${`${date}T${time}`.slice(0, cut)}${zoneText(value, high)}`;
+}
