@@ -1,5 +1,7 @@
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
 import { mapDuckDbError } from "./errors.js";
+import { quoteLiteral } from "./quote.js";
+import { ResultStream, throwIfCancelled } from "./result-stream.js";
 
 /** How one embedded DuckDB instance may use the machine. */
 export interface DatabaseOptions {
@@ -12,11 +14,19 @@ export interface DatabaseOptions {
   readonly threads?: number;
   /** Folder for spilling; without it a query over the memory limit fails instead of spilling. */
   readonly tempDirectory?: string;
+  /** True gives answers in the order of the files they come from, the same on every run; needed where bytes must repeat. */
+  readonly preserveInsertionOrder?: boolean;
+}
+
+/** How a statement may be cancelled. */
+export interface RunOptions {
+  /** Aborting it interrupts the statement, which then fails with `duckdb/interrupted`. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * One DuckDB instance with extension downloads off and row order not preserved (results are bags; ORDER BY where order matters).
- * Time zone is UTC, so that no answer depends on the machine's zone.
+ * One DuckDB instance with extension downloads off and, unless asked for, row order not preserved (results are bags; ORDER BY
+ * where order matters). Time zone is UTC, so that no answer depends on the machine's zone.
  */
 export class Database {
   private readonly instance: DuckDBInstance;
@@ -29,7 +39,7 @@ export class Database {
     const config: Record<string, string> = {
       autoinstall_known_extensions: "false",
       autoload_known_extensions: "false",
-      preserve_insertion_order: "false",
+      preserve_insertion_order: options.preserveInsertionOrder === true ? "true" : "false",
     };
     if (options.readOnly === true) config["access_mode"] = "READ_ONLY";
     if (options.memoryLimitBytes !== undefined) {
@@ -61,6 +71,19 @@ export class Database {
     }
   }
 
+  /**
+   * Closes the instance to the outside for good: from now on SQL may open no file but those named, install nothing and
+   * change no setting. A named file could still be written by COPY, so statements must be checked to be SELECTs as well.
+   */
+  async seal(readableFiles: readonly string[]): Promise<void> {
+    const files = readableFiles.map(quoteLiteral).join(", ");
+    await this.with(async (connection) => {
+      await connection.run(`SET allowed_paths = [${files}]`);
+      await connection.run("SET enable_external_access = false");
+      await connection.run("SET lock_configuration = true");
+    });
+  }
+
   close(): void {
     this.instance.closeSync();
   }
@@ -70,18 +93,16 @@ export class Database {
 export class Connection {
   /** The driver's own connection, for code inside this module only. */
   readonly raw: DuckDBConnection;
+  private readonly signals = new Set<AbortSignal>();
+  private readonly onAbort = () => this.interrupt();
 
   constructor(raw: DuckDBConnection) {
     this.raw = raw;
   }
 
   /** Runs a statement for its effect. Positional parameters are `$1`, `$2`, …  */
-  async run(sql: string, parameters: readonly DuckDBValue[] = []): Promise<void> {
-    try {
-      await this.raw.run(sql, [...parameters]);
-    } catch (error) {
-      throw mapDuckDbError(error);
-    }
+  async run(sql: string, parameters: readonly DuckDBValue[] = [], options: RunOptions = {}): Promise<void> {
+    await this.interruptible(options.signal, () => this.raw.run(sql, [...parameters]));
   }
 
   /**
@@ -91,12 +112,43 @@ export class Connection {
   async rows<Row = Record<string, unknown>>(
     sql: string,
     parameters: readonly DuckDBValue[] = [],
+    options: RunOptions = {},
   ): Promise<Row[]> {
+    const reader = await this.interruptible(options.signal, () =>
+      this.raw.runAndReadAll(sql, [...parameters]),
+    );
+    return reader.getRowObjectsJson() as Row[];
+  }
+
+  /**
+   * The result of a SELECT, computed while it is read. The connection is busy until the stream has ended or the connection
+   * is closed; aborting the signal interrupts the query at any time until then.
+   */
+  async stream(
+    sql: string,
+    parameters: readonly DuckDBValue[] = [],
+    options: RunOptions = {},
+  ): Promise<ResultStream> {
+    const { signal } = options;
+    signal?.addEventListener("abort", this.onAbort);
+    if (signal !== undefined) this.signals.add(signal);
+    throwIfCancelled(signal);
     try {
-      const reader = await this.raw.runAndReadAll(sql, [...parameters]);
-      return reader.getRowObjectsJson() as Row[];
+      return new ResultStream(await this.raw.stream(sql, [...parameters]), signal);
     } catch (error) {
       throw mapDuckDbError(error);
+    }
+  }
+
+  private async interruptible<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    throwIfCancelled(signal);
+    signal?.addEventListener("abort", this.onAbort);
+    try {
+      return await work();
+    } catch (error) {
+      throw mapDuckDbError(error);
+    } finally {
+      signal?.removeEventListener("abort", this.onAbort);
     }
   }
 
@@ -106,6 +158,8 @@ export class Connection {
   }
 
   close(): void {
+    for (const signal of this.signals) signal.removeEventListener("abort", this.onAbort);
+    this.signals.clear();
     this.raw.closeSync();
   }
 }

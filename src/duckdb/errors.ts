@@ -19,9 +19,16 @@ export function mapDuckDbError(error: unknown): LakeError {
     return new LakeError("unavailable", "duckdb/interrupted", "The query was cancelled.", { cause: error });
   }
   if (/^IO Error/i.test(text)) {
-    return new LakeError("unavailable", "duckdb/io", "The engine could not read or write a file of the lake.", {
-      cause: error,
-    });
+    return new LakeError(
+      "unavailable",
+      "duckdb/io",
+      "The engine could not read or write a file of the lake.",
+      {
+        cause: error,
+      },
+    );
   }
-  return new LakeError("internal", "duckdb/query-failed", "The engine refused or failed a statement.", { cause: error });
+  return new LakeError("internal", "duckdb/query-failed", "The engine refused or failed a statement.", {
+    cause: error,
+  });
 }

@@ -1,2 +1,7 @@
-export { Connection, Database, type DatabaseOptions } from "./database.js";
+export { encodeArrow } from "./arrow.js";
+export { type ColumnType, parseColumnType } from "./column-type.js";
+export { Connection, Database, type DatabaseOptions, type RunOptions } from "./database.js";
 export { mapDuckDbError } from "./errors.js";
+export { type ParquetRequest, writeParquet } from "./parquet.js";
+export { quoteIdentifier, quoteLiteral } from "./quote.js";
+export { ResultChunk, type ResultColumn, ResultStream } from "./result-stream.js";

@@ -1,0 +1,85 @@
+import { type DuckDBDataChunk, DuckDBListType, type DuckDBResult, type DuckDBType } from "@duckdb/node-api";
+import { LakeError } from "#kernel";
+import { type ColumnType, parseColumnType } from "./column-type.js";
+import { mapDuckDbError } from "./errors.js";
+import { TextReader } from "./vector-memory.js";
+
+/** Name and type of one column of a result, in result order. */
+export interface ResultColumn {
+  readonly name: string;
+  readonly type: ColumnType;
+}
+
+/** The type of a result column; an alias (JSON is stored as text) counts by its own name. */
+function columnType(type: DuckDBType): ColumnType {
+  if (type.alias !== undefined && type.alias !== "") return { kind: "other", name: type.alias };
+  if (type instanceof DuckDBListType) return { kind: "list", item: columnType(type.valueType) };
+  return parseColumnType(type.toString());
+}
+
+/** Some rows of a result, as DuckDB produced them (up to 2,048). Valid until the next chunk is asked for. */
+export class ResultChunk {
+  readonly rowCount: number;
+  /** The driver's own chunk, for code inside this module only. */
+  readonly raw: DuckDBDataChunk;
+
+  constructor(raw: DuckDBDataChunk) {
+    this.raw = raw;
+    this.rowCount = raw.rowCount;
+  }
+
+  /** The values of a VARCHAR column, null for NULL. */
+  texts(column: number): (string | null)[] {
+    return this.raw.getColumnValues(column) as (string | null)[];
+  }
+
+  /** The UTF-8 bytes of all values of a VARCHAR column, end to end without separator; NULL adds nothing. */
+  textBytes(column: number): Uint8Array {
+    const reader = new TextReader(this.raw.getColumnVector(column));
+    let sizeBytes = 0;
+    for (let row = 0; row < this.rowCount; row++) sizeBytes += reader.sizeBytes(row);
+    const bytes = new Uint8Array(sizeBytes);
+    reader.copy((index) => index, this.rowCount, bytes, 0);
+    return bytes;
+  }
+}
+
+/**
+ * A result that is computed while it is read: nothing runs ahead of the reader by more than the engine's small buffer,
+ * so a slow reader holds the query back instead of filling memory. Read it once, on a connection that runs nothing else.
+ */
+export class ResultStream {
+  readonly columns: readonly ResultColumn[];
+  private readonly result: DuckDBResult;
+  private readonly signal: AbortSignal | undefined;
+
+  constructor(result: DuckDBResult, signal: AbortSignal | undefined) {
+    this.result = result;
+    this.signal = signal;
+    const types = result.columnTypes();
+    this.columns = result.columnNames().map((name, index) => ({ name, type: columnType(types[index]!) }));
+  }
+
+  /** The rows, chunk by chunk; ends after the last. Fails with `duckdb/interrupted` when the signal aborts. */
+  async *chunks(): AsyncGenerator<ResultChunk, void, undefined> {
+    for (;;) {
+      throwIfCancelled(this.signal);
+      let raw: DuckDBDataChunk | null;
+      try {
+        raw = await this.result.fetchChunk();
+      } catch (error) {
+        throw mapDuckDbError(error);
+      }
+      throwIfCancelled(this.signal);
+      if (raw === null || raw.rowCount === 0) return;
+      yield new ResultChunk(raw);
+    }
+  }
+}
+
+/** Throws `duckdb/interrupted` once the signal has aborted. */
+export function throwIfCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) {
+    throw new LakeError("unavailable", "duckdb/interrupted", "The query was cancelled.");
+  }
+}
