@@ -1,0 +1,19 @@
+export { compareRows, type NumberComparison, type RowDifference } from "./compare.js";
+export {
+  canonicalNumber,
+  ExactNumber,
+  type ExactObject,
+  type ExactValue,
+  formatExactJson,
+  parseExactJson,
+} from "./exact-json.js";
+export { type ConformanceReport, conformanceReport } from "./report.js";
+export {
+  type ConformanceOptions,
+  type ConformanceResult,
+  type ConformanceSummary,
+  type RunView,
+  runConformance,
+  type ViewResult,
+} from "./run.js";
+export { type ConformanceFile, type ConformanceTest, parseConformanceFile } from "./test-file.js";
