@@ -24,6 +24,7 @@ class OpenFile {
   readonly fullPath: string;
   rows = 0;
   sizeBytes = 0;
+  private maxRecordBytes = 0;
   private readonly fd: number;
   private readonly hash: Hash = createHash("sha256");
   private buffer = Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES);
@@ -39,6 +40,7 @@ class OpenFile {
     const size = header.length + end - start + 1;
     this.rows++;
     this.sizeBytes += size;
+    if (size > this.maxRecordBytes) this.maxRecordBytes = size;
     if (size > this.buffer.length - this.used) this.makeRoom(size);
     if (size > this.buffer.length) {
       this.write(Buffer.from(header, "latin1"));
@@ -57,8 +59,8 @@ class OpenFile {
       fsyncSync(this.fd);
       closeSync(this.fd);
     });
-    const { relativePath, rows, sizeBytes } = this;
-    return { type, path: relativePath, rows, sizeBytes, sha256: this.hash.digest("hex") };
+    const { relativePath, rows, sizeBytes, maxRecordBytes } = this;
+    return { type, path: relativePath, rows, sizeBytes, maxRecordBytes, sha256: this.hash.digest("hex") };
   }
 
   /** Gives the descriptor back without caring for the content. */

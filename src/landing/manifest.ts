@@ -36,6 +36,7 @@ const manifestSchema = z.strictObject({
       path: z.string(),
       rows: count,
       sizeBytes: count,
+      maxRecordBytes: count,
       sha256: z.string().regex(/^[0-9a-f]{64}$/),
     }),
   ),
@@ -72,6 +73,8 @@ export interface LandingFile {
   readonly path: string;
   readonly rows: number;
   readonly sizeBytes: number;
+  /** Size of the longest record with its line end; readers size their buffers by it. */
+  readonly maxRecordBytes: number;
   /** Lowercase hex. */
   readonly sha256: string;
 }
