@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Dirent } from "node:fs";
-import { link, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { link, mkdir, readdir, readFile, rename, rm, rmdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { LakeError } from "#kernel";
 import { syncDirectory, syncFile, writeNewFileSynced } from "./durable-file.js";
@@ -131,6 +131,24 @@ export class LocalStore implements ObjectStore {
     } catch (error) {
       throw storageFailure("delete", key, error);
     }
+  }
+
+  async prune(prefixes: readonly string[], cutoffMs: number): Promise<void> {
+    for (const prefix of prefixes) {
+      const folder = prefix.replace(/\/$/, "");
+      await this.pruneFolder(path.join(this.location, ...folder.split("/")), cutoffMs, true);
+    }
+  }
+
+  private async pruneFolder(dir: string, cutoffMs: number, top: boolean): Promise<void> {
+    const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
+    for (const entry of entries) {
+      if (entry.isDirectory()) await this.pruneFolder(path.join(dir, entry.name), cutoffMs, false);
+    }
+    if (top) return;
+    const info = await stat(dir).catch(() => undefined);
+    // rmdir refuses a folder that is not empty, so a writer that just put something there loses nothing.
+    if (info !== undefined && info.mtimeMs <= cutoffMs) await rmdir(dir).catch(() => undefined);
   }
 
   async stagingDirectory(label: string): Promise<string> {

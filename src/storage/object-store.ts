@@ -40,4 +40,7 @@ export interface ObjectStore {
 
   /** A new empty local folder for files that will be published; the caller removes it. */
   stagingDirectory(label: string): Promise<string>;
+
+  /** Removes empty folders below these prefixes that are older than the cutoff, where the store has folders at all. */
+  prune(prefixes: readonly string[], cutoffMs: number): Promise<void>;
 }

@@ -1,0 +1,3 @@
+export { type BuildViewsOptions, buildViews, dueViews } from "./build-views.js";
+export { type CommitLandingOptions, commitLanding, type LandingOutcome } from "./commit-landing.js";
+export { loadViews, type RegisteredView, registerView, shippedViewsDirectory } from "./view-registry.js";

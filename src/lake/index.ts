@@ -1,0 +1,26 @@
+export { type AddedLayer, addVersions, type LandedType, withLayer } from "./add-versions.js";
+export type { Classification } from "./classify.js";
+export { commit, toolVersion } from "./commit.js";
+export { planCompaction } from "./compaction-plan.js";
+export { History } from "./history.js";
+export { Lake, type LakeOptions } from "./lake.js";
+export { compact, type CompactOptions } from "./operations/compact.js";
+export { type VacuumOptions, type VacuumReport, vacuum } from "./operations/vacuum.js";
+export { type DamagedObject, type VerifyReport, verify } from "./operations/verify.js";
+export { FileWriter } from "./publish.js";
+export { changedKeys, layerResources, liveResources, type ResourceRelation, viewRows } from "./relation.js";
+export {
+  type FileRef,
+  filesOf,
+  type IngestCounts,
+  type Operation,
+  type Snapshot,
+  type SnapshotChange,
+  type SourceState,
+  type TableLayer,
+  type TableState,
+  type ViewColumnState,
+  type ViewLayer,
+  type ViewState,
+} from "./snapshot.js";
+export { quoteLiteral } from "./sql-text.js";

@@ -1,0 +1,143 @@
+import { rm, stat } from "node:fs/promises";
+import path from "node:path";
+import { Database } from "#duckdb";
+import { type Definitions, type FhirVersion, loadDefinitions } from "#fhir";
+import { type Clock, LakeError, systemClock } from "#kernel";
+import { LocalStore, type ObjectStore } from "#storage";
+import { History } from "./history.js";
+import type { FileRef, Snapshot } from "./snapshot.js";
+
+/** How to open a lake. */
+export interface LakeOptions {
+  /** A folder. It need not exist: an empty lake begins with its first commit. */
+  readonly location: string;
+  /** Bound for the whole process in bytes; DuckDB gets what is left after the runtime's own share. Default 1 GiB. */
+  readonly memoryLimitBytes?: number;
+  /** FHIR release of a new lake; a lake keeps the release of its first commit. Default 4.0.1. */
+  readonly fhirVersion?: FhirVersion;
+  readonly clock?: Clock;
+  /** Fail with `lake/empty` when there is no snapshot yet: for commands that only read. */
+  readonly mustExist?: boolean;
+}
+
+const MIB = 1 << 20;
+/** What Node, the scanner and allocator slack take beside DuckDB's accounted buffers. */
+const RUNTIME_SHARE_BYTES = 288 * MIB;
+const LEAST_DUCKDB_BYTES = 160 * MIB;
+
+/** DuckDB's share of a process-wide memory bound. */
+export function duckDbShare(memoryLimitBytes: number): number {
+  return Math.max(LEAST_DUCKDB_BYTES, memoryLimitBytes - RUNTIME_SHARE_BYTES);
+}
+
+/** An open lake: its store, its history and one DuckDB instance. Close it to give back memory and the spill folder. */
+export class Lake {
+  readonly store: ObjectStore;
+  readonly history: History;
+  readonly database: Database;
+  readonly definitions: Definitions;
+  readonly clock: Clock;
+  /** Landing bytes converted at once; smaller under a tight memory limit. */
+  readonly chunkBytes: number;
+  /** Rows sorted at once when layers are rewritten. */
+  readonly sortRows: number;
+  private readonly spill: string;
+
+  private constructor(
+    parts: Pick<Lake, "store" | "history" | "database" | "definitions" | "clock" | "chunkBytes" | "sortRows"> & {
+      spill: string;
+    },
+  ) {
+    this.store = parts.store;
+    this.history = parts.history;
+    this.database = parts.database;
+    this.definitions = parts.definitions;
+    this.clock = parts.clock;
+    this.chunkBytes = parts.chunkBytes;
+    this.sortRows = parts.sortRows;
+    this.spill = parts.spill;
+  }
+
+  /** Opens a lake. Errors: `lake/empty` with `mustExist`, `lake/not-a-folder`, `lake/corrupt-snapshot`, `lake/newer-format`. */
+  static async open(options: LakeOptions): Promise<Lake> {
+    await checkLocation(options.location);
+    const store = new LocalStore(options.location);
+    const history = new History(store);
+    const head = await history.latest();
+    if (head === undefined && options.mustExist === true) {
+      throw new LakeError(
+        "not-found",
+        "lake/empty",
+        `There is no lake with data in '${store.location}'; ingest something first (fhir-lake ingest ndjson <path>) or name another folder with --lake.`,
+      );
+    }
+    const memoryLimitBytes = options.memoryLimitBytes ?? 1024 * MIB;
+    const spill = await store.stagingDirectory(`spill-${process.pid}`);
+    const database = await Database.open({
+      memoryLimitBytes: duckDbShare(memoryLimitBytes),
+      tempDirectory: spill,
+    });
+    return new Lake({
+      store,
+      history,
+      database,
+      definitions: loadDefinitions((head?.fhirVersion as FhirVersion | undefined) ?? options.fhirVersion ?? "4.0.1"),
+      clock: options.clock ?? systemClock,
+      chunkBytes: memoryLimitBytes >= 1024 * MIB ? 48 * MIB : 24 * MIB,
+      sortRows: memoryLimitBytes >= 1024 * MIB ? 60_000 : 25_000,
+      spill,
+    });
+  }
+
+  /** The newest snapshot. Errors: `lake/empty`. */
+  async head(): Promise<Snapshot> {
+    const head = await this.history.latest();
+    if (head === undefined) {
+      throw new LakeError("not-found", "lake/empty", `The lake in '${this.store.location}' has no data yet; ingest something first.`);
+    }
+    return head;
+  }
+
+  /**
+   * Local paths of data files for DuckDB. A file whose size is not the recorded one is damaged: `lake/damaged-file`, with its key.
+   * (`verify` compares the contents too.)
+   */
+  async paths(files: readonly FileRef[]): Promise<string[]> {
+    return Promise.all(files.map((file) => this.path(file)));
+  }
+
+  private async path(file: FileRef): Promise<string> {
+    const local = await this.store.localPath(file.key).catch((cause: unknown) => {
+      throw damaged(file, "is missing", cause);
+    });
+    const { size } = await stat(local);
+    if (size !== file.sizeBytes) throw damaged(file, `has ${size} bytes instead of ${file.sizeBytes}`);
+    return local;
+  }
+
+  /** True for an object that this very process is using in staging. */
+  isOwn(key: string): boolean {
+    return this.spill.split(path.sep).join("/").endsWith(key.split("/").slice(0, 2).join("/"));
+  }
+
+  async close(): Promise<void> {
+    this.database.close();
+    await rm(this.spill, { recursive: true, force: true });
+  }
+}
+
+function damaged(file: FileRef, what: string, cause?: unknown): LakeError {
+  return new LakeError(
+    "corrupt-data",
+    "lake/damaged-file",
+    `The data file '${file.key}' ${what}; restore it from a backup and run fhir-lake verify.`,
+    { details: { key: file.key }, cause },
+  );
+}
+
+async function checkLocation(location: string): Promise<void> {
+  const info = await stat(location).catch(() => undefined);
+  if (info !== undefined && !info.isDirectory()) {
+    throw new LakeError("invalid-input", "lake/not-a-folder", `'${location}' is not a folder; name the lake's folder with --lake.`);
+  }
+}
