@@ -35,7 +35,7 @@ function cellOf(item: Item): OracleCell {
   }
   if (data instanceof ExactDecimal) return { digits: data.exact.text, origin: data.exact.origin };
   const text = (data as { asStr?: string } | null)?.asStr;
-  if (text !== undefined) return text;
+  if (text !== undefined) return text.replace(/T$/, "");
   throw new OracleError("a column's value is not primitive");
 }
 
@@ -121,7 +121,7 @@ export function evaluateView(
     if (resource["resourceType"] !== view.resource) continue;
     const scope: Scope = { constants: view.constants, focus: resourceNode(resource), rowIndex: 0 };
     if (!included(view, scope)) continue;
-    rows.push(...product(view.select.map((select) => process(select, scope))));
+    for (const row of product(view.select.map((select) => process(select, scope)))) rows.push(row);
   }
   return { columns: view.columns, rows };
 }

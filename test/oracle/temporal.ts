@@ -17,7 +17,7 @@ export interface Temporal {
 }
 
 const dateTimePattern =
-  /^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T(?:(\d{2})(?::(\d{2})(?::(\d{2})(?:\.(\d+))?)?)?)?(Z|[+-]\d{2}:\d{2})?)?)?)?$/;
+  /^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T(\d{2})(?::(\d{2})(?::(\d{2})(?:\.(\d+))?)?)?(Z|[+-]\d{2}:\d{2})?)?)?)?$/;
 const timePattern = /^T?(\d{2})(?::(\d{2})(?::(\d{2})(?:\.(\d+))?)?)?$/;
 
 function zoneOf(text: string | undefined): number | undefined {
@@ -42,10 +42,18 @@ export function parseTemporal(text: string, kind: TemporalKind): Temporal | unde
     const fields = numbers([match[1], match[2]]);
     return { kind, text, fields, seconds: secondsOf(match[3], match[4]), zoneMinutes: undefined };
   }
-  const match = dateTimePattern.exec(text);
+  // A literal of type dateTime without a time is written with a bare T, which is no part of the value.
+  const written = text.replace(/T$/, "");
+  const match = dateTimePattern.exec(written);
   if (match === null) return undefined;
   const fields = numbers([match[1], match[2], match[3], match[4], match[5]]);
-  return { kind, text, fields, seconds: secondsOf(match[6], match[7]), zoneMinutes: zoneOf(match[8]) };
+  return {
+    kind,
+    text: written,
+    fields,
+    seconds: secondsOf(match[6], match[7]),
+    zoneMinutes: zoneOf(match[8]),
+  };
 }
 
 /** The fields moved to UTC. Values without a time part, or without minutes, are already taken as UTC. */

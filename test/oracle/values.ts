@@ -90,7 +90,7 @@ function equalNumbers(a: unknown, b: unknown): boolean {
 /** Equality of two items; undefined where FHIRPath answers empty (dates of different precision). */
 export function equalItems(a: Item, b: Item): boolean | undefined {
   const [x, y] = [worthOf(a), worthOf(b)];
-  if (x === undefined || y === undefined) return x === y;
+  if (x === undefined || y === undefined) return undefined;
   if (x.kind === "number" && y.kind === "number") return compareDecimals(x.value, y.value) === 0;
   if (x.kind === "temporal" && y.kind === "temporal") {
     if ((x.value.kind === "time") !== (y.value.kind === "time")) return false;
