@@ -1,4 +1,5 @@
 export { type AddedLayer, addVersions, type LandedType, withLayer } from "./add-versions.js";
+export { beginLanding, type LandingPlace } from "./begin-landing.js";
 export type { Classification } from "./classify.js";
 export { commit, toolVersion } from "./commit.js";
 export { planCompaction } from "./compaction-plan.js";
