@@ -1,0 +1,97 @@
+import { access, constants, mkdir, statfs } from "node:fs/promises";
+import path from "node:path";
+import { Database } from "#duckdb";
+import { isLakeError } from "#kernel";
+import { Lake } from "#lake";
+import type { Command, Invocation } from "../command.js";
+import { EXIT } from "../exit-code.js";
+import { lakeLocation } from "../option-value.js";
+
+interface Finding {
+  readonly check: string;
+  readonly state: "ok" | "warning" | "problem";
+  readonly text: string;
+}
+
+const LEAST_FREE_BYTES = 2 * 1024 ** 3;
+
+function checkNode(): Finding {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  const good = major > 20 || (major === 20 && minor >= 19);
+  return {
+    check: "Node.js",
+    state: good ? "ok" : "problem",
+    text: good ? process.version : `${process.version} is too old; install Node.js 20.19 or newer`,
+  };
+}
+
+async function checkDuckDb(): Promise<Finding> {
+  try {
+    const database = await Database.open();
+    const [row] = await database.with((c) => c.rows<{ v: string }>("SELECT version() AS v"));
+    database.close();
+    return { check: "DuckDB", state: "ok", text: row?.v ?? "" };
+  } catch {
+    return { check: "DuckDB", state: "problem", text: "the engine does not load; run npm ci again on this machine" };
+  }
+}
+
+async function checkFolder(location: string): Promise<Finding[]> {
+  try {
+    await mkdir(location, { recursive: true });
+    await access(location, constants.R_OK | constants.W_OK);
+  } catch {
+    return [{ check: "lake folder", state: "problem", text: `${location} cannot be created or written; check its owner and mode` }];
+  }
+  const { bavail, bsize } = await statfs(location);
+  const free = bavail * bsize;
+  return [
+    { check: "lake folder", state: "ok", text: location },
+    {
+      check: "free space",
+      state: free < LEAST_FREE_BYTES ? "warning" : "ok",
+      text: `${(free / 1024 ** 3).toFixed(1)} GiB${free < LEAST_FREE_BYTES ? "; an ingestion needs about three times its input" : ""}`,
+    },
+  ];
+}
+
+async function checkLake(location: string): Promise<Finding[]> {
+  try {
+    const lake = await Lake.open({ location });
+    try {
+      const head = await lake.history.latest();
+      if (head === undefined) return [{ check: "snapshots", state: "warning", text: "the lake is empty; ingest something" }];
+      const building = Object.entries(head.views).filter(([, view]) => view.state === "building");
+      return [
+        { check: "snapshots", state: "ok", text: `newest is ${head.id}, committed at ${head.committedAt}, format ${head.formatVersion}` },
+        building.length === 0
+          ? { check: "views", state: "ok", text: `${Object.keys(head.views).length} ready` }
+          : { check: "views", state: "warning", text: `${building.map(([name]) => name).join(", ")} not built yet; run fhir-lake views build` },
+      ];
+    } finally {
+      await lake.close();
+    }
+  } catch (error) {
+    return [{ check: "snapshots", state: "problem", text: isLakeError(error) ? error.message : "the lake cannot be read" }];
+  }
+}
+
+async function findings(invocation: Invocation): Promise<Finding[]> {
+  const location = path.resolve(lakeLocation(invocation));
+  return [checkNode(), await checkDuckDb(), ...(await checkFolder(location)), ...(await checkLake(location))];
+}
+
+/** `fhir-lake doctor` */
+export const doctorCommand: Command = {
+  name: ["doctor"],
+  summary: "Check that this machine and the lake are in order",
+  usage: "",
+  options: {},
+  positionals: [0, 0],
+  run: async (invocation) => {
+    const found = await findings(invocation);
+    invocation.output.document(found);
+    for (const { check, state, text } of found) invocation.output.line(`${state.padEnd(8)} ${check.padEnd(12)} ${text}`);
+    return found.some(({ state }) => state === "problem") ? EXIT.incomplete : EXIT.ok;
+  },
+};

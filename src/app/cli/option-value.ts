@@ -1,0 +1,70 @@
+import path from "node:path";
+import { LakeError } from "#kernel";
+import type { Invocation, OptionValues } from "./command.js";
+
+const UNITS: Readonly<Record<string, number>> = {
+  B: 1,
+  KB: 1000,
+  MB: 1000 ** 2,
+  GB: 1000 ** 3,
+  KIB: 1024,
+  MIB: 1024 ** 2,
+  GIB: 1024 ** 3,
+};
+
+/** Bytes from `512MB`, `1.5GiB` or plain bytes. Errors: `cli/bad-size`. */
+export function parseSize(text: string, option: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([kmg]?i?b)?$/i.exec(text.trim());
+  const unit = match === null ? undefined : UNITS[(match[2] ?? "B").toUpperCase()];
+  if (match === null || unit === undefined) {
+    throw new LakeError("invalid-input", "cli/bad-size", `--${option} takes a size such as 512MB or 2GiB, not '${text}'.`);
+  }
+  return Math.floor(Number(match[1]) * unit);
+}
+
+/** A whole number of at least `least`. Errors: `cli/bad-number`. */
+export function parseCount(text: string, option: string, least: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw new LakeError("invalid-input", "cli/bad-number", `--${option} takes a whole number of at least ${least}, not '${text}'.`);
+  }
+  return value;
+}
+
+/** The text of an option, or undefined. */
+export function textOption(values: OptionValues, name: string): string | undefined {
+  const value = values[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+/** The texts of a repeatable option. */
+export function listOption(values: OptionValues, name: string): string[] {
+  const value = values[name];
+  return Array.isArray(value) ? value.filter((v): v is string => typeof v === "string") : [];
+}
+
+/** Milliseconds from `90s`, `15m`, `24h` or `7d`. Errors: `cli/bad-duration`. */
+export function parseDuration(text: string, option: string): number {
+  const match = /^(\d+)\s*(ms|s|m|h|d)$/.exec(text.trim());
+  if (match === null) {
+    throw new LakeError("invalid-input", "cli/bad-duration", `--${option} takes a duration such as 30s, 15m, 24h or 7d, not '${text}'.`);
+  }
+  const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+  return Number(match[1]) * units[match[2]!]!;
+}
+
+/** The lake's folder: `--lake`, else FHIR_LAKE_HOME, else `data/lake` below the current folder. */
+export function lakeLocation({ values, environment }: Invocation): string {
+  return path.resolve(textOption(values, "lake") ?? environment["FHIR_LAKE_HOME"] ?? path.join("data", "lake"));
+}
+
+/** `--memory-limit` in bytes, at least 256 MB; undefined when not given. */
+export function memoryLimit({ values }: Invocation): number | undefined {
+  const text = textOption(values, "memory-limit");
+  if (text === undefined) return undefined;
+  const bytes = parseSize(text, "memory-limit");
+  if (bytes < 256e6) {
+    throw new LakeError("invalid-input", "cli/bad-size", "--memory-limit must be at least 256MB.");
+  }
+  return bytes;
+}

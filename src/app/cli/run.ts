@@ -1,0 +1,89 @@
+import { parseArgs } from "node:util";
+import { didYouMean, isLakeError, LakeError } from "#kernel";
+import { COMMON_OPTIONS, type Command } from "./command.js";
+import { commands } from "./commands/index.js";
+import { EXIT, exitCodeOf } from "./exit-code.js";
+import { commandHelp, overview } from "./help.js";
+import { Output } from "./output.js";
+
+function find(args: readonly string[]): { command: Command; rest: string[] } | undefined {
+  const matching = commands
+    .filter((command) => command.name.every((word, i) => args[i] === word))
+    .sort((a, b) => b.name.length - a.name.length);
+  const command = matching[0];
+  return command === undefined ? undefined : { command, rest: args.slice(command.name.length) };
+}
+
+function unknownCommand(args: readonly string[]): LakeError {
+  const words = args.filter((arg) => !arg.startsWith("-"));
+  const within = commands.filter((command) => command.name.length > 1 && command.name[0] === words[0]);
+  if (within.length > 0) {
+    const names = within.map((command) => command.name.join(" ")).join(", ");
+    return new LakeError("invalid-input", "cli/unknown-command", `'${words.slice(0, 2).join(" ")}' is no command; there are: ${names}.`);
+  }
+  const names = commands.map((command) => command.name.join(" "));
+  const typed = words.slice(0, 2).join(" ");
+  const hint = didYouMean(typed, names) || didYouMean(words[0] ?? "", names.map((name) => name.split(" ")[0]!));
+  return new LakeError("invalid-input", "cli/unknown-command", `'${words[0] ?? ""}' is no command.${hint} Run fhir-lake --help for all.`);
+}
+
+function parse(command: Command, args: string[]): Pick<ReturnType<typeof parseArgs>, "values" | "positionals"> {
+  const options = { ...COMMON_OPTIONS, ...command.options };
+  try {
+    return parseArgs({ args, options, allowPositionals: true, strict: true });
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message.split(". ")[0]! : String(cause);
+    const typed = /'--([^'= ]+)/.exec(message)?.[1];
+    const hint = typed === undefined ? "" : didYouMean(typed, Object.keys(options)).replace("'", "'--");
+    throw new LakeError("invalid-input", "cli/bad-option", `${message}.${hint}`, { cause });
+  }
+}
+
+async function execute(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+  const found = find(args);
+  if (found === undefined) {
+    if (args.length === 0 || args[0] === "--help" || args[0] === "-h" || args[0] === "help") {
+      process.stdout.write(overview(commands));
+      return args.length === 0 ? EXIT.invalidInput : EXIT.ok;
+    }
+    throw unknownCommand(args);
+  }
+  const { command, rest } = found;
+  const { values, positionals } = parse(command, rest);
+  if (values["help"] === true) {
+    process.stdout.write(commandHelp(command));
+    return EXIT.ok;
+  }
+  const [least, most] = command.positionals;
+  if (positionals.length < least || positionals.length > most) {
+    throw new LakeError("invalid-input", "cli/bad-arguments", `Usage: fhir-lake ${command.name.join(" ")} ${command.usage}`);
+  }
+  return command.run({ values, positionals, output: new Output(values["json"] === true), environment });
+}
+
+/**
+ * Runs one command line and answers its exit code. Failures are one sentence on stderr (one JSON document with `--json`); the stack
+ * of an unexpected one is shown with FHIR_LAKE_DEBUG=1.
+ */
+export async function run(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+  try {
+    return await execute(args, environment);
+  } catch (error) {
+    const known = isLakeError(error)
+      ? error
+      : new LakeError("internal", "cli/unexpected", "Something unexpected went wrong; run again with FHIR_LAKE_DEBUG=1 to see where.", { cause: error });
+    if (args.includes("--json")) {
+      process.stderr.write(`${JSON.stringify({ error: { code: known.code, kind: known.kind, message: known.message } })}\n`);
+    } else {
+      process.stderr.write(`fhir-lake: ${known.message}\n`);
+    }
+    if (environment["FHIR_LAKE_DEBUG"] === "1") process.stderr.write(`${debugText(error)}\n`);
+    return exitCodeOf(known.kind);
+  }
+}
+
+function debugText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? "" : `\ncaused by: ${debugText(error.cause)}`;
+  return `${error.stack ?? error.message}${cause}`;
+}
