@@ -1,0 +1,98 @@
+import { Worker } from "node:worker_threads";
+import { LakeError } from "#kernel";
+import { aborted } from "../errors.js";
+import type { ScanContext } from "./scan-in-process.js";
+import type { IngestUnit, ScanSummary } from "./settings.js";
+import { type FromWorker, receivedError, type ToWorker, type WorkerStart } from "./worker-protocol.js";
+
+/** False when the sources run as they are (in tests): a thread cannot be started from a .ts file. */
+export const WORKERS_AVAILABLE = import.meta.url.endsWith(".js");
+
+/** Biggest first, so that no thread is left alone with a big file at the end. Positions are fixed already. */
+function byCost(units: readonly IngestUnit[], cost: (unit: IngestUnit) => number): IngestUnit[] {
+  return [...units].sort((a, b) => cost(b) - cost(a) || a.ordinal - b.ordinal);
+}
+
+/**
+ * Scans the units in `count` worker threads. `cost` estimates the work of a unit. When one fails, or the signal fires,
+ * all are stopped and the first error is thrown; what they wrote is then incomplete.
+ */
+export async function scanInWorkers(
+  units: readonly IngestUnit[],
+  context: ScanContext,
+  options: { readonly count: number; readonly cost: (unit: IngestUnit) => number },
+): Promise<ScanSummary[]> {
+  const queue = byCost(units, options.cost);
+  const stop = new AbortController();
+  const onAbort = (): void => stop.abort(aborted());
+  context.signal?.addEventListener("abort", onAbort);
+  try {
+    if (context.signal?.aborted === true) throw aborted();
+    const lanes = Array.from({ length: options.count }, (_, index) =>
+      runWorker({ settings: context.settings, lane: { index, count: options.count } }, queue, context, stop),
+    );
+    // All threads must have ended before the caller may throw their files away.
+    const ends = await Promise.allSettled(lanes);
+    if (stop.signal.aborted) throw stop.signal.reason;
+    return ends.flatMap((end) => (end.status === "fulfilled" ? [end.value] : []));
+  } finally {
+    context.signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+function runWorker(
+  start: WorkerStart,
+  queue: IngestUnit[],
+  context: ScanContext,
+  stop: AbortController,
+): Promise<ScanSummary> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL("./scan-worker.js", import.meta.url), { workerData: start });
+    const fail = (error: unknown): void => stop.abort(error);
+    stop.signal.addEventListener("abort", () => {
+      // Only a thread that has ended has let go of its files.
+      void worker.terminate().then(() => reject(aborted()));
+    });
+    worker.on("message", (message: FromWorker) => {
+      try {
+        receive(message, worker, queue, context, resolve);
+      } catch (error) {
+        fail(error);
+      }
+    });
+    worker.on("error", (cause) => fail(workerFailed(cause)));
+    worker.on("exit", () => fail(workerFailed(undefined)));
+  });
+}
+
+function receive(
+  message: FromWorker,
+  worker: Worker,
+  queue: IngestUnit[],
+  context: ScanContext,
+  resolve: (summary: ScanSummary) => void,
+): void {
+  switch (message.is) {
+    case "ready": {
+      const unit = queue.shift();
+      worker.postMessage((unit === undefined ? { do: "finish" } : { do: "scan", unit }) satisfies ToWorker);
+      return;
+    }
+    case "progress":
+      context.tally.update(message.unit, message.bytes, message.counts);
+      return;
+    case "done":
+      context.tally.finish(message.result, message.bytes);
+      return;
+    case "failed":
+      throw receivedError(message.error);
+    case "finished":
+      worker.removeAllListeners("exit");
+      resolve(message.summary);
+  }
+}
+
+function workerFailed(cause: unknown): LakeError {
+  const message = "A scan worker ended unexpectedly; nothing was committed, run the command again.";
+  return new LakeError("internal", "ingestion/worker-failed", message, { cause, retryable: true });
+}
