@@ -48,7 +48,11 @@ export class Database {
     if (options.threads !== undefined) config["threads"] = String(options.threads);
     config["temp_directory"] = options.tempDirectory ?? "";
     try {
-      return new Database(await DuckDBInstance.create(options.path ?? ":memory:", config));
+      const instance = await DuckDBInstance.create(options.path ?? ":memory:", config);
+      const first = await instance.connect();
+      await first.run("SET GLOBAL TimeZone = 'UTC'");
+      first.closeSync();
+      return new Database(instance);
     } catch (error) {
       throw mapDuckDbError(error);
     }
@@ -56,9 +60,7 @@ export class Database {
 
   /** A new connection; connections run queries independently of each other. */
   async connect(): Promise<Connection> {
-    const raw = await this.instance.connect();
-    await raw.run("SET TimeZone = 'UTC'");
-    return new Connection(raw);
+    return new Connection(await this.instance.connect());
   }
 
   /** Runs `work` on a connection of its own and closes it afterwards. */

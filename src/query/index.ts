@@ -1,1 +1,13 @@
 export type { LakeCatalog, SnapshotReader, SnapshotSummary, SnapshotView, ViewColumn } from "./catalog.js";
+export type { QueryErrorCode } from "./errors.js";
+export { type ResultFormat, resultFormats } from "./format.js";
+export { createQuery, type QueryService } from "./query-service.js";
+export {
+  type ColumnFilter,
+  type ReadContext,
+  readView,
+  type ViewRead,
+  type ViewRequest,
+} from "./read-view.js";
+export type { EncodedResult, EncodeOptions } from "./result.js";
+export { runSql, type SqlAnswer, type SqlFormat, type SqlOptions } from "./run-sql.js";

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { loadDefinitions, rootNode } from "#fhir";
 import {
+  instantNs,
   type LandingManifest,
   LandingWriter,
   orderKey,
-  instantNs,
   resourceKey,
   writeManifest,
 } from "#landing";

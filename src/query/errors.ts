@@ -1,0 +1,81 @@
+import { didYouMean, LakeError } from "#kernel";
+import type { SnapshotView } from "./catalog.js";
+
+/**
+ * The codes of the query layer. `query/no-snapshot` and `query/view-building` are temporary: try again later.
+ * The others say that the question, not the lake, must change.
+ */
+export type QueryErrorCode =
+  | "query/no-snapshot"
+  | "query/unknown-view"
+  | "query/view-building"
+  | "query/unknown-column"
+  | "query/duplicate-column"
+  | "query/no-columns"
+  | "query/list-filter"
+  | "query/bad-value"
+  | "query/bad-limit"
+  | "query/sql-refused"
+  | "query/sql-invalid"
+  | "query/sql-failed";
+
+/** A name that somebody typed, short enough to be shown to them again. */
+function shown(name: string): string {
+  return name.slice(0, 64);
+}
+
+export function noSnapshot(): LakeError {
+  return new LakeError(
+    "unavailable",
+    "query/no-snapshot",
+    "The lake holds no snapshot yet; ingest something first.",
+    {
+      retryable: true,
+    },
+  );
+}
+
+export function unknownView(name: string, views: ReadonlyMap<string, SnapshotView>): LakeError {
+  const hint = didYouMean(name, views.keys());
+  return new LakeError(
+    "not-found",
+    "query/unknown-view",
+    `There is no view of that name.${hint} GET /views lists them.`,
+    {
+      details: { views: [...views.keys()] },
+    },
+  );
+}
+
+export function viewBuilding(name: string): LakeError {
+  return new LakeError(
+    "unavailable",
+    "query/view-building",
+    `View '${name}' is being built; try again in a few seconds.`,
+    {
+      retryable: true,
+      details: { view: name },
+    },
+  );
+}
+
+export function unknownColumn(name: string, view: SnapshotView, role: string): LakeError {
+  const names = view.columns.map((column) => column.name);
+  return new LakeError(
+    "invalid-input",
+    "query/unknown-column",
+    `View '${view.name}' has no column '${shown(name)}', which ${role} names.${didYouMean(name, names)}`,
+    { details: { columns: names } },
+  );
+}
+
+export function badValue(column: string, expected: string): LakeError {
+  return new LakeError(
+    "invalid-input",
+    "query/bad-value",
+    `Column '${column}' is compared with a value that is not ${expected}.`,
+    {
+      details: { column, expected },
+    },
+  );
+}

@@ -1,0 +1,174 @@
+import { createHash } from "node:crypto";
+import { type Database, parseColumnType, quoteIdentifier } from "#duckdb";
+import { LakeError } from "#kernel";
+import type { LakeCatalog, SnapshotReader, SnapshotSummary, SnapshotView, ViewColumn } from "./catalog.js";
+import { checkValue } from "./column-value.js";
+import type { EncodedColumn } from "./encoding.js";
+import { noSnapshot, unknownColumn, unknownView, viewBuilding } from "./errors.js";
+import type { ResultFormat } from "./format.js";
+import { type EncodedResult, type EncodeOptions, ResultEncoder, type Statement } from "./result.js";
+
+/** One condition on a column; conditions are joined by AND. */
+export interface ColumnFilter {
+  readonly column: string;
+  readonly operator: "eq";
+  /** The value as text; it must be a value of the column's type. */
+  readonly value: string;
+}
+
+/** A question to one view. Names are checked against the view, values against the types of their columns. */
+export interface ViewRequest {
+  readonly view: string;
+  /** Columns in the order wanted; all columns in view order when absent. */
+  readonly select?: readonly string[];
+  readonly filters?: readonly ColumnFilter[];
+  /** At most this many rows, 0 included; all rows when absent. */
+  readonly limit?: number;
+  /** Number of the snapshot to read; the newest when absent. */
+  readonly snapshot?: number;
+}
+
+/** A checked question, bound to the snapshot that will answer it. Call `release` when done with it. */
+export interface ViewRead {
+  readonly snapshot: SnapshotSummary;
+  readonly view: SnapshotView;
+  /** The columns of the answer, in order. */
+  readonly columns: readonly ViewColumn[];
+  /** Hex digest of everything that decides the rows of the answer: equal digests mean equal rows in equal order. */
+  readonly fingerprint: string;
+  encode(format: ResultFormat, options?: EncodeOptions): Promise<EncodedResult>;
+  /** The rows as text for people, null for NULL; all in memory, so ask with a limit. */
+  texts(options?: EncodeOptions): Promise<(string | null)[][]>;
+  release(): void;
+}
+
+/** What reading views needs: the lake, an engine that can open its files, and a folder for short-lived files. */
+export interface ReadContext {
+  readonly catalog: LakeCatalog;
+  /** Opened with `preserveInsertionOrder`, so that equal questions get equal bytes. */
+  readonly database: Database;
+  readonly temporaryFolder: string;
+}
+
+/** The snapshot of that number, or the newest; fails with `query/no-snapshot` while there is none. */
+export async function openSnapshot(catalog: LakeCatalog, id: number | undefined): Promise<SnapshotReader> {
+  const reader = id === undefined ? await catalog.latest() : await catalog.at(id);
+  if (reader === undefined) throw noSnapshot();
+  return reader;
+}
+
+/** The view of that name. Fails with `query/unknown-view`, naming the nearest; a view that is building is returned. */
+export function findView(snapshot: SnapshotReader, name: string): SnapshotView {
+  const view = snapshot.views.get(name);
+  if (view === undefined) throw unknownView(name, snapshot.views);
+  return view;
+}
+
+function findColumn(view: SnapshotView, name: string, role: string): ViewColumn {
+  const column = view.columns.find((candidate) => candidate.name === name);
+  if (column === undefined) throw unknownColumn(name, view, role);
+  return column;
+}
+
+function selectColumns(view: SnapshotView, names: readonly string[] | undefined): readonly ViewColumn[] {
+  if (names === undefined) return view.columns;
+  if (names.length === 0) {
+    throw new LakeError(
+      "invalid-input",
+      "query/no-columns",
+      "select names no column; name at least one or leave it out.",
+    );
+  }
+  const columns = names.map((name) => findColumn(view, name, "select"));
+  const twice = columns.find((column, index) => columns.indexOf(column) !== index);
+  if (twice !== undefined) {
+    throw new LakeError(
+      "invalid-input",
+      "query/duplicate-column",
+      `select names column '${twice.name}' twice.`,
+    );
+  }
+  return columns;
+}
+
+/** A view's column in the terms of the encoders. */
+export function encodedColumn(column: ViewColumn): EncodedColumn {
+  const type = parseColumnType(column.sqlType);
+  const decimalText =
+    column.fhirType === "decimal" &&
+    (type.kind === "text" || (type.kind === "list" && type.item.kind === "text"));
+  return { name: column.name, type, decimalText };
+}
+
+/** The one place where a question becomes SQL text. Identifiers come from the catalog and are quoted, values are bound. */
+function statement(view: SnapshotView, columns: readonly ViewColumn[], request: ViewRequest): Statement {
+  const parameters: string[] = [];
+  const bind = (value: string, sqlType: string) => `CAST($${parameters.push(value)} AS ${sqlType})`;
+  const conditions = (request.filters ?? []).map((filter) => {
+    const column = findColumn(view, filter.column, "a filter");
+    const type = parseColumnType(column.sqlType);
+    if (type.kind === "list") {
+      throw new LakeError(
+        "invalid-input",
+        "query/list-filter",
+        `Column '${column.name}' holds lists, which cannot be filtered; filter on another column.`,
+      );
+    }
+    return `${quoteIdentifier(column.name)} = ${bind(checkValue(column.name, type, filter.value), column.sqlType)}`;
+  });
+  const where = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`;
+  const limit = request.limit === undefined ? "" : `LIMIT ${bind(String(request.limit), "BIGINT")}`;
+  return {
+    relation: view.relation,
+    clauses: `${where} ${limit}`,
+    parameters,
+    columns: columns.map(encodedColumn),
+  };
+}
+
+function fingerprint(
+  snapshot: SnapshotSummary,
+  view: SnapshotView,
+  columns: readonly ViewColumn[],
+  request: ViewRequest,
+): string {
+  const filters = (request.filters ?? []).map(({ column, operator, value }) => [column, operator, value]);
+  const names = columns.map((column) => column.name);
+  const question = [snapshot.id, snapshot.committedAt, view.name, names, filters, request.limit ?? null];
+  return createHash("sha256").update(JSON.stringify(question)).digest("hex");
+}
+
+function checkLimit(limit: number | undefined): void {
+  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0)) {
+    throw new LakeError("invalid-input", "query/bad-limit", "limit is not a whole number of rows from 0 up.");
+  }
+}
+
+/**
+ * Checks a question against the snapshot and binds it; nothing is computed yet. Fails with `query/no-snapshot`,
+ * `query/unknown-view`, `query/view-building`, `query/unknown-column`, `query/bad-value`, `query/bad-limit` or the
+ * other codes of bad questions; the snapshot is released then.
+ */
+export async function readView(context: ReadContext, request: ViewRequest): Promise<ViewRead> {
+  checkLimit(request.limit);
+  const snapshot = await openSnapshot(context.catalog, request.snapshot);
+  try {
+    const view = findView(snapshot, request.view);
+    if (view.state === "building") throw viewBuilding(view.name);
+    const columns = selectColumns(view, request.select);
+    const encoder = () => new ResultEncoder(context.database, bound, context.temporaryFolder);
+    const bound = statement(view, columns, request);
+    return {
+      snapshot: { id: snapshot.id, committedAt: snapshot.committedAt },
+      view,
+      columns,
+      fingerprint: fingerprint(snapshot, view, columns, request),
+      encode: async (format, options = {}) => await encoder().encode(format, options),
+      texts: async (options = {}) => await encoder().texts(options),
+      release: () => snapshot.release(),
+    };
+  } catch (error) {
+    snapshot.release();
+    throw error;
+  }
+}
