@@ -55,11 +55,10 @@ export async function ingestNdjson(lake: Lake, request: IngestRequest): Promise<
       sequence: place.sequence,
       acceptedAt: place.acceptedAt,
       definitions: lake.definitions,
-      targetFileBytes: lake.chunkBytes,
       ...(request.bundles === undefined ? {} : { bundles: request.bundles }),
-      ...(request.limits === undefined ? {} : { limits: request.limits }),
+      limits: { targetFileBytes: lake.chunkBytes, ...request.limits },
       ...(request.signal === undefined ? {} : { signal: request.signal }),
-      onProgress: (done, total) => request.onProgress?.("check", done, total),
+      onProgress: (done, total) => request.onProgress?.("check", done, total ?? 0),
     });
     const types = new Set(manifest.files.map((file) => file.type)).size;
     let done = 0;

@@ -5,7 +5,9 @@ import {
   decimalListNames,
   decimalNames,
   observedShape,
+  type PathNode,
   patientReferencePath,
+  rootNode,
   type Shape,
 } from "#fhir";
 import { quotedDecimals, quoteIdentifier, quoteLiteral, transformSchema } from "./sql-text.js";
@@ -38,6 +40,23 @@ export function tableShape(definitions: Definitions, type: string, observed: rea
   fields.delete("resourceType");
   fields.delete("id");
   return { kind: "struct", fields };
+}
+
+/**
+ * JSON property names whose decimals must be quoted before the engine parses these paths: those observed, or all that FHIR knows
+ * as soon as something is kept as JSON, because anything may stand below it.
+ */
+function decimalsToQuote(definitions: Definitions, type: string, observed: readonly string[]): readonly string[] {
+  const names = new Set<string>();
+  for (const path of observed) {
+    let node: PathNode | undefined = rootNode(definitions, type);
+    for (const name of path.split(".")) {
+      node = node?.child(name);
+      if (node?.json === true) return decimalNames(definitions);
+    }
+    if (node?.decimal === true) names.add(node.name);
+  }
+  return [...names].sort();
 }
 
 /** Changes exactly when the column set of files written for this shape changes. */
@@ -114,7 +133,7 @@ export function rowsFromLanding(request: RowsFromLanding): string {
   const { definitions, type } = request;
   const shape = tableShape(definitions, type, request.observed);
   const typed = [...shape.fields.keys()];
-  const names = shape.fields.size === 0 ? [] : decimalNames(definitions);
+  const names = decimalsToQuote(definitions, type, request.observed);
   const quoted = quotedDecimals("raw", names, decimalListNames(definitions));
   const fields = typed.map((name) => `t.${quoteIdentifier(name)}`);
   // A tombstone has no text: json_transform of '{}' gives NULLs in every typed column.

@@ -1,5 +1,8 @@
-import type { ParseArgsOptionsConfig } from "node:util";
+import type { ParseArgsConfig } from "node:util";
 import type { Output } from "./output.js";
+
+/** Options as `util.parseArgs` takes them. */
+export type OptionsConfig = NonNullable<ParseArgsConfig["options"]>;
 
 /** Values of a command's options as `util.parseArgs` gives them. */
 export type OptionValues = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
@@ -21,7 +24,7 @@ export interface Command {
   readonly usage: string;
   /** One line per option beyond the common ones. */
   readonly help?: readonly string[];
-  readonly options: ParseArgsOptionsConfig;
+  readonly options: OptionsConfig;
   /** Number of positional arguments allowed, both ends included. */
   readonly positionals: readonly [number, number];
   /** Answers the exit code. */
@@ -34,4 +37,4 @@ export const COMMON_OPTIONS = {
   "memory-limit": { type: "string" },
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" },
-} as const satisfies ParseArgsOptionsConfig;
+} as const satisfies OptionsConfig;

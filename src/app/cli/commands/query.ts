@@ -1,0 +1,39 @@
+import { pipeline } from "node:stream/promises";
+import { createQuery, lakeCatalog } from "#query";
+import type { Command } from "../command.js";
+import { EXIT } from "../exit-code.js";
+import { withLake } from "../open-lake.js";
+
+/** `fhir-lake query` */
+export const queryCommand: Command = {
+  name: ["query"],
+  summary: "Run one SELECT over the views (read only)",
+  usage: '"<sql>" [--json]',
+  options: {},
+  positionals: [1, 1],
+  run: (invocation) =>
+    withLake(
+      invocation,
+      async (lake) => {
+        const { output, positionals } = invocation;
+        const temporaryFolder = await lake.store.stagingDirectory("query");
+        const query = createQuery({ catalog: lakeCatalog(lake), database: lake.database, temporaryFolder });
+        const answer = await query.runSql(positionals[0]!);
+        try {
+          if (output.json) {
+            const { body } = await answer.encode("json");
+            await pipeline(body, output.results, { end: false });
+            output.results.write("\n");
+          } else {
+            const rows = await answer.texts();
+            output.table(answer.columns.map((c) => c.name), rows.map((row) => row.map((cell) => cell ?? "")));
+            output.note(`${rows.length} rows from snapshot ${answer.snapshot.id} as of ${answer.snapshot.committedAt}`);
+          }
+        } finally {
+          answer.close();
+        }
+        return EXIT.ok;
+      },
+      { mustExist: true },
+    ),
+};
