@@ -1,5 +1,5 @@
 import type { Random } from "./random.js";
-import { pools } from "./resources.js";
+import { extensionUrls, pools } from "./resources.js";
 import { type Element, fhirType, isPrimitive, schema } from "./schema.js";
 
 /** Kinds of value that operators treat alike. */
@@ -60,6 +60,9 @@ export class ExpressionWriter {
     const type = this.random.pick(element.types);
     const choice = element.types.length > 1 ? `.ofType(${fhirType(type)})` : "";
     const many = element.list || from?.many === true;
+    if (type === "Extension" && this.random.chance(0.6)) {
+      return { text: `${prefix}extension(${quote(this.random.pick(extensionUrls))})`, type, many: true };
+    }
     if (type === "Resource")
       return { text: `${prefix}${element.name}.ofType(Organization)`, type: "Organization", many };
     return { text: `${prefix}${element.name}${choice}`, type, many };
@@ -99,10 +102,23 @@ export class ExpressionWriter {
       const ending = elements.filter((element) => element.types.some(wanted));
       const element = this.random.pick(ending.length > 0 && this.random.chance(0.6) ? ending : elements);
       path = this.decorated(this.step(path, element), depth);
+      if (isPrimitive(path.type) && this.random.chance(0.05)) path = this.annotation(path, wanted) ?? path;
       if (wanted(path.type) && (isPrimitive(path.type) || this.random.chance(0.6))) return path;
       if (isPrimitive(path.type)) return undefined;
     }
     return undefined;
+  }
+
+  /** A value in an extension of a primitive. */
+  private annotation(path: Typed, wanted: (type: string) => boolean): Typed | undefined {
+    const types = schema
+      .get("Extension")!
+      .find((element) => element.name === "value")!
+      .types.filter(wanted);
+    if (types.length === 0 || path.text === "id") return undefined;
+    const type = this.random.pick(types);
+    const url = quote(this.random.pick(extensionUrls));
+    return { text: `${path.text}.extension(${url}).value.ofType(${fhirType(type)})`, type, many: true };
   }
 
   /** The path with at most one item, mostly. */
@@ -211,7 +227,35 @@ export class ExpressionWriter {
       [1, () => `${path.text}.exists().not()`],
       [isPrimitive(path.type) ? 1 : 0, () => `${path.text}.hasValue()`],
       [isPrimitive(path.type) && path.many ? 1 : 0, () => `${path.text}.isDistinct()`],
+      [2, () => this.setOperation(focus)],
+      [1, () => this.typeTest(focus)],
     ]);
+  }
+
+  private setOperation(focus: string): string {
+    const group = this.random.pick<Group>(["string", "string", "number", "boolean"]);
+    const [a, b] = [this.pathOf(focus, 0, group), this.pathOf(focus, 0, group)];
+    if (a === undefined || b === undefined) return "true";
+    const count = `.count() = ${this.random.below(4)}`;
+    return this.random.pick([
+      `(${a.text} | ${b.text})${count}`,
+      `${a.text}.union(${b.text})${count}`,
+      `${a.text}.combine(${b.text})${count}`,
+      `${a.text}.intersect(${b.text}).exists()`,
+      `${a.text}.exclude(${b.text})${count}`,
+      `${a.text}.subsetOf(${b.text})`,
+      `${a.text}.supersetOf(${b.text})`,
+      `${a.text}.distinct()${count}`,
+    ]);
+  }
+
+  private typeTest(focus: string): string {
+    const choices = (schema.get(focus) ?? []).filter((element) => element.types.length > 1 && !element.list);
+    // In an extension `code` and `string` meet, of which one is the other's subtype.
+    if (choices.length === 0 || focus === "Extension") return "$this.exists()";
+    const element = this.random.pick(choices);
+    const type = fhirType(this.random.pick(element.types));
+    return this.random.chance(0.5) ? `${element.name} is ${type}` : `(${element.name} as ${type}).exists()`;
   }
 
   private membership(focus: string): string {
@@ -262,7 +306,13 @@ export class ExpressionWriter {
       [path.many ? 2 : 0, () => computed(`${path.text}.join(${quote(random.pick([", ", "", "'"]))})`)],
       [1, () => computed(this.conditional(focus, depth, () => this.string(focus, depth - 1).text))],
       [1, () => computed(this.key(focus) ?? subject)],
+      [1, () => computed(this.asText(focus) ?? subject)],
     ]);
+  }
+
+  private asText(focus: string): string | undefined {
+    const path = this.pathOf(focus, 0, this.random.pick<Group>(["number", "boolean", "wild", "time"]));
+    return path === undefined ? undefined : `${this.one(path).text}.toString()`;
   }
 
   private conditional(focus: string, depth: number, make: () => string): string {
@@ -293,6 +343,8 @@ export class ExpressionWriter {
       [3, () => decimal(`${operand()} ${random.pick(["+", "-", "*", "/"])} ${operand()}`)],
       [1, () => integer(`${operand()} div ${operand()}`)],
       [1, () => decimal(`${operand()} mod ${operand()}`)],
+      [1, () => integer(`${this.postfixable(this.string(focus, 0))}.toInteger()`)],
+      [subject === undefined ? 0 : 1, () => decimal(`${subject}.round(${random.below(3)})`)],
       [subject === undefined ? 0 : 1, () => decimal(`${subject}.abs()`)],
       [
         subject === undefined ? 0 : 1,
@@ -336,8 +388,16 @@ export class ExpressionWriter {
 
   /** Several values of a group, for a collection column. */
   values(focus: string, group: Group, depth: number): Typed | undefined {
+    const { random } = this;
+    if (random.chance(0.2)) {
+      const outer = this.path(focus, 0, (type) => !isPrimitive(type));
+      const inner = outer === undefined ? undefined : this.pathOf(outer.type, 0, group);
+      if (outer !== undefined && inner !== undefined) {
+        return { text: `${outer.text}.select(${inner.text})`, type: inner.type, many: true };
+      }
+    }
     const path = this.pathOf(focus, depth, group);
-    if (path === undefined || group === "temporal" || !this.random.chance(0.2)) return path;
+    if (path === undefined || group === "temporal" || !random.chance(0.2)) return path;
     return { ...path, text: `${path.text}.distinct()` };
   }
 

@@ -87,7 +87,8 @@ export const pools: Record<string, readonly string[]> = {
   boolean: ["true", "false"],
 };
 
-const extensionUrls = ["http://ext.org/a", "http://ext.org/b", "inner"];
+/** Addresses of extensions that generated resources carry. */
+export const extensionUrls: readonly string[] = ["http://ext.org/a", "http://ext.org/b", "inner"];
 
 function primitive(random: Random, type: string): Json {
   const value = random.pick(pools[type]!);
