@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from "node:fs";
-import { readdir, realpath, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { LakeError } from "#kernel";
 import { unreadable } from "../errors.js";
@@ -28,13 +28,13 @@ export interface InputFile {
 
 const IN_FOLDERS = /\.(ndjson|jsonl|json)(\.gz)?$/i;
 
-function describe(name: string, file: string, sizeBytes: number): InputFile {
+function describe(name: string, sizeBytes: number): InputFile {
   const plainName = name.replace(/\.gz$/i, "").toLowerCase();
   return {
     name,
-    path: file,
+    path: name,
     sizeBytes,
-    gzip: isGzip(firstBytes(file)),
+    gzip: isGzip(firstBytes(name)),
     layout: plainName.endsWith(".ndjson") || plainName.endsWith(".jsonl") ? "lines" : "detect",
     json: plainName.endsWith(".json"),
   };
@@ -54,72 +54,89 @@ function firstBytes(file: string): Buffer {
   }
 }
 
-/** Collects the files of one run, each once however often it is named. */
+/** Collects the files of one run, each once however often (and through however many links) it is named. */
 class InputCollector {
   readonly files: InputFile[] = [];
   private readonly seen = new Set<string>();
 
-  async add(name: string, inFolder: boolean): Promise<void> {
+  /** Answers whether there was anything to read, counting what is collected already. */
+  async add(name: string, inFolder: boolean): Promise<boolean> {
+    const wanted = !inFolder || IN_FOLDERS.test(name);
     try {
-      const real = await realpath(name);
-      if (this.seen.has(real)) return;
-      const info = await stat(real);
-      if (info.isDirectory()) {
-        this.seen.add(real);
-        await this.addFolder(name);
-      } else if (!inFolder || IN_FOLDERS.test(name)) {
-        this.seen.add(real);
-        this.files.push(describe(name, name, info.size));
-      }
+      const info = await stat(name);
+      const first = this.isNew(`${info.dev}:${info.ino}`);
+      if (info.isDirectory()) return first ? await this.addFolder(name) : true;
+      if (!wanted) return false;
+      if (!info.isFile()) throw notAFile(name);
+      if (first) this.files.push(describe(name, info.size));
+      return true;
     } catch (error) {
+      // A dangling link that would not be read anyway is none of the run's business.
+      if (!wanted && (error as NodeJS.ErrnoException).code === "ENOENT") return false;
       throw error instanceof LakeError ? error : unreadable(name, error);
     }
   }
 
-  private async addFolder(name: string): Promise<void> {
-    const entries = await readdir(name);
-    // Sorted by code unit, so that the order of the records does not hang on the file system or the locale.
-    for (const entry of entries.sort()) await this.add(path.join(name, entry), true);
+  addStdin(): void {
+    if (!this.isNew(STDIN)) return;
+    this.files.push({
+      name: STDIN,
+      path: STDIN,
+      sizeBytes: undefined,
+      gzip: false,
+      layout: "detect",
+      json: false,
+    });
   }
+
+  private isNew(identity: string): boolean {
+    if (this.seen.has(identity)) return false;
+    this.seen.add(identity);
+    return true;
+  }
+
+  private async addFolder(name: string): Promise<boolean> {
+    let found = false;
+    // Sorted by code unit, so that the order of the records does not hang on the file system or the locale.
+    for (const entry of (await readdir(name)).sort()) {
+      if (!entry.startsWith(".") && (await this.add(path.join(name, entry), true))) found = true;
+    }
+    return found;
+  }
+}
+
+function notAFile(name: string): LakeError {
+  return new LakeError(
+    "invalid-input",
+    "ingestion/unreadable-input",
+    `'${name}' is neither a file nor a folder; to read from a pipe, send it to standard input and name -.`,
+  );
 }
 
 /**
  * The files behind the given paths, in reading order: paths in the given order, folders recursively in name order
- * (`.ndjson`, `.jsonl`, `.json`, each also with `.gz`; other files in folders are passed over, a file named itself is
- * always read), `-` for standard input. Every file is opened once, so that an unreadable one stops the run before it
- * starts. Errors: `ingestion/input-not-found`, `ingestion/unreadable-input`, `ingestion/no-input`.
+ * (`.ndjson`, `.jsonl`, `.json`, each also with `.gz`; other and hidden files in folders are passed over, a file named
+ * itself is always read), `-` for standard input. Every file is opened once, so that an unreadable one stops the run
+ * before it starts. Errors: `ingestion/input-not-found`, `ingestion/unreadable-input`, `ingestion/no-input`.
  */
 export async function probeInputs(inputs: readonly string[]): Promise<readonly InputFile[]> {
+  if (inputs.length === 0) {
+    throw new LakeError(
+      "invalid-input",
+      "ingestion/no-input",
+      "Name at least one file or folder to ingest, or - .",
+    );
+  }
   const collector = new InputCollector();
   for (const name of inputs) {
-    const before = collector.files.length;
-    if (name === STDIN) {
-      const file = {
-        name,
-        path: STDIN,
-        sizeBytes: undefined,
-        gzip: false,
-        layout: "detect",
-        json: false,
-      } as const;
-      if (!collector.files.some((known) => known.path === STDIN)) collector.files.push(file);
-      continue;
-    }
-    await collector.add(name, false);
-    if (collector.files.length === before && !collector.files.some((file) => file.name.startsWith(name))) {
+    if (name === STDIN) collector.addStdin();
+    else if (!(await collector.add(name, false))) {
       throw new LakeError(
         "invalid-input",
         "ingestion/no-input",
         `'${name}' holds no .ndjson, .jsonl or .json file (plain or .gz); name the folder of the export or a file.`,
       );
     }
-  }
-  if (collector.files.length === 0) {
-    throw new LakeError(
-      "invalid-input",
-      "ingestion/no-input",
-      "Name at least one file or folder to ingest, or - .",
-    );
   }
   return collector.files;
 }

@@ -57,6 +57,8 @@ export class JsonGrammar {
   /** Set by {@link string}: the literal holds an escape. */
   protected escaped = false;
 
+  /** The text ended within a string. */
+  protected cutInString = false;
   /** A carriage return was met as white space since {@link begin}. */
   protected carriageReturn = false;
 
@@ -69,6 +71,7 @@ export class JsonGrammar {
     this.end = end;
     this.multiline = multiline;
     this.carriageReturn = false;
+    this.cutInString = false;
   }
 
   protected reject(code: ReasonCode, message: string, at: number): never {
@@ -106,7 +109,10 @@ export class JsonGrammar {
   }
 
   private badStringByte(at: number): never {
-    if (at >= this.end) this.reject("invalid-json", "", at);
+    if (at >= this.end) {
+      this.cutInString = true;
+      this.reject("invalid-json", "", at);
+    }
     this.reject("control-character", "A string holds a raw control character; it must be escaped.", at);
   }
 

@@ -117,12 +117,14 @@ export class LineReader {
   /**
    * Takes the current line back and reads the whole rest of the input with it: afterwards `[start, end)` is the rest,
    * `bytes[end]` is a NUL and `valid` says whether it is UTF-8. Answers what {@link next} would: `line` for a document,
-   * `oversize` when it is longer than `maxBytes`, `broken` when the input broke off.
+   * `oversize` when it is longer than `maxBytes`, `broken` when the input broke off. `sizeHint` is the size of the
+   * whole input as far as it is known: with it the buffer grows once.
    */
-  async document(maxBytes: number): Promise<LineEvent> {
+  async document(maxBytes: number, sizeHint: number): Promise<LineEvent> {
     this.from = this.start;
     this.dropHandedOut();
     this.start = 0;
+    this.reserve(Math.min(sizeHint, maxBytes) + 4);
     while (!this.ended) {
       if (this.isFull() && !this.grow(maxBytes)) return await this.skipDocument();
       await this.pull();
@@ -164,8 +166,12 @@ export class LineReader {
   /** Doubles the buffer; false when it already holds more than `limit` bytes can need. */
   private grow(limit: number): boolean {
     if (this.filled > limit + 1) return false;
-    const size = Math.max(this.bytes.length, Math.min(this.bytes.length * 2, limit + 4));
-    if (size === this.bytes.length) return false;
+    return this.reserve(Math.min(this.bytes.length * 2, limit + 4));
+  }
+
+  /** Makes the buffer at least `size` long; false when it was already. */
+  private reserve(size: number): boolean {
+    if (size <= this.bytes.length) return false;
     const bytes = Buffer.allocUnsafeSlow(size);
     this.bytes.copy(bytes, 0, 0, this.filled);
     this.bytes = bytes;

@@ -99,6 +99,11 @@ export class ResourceScanner extends JsonGrammar {
     return this.carriageReturn;
   }
 
+  /** Whether the text scanned last ended within a string, where no printer of JSON would break a line. */
+  get endedInString(): boolean {
+    return this.cutInString;
+  }
+
   /** Counts what the last scan observed: the resource is going to be stored. */
   keep(): void {
     const unknown = this.root?.unknown;

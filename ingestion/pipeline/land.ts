@@ -24,7 +24,7 @@ import {
   type UnitSettings,
 } from "./settings.js";
 import { type OnProgress, Tally } from "./tally.js";
-import { planUnits } from "./unit-plan.js";
+import { planUnits, unitCost } from "./unit-plan.js";
 
 /** Below this much input, starting threads costs more than they save. */
 const WORKERS_FROM_BYTES = 16 * 1024 * 1024;
@@ -73,20 +73,13 @@ function scan(
   context: ScanContext,
   stdin: () => Readable,
 ): Promise<ScanSummary[]> {
-  const cost = (unit: IngestUnit): number => unitBytes(unit, files[unit.file]!);
-  const total = units.reduce((sum, unit) => sum + cost(unit), 0);
+  const total = units.reduce((sum, unit) => sum + unitCost(unit), 0);
   const count = Math.min(context.settings.limits.workers, availableParallelism(), units.length);
   const piped = files.some((file) => file.path === STDIN);
   if (!WORKERS_AVAILABLE || piped || count < 1 || total < WORKERS_FROM_BYTES) {
     return scanInProcess(units, context, stdin);
   }
-  return scanInWorkers(units, context, { count, cost });
-}
-
-/** Bytes to scan, roughly: gzip of NDJSON unpacks to about ten times its size. */
-function unitBytes(unit: IngestUnit, file: InputFile): number {
-  const size = (unit.end ?? file.sizeBytes ?? 0) - unit.start;
-  return file.gzip ? size * 10 : size;
+  return scanInWorkers(units, context, count);
 }
 
 function quarantineShares(units: readonly IngestUnit[], results: readonly UnitResult[]): QuarantineShare[] {

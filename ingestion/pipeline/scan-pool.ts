@@ -3,33 +3,48 @@ import { LakeError } from "#kernel";
 import { aborted } from "../errors.js";
 import type { ScanContext } from "./scan-in-process.js";
 import type { IngestUnit, ScanSummary } from "./settings.js";
+import { mayNeedMuchMemory, unitCost } from "./unit-plan.js";
 import { type FromWorker, receivedError, type ToWorker, type WorkerStart } from "./worker-protocol.js";
 
 /** False when the sources run as they are (in tests): a thread cannot be started from a .ts file. */
 export const WORKERS_AVAILABLE = import.meta.url.endsWith(".js");
 
-/** Biggest first, so that no thread is left alone with a big file at the end. Positions are fixed already. */
-function byCost(units: readonly IngestUnit[], cost: (unit: IngestUnit) => number): IngestUnit[] {
-  return [...units].sort((a, b) => cost(b) - cost(a) || a.ordinal - b.ordinal);
+/**
+ * Hands out units, biggest first, so that no thread is left alone with a big file at the end (positions in the order
+ * key are fixed already). Units that may need much memory all go to the first thread: one at a time.
+ */
+class UnitQueue {
+  private readonly heavy: IngestUnit[];
+  private readonly light: IngestUnit[];
+
+  constructor(units: readonly IngestUnit[]) {
+    const sorted = [...units].sort((a, b) => unitCost(b) - unitCost(a) || a.ordinal - b.ordinal);
+    this.heavy = sorted.filter(mayNeedMuchMemory);
+    this.light = sorted.filter((unit) => !mayNeedMuchMemory(unit));
+  }
+
+  take(lane: number): IngestUnit | undefined {
+    return (lane === 0 ? this.heavy.shift() : undefined) ?? this.light.shift();
+  }
 }
 
 /**
- * Scans the units in `count` worker threads. `cost` estimates the work of a unit. When one fails, or the signal fires,
- * all are stopped and the first error is thrown; what they wrote is then incomplete.
+ * Scans the units in `count` worker threads. When one fails, or the signal fires, all are stopped and the first error
+ * is thrown; what they wrote is then incomplete.
  */
 export async function scanInWorkers(
   units: readonly IngestUnit[],
   context: ScanContext,
-  options: { readonly count: number; readonly cost: (unit: IngestUnit) => number },
+  count: number,
 ): Promise<ScanSummary[]> {
-  const queue = byCost(units, options.cost);
+  const queue = new UnitQueue(units);
   const stop = new AbortController();
   const onAbort = (): void => stop.abort(aborted());
   context.signal?.addEventListener("abort", onAbort);
   try {
     if (context.signal?.aborted === true) throw aborted();
-    const lanes = Array.from({ length: options.count }, (_, index) =>
-      runWorker({ settings: context.settings, lane: { index, count: options.count } }, queue, context, stop),
+    const lanes = Array.from({ length: count }, (_, index) =>
+      runWorker({ settings: context.settings, lane: { index, count } }, queue, context, stop),
     );
     // All threads must have ended before the caller may throw their files away.
     const ends = await Promise.allSettled(lanes);
@@ -42,7 +57,7 @@ export async function scanInWorkers(
 
 function runWorker(
   start: WorkerStart,
-  queue: IngestUnit[],
+  queue: UnitQueue,
   context: ScanContext,
   stop: AbortController,
 ): Promise<ScanSummary> {
@@ -55,7 +70,7 @@ function runWorker(
     });
     worker.on("message", (message: FromWorker) => {
       try {
-        receive(message, worker, queue, context, resolve);
+        receive(message, { worker, queue, context, lane: start.lane.index }, resolve);
       } catch (error) {
         fail(error);
       }
@@ -65,16 +80,18 @@ function runWorker(
   });
 }
 
-function receive(
-  message: FromWorker,
-  worker: Worker,
-  queue: IngestUnit[],
-  context: ScanContext,
-  resolve: (summary: ScanSummary) => void,
-): void {
+interface Lane {
+  readonly worker: Worker;
+  readonly queue: UnitQueue;
+  readonly context: ScanContext;
+  readonly lane: number;
+}
+
+function receive(message: FromWorker, at: Lane, resolve: (summary: ScanSummary) => void): void {
+  const { worker, queue, context, lane } = at;
   switch (message.is) {
     case "ready": {
-      const unit = queue.shift();
+      const unit = queue.take(lane);
       worker.postMessage((unit === undefined ? { do: "finish" } : { do: "scan", unit }) satisfies ToWorker);
       return;
     }

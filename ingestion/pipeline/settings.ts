@@ -58,6 +58,8 @@ export interface IngestUnit {
   readonly end: number | undefined;
   /** Position (in the order key) of the input's first byte. */
   readonly positionBase: number;
+  /** Unpacked bytes of the whole file, exact for a plain file and a guess for gzip; 0 when nothing is known. */
+  readonly sizeHint: number;
 }
 
 /** Counts of {@link LandingCounts}, to be added to. */

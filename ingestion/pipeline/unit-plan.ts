@@ -7,6 +7,8 @@ export const RANGE_BYTES = 32 * 1024 * 1024;
 
 /** Deflate cannot do better than 1032 to 1; a gzip file thus has room for all the positions it can need. */
 const MOST_UNPACKED_PER_BYTE = 1100;
+/** FHIR NDJSON packs about so well. */
+const USUAL_UNPACKED_PER_BYTE = 10;
 const STREAM_POSITIONS = 2 ** 46;
 const ALL_POSITIONS = 2 ** 48;
 
@@ -26,6 +28,16 @@ function ranges(file: InputFile): { start: number; end: number | undefined }[] {
     // The last range also takes what was appended to the file since its size was read.
     end: i === count - 1 ? undefined : (i + 1) * RANGE_BYTES,
   }));
+}
+
+/** Bytes of text a unit will scan, roughly. */
+export function unitCost(unit: IngestUnit): number {
+  return (unit.end ?? Math.max(unit.sizeHint, unit.start)) - unit.start;
+}
+
+/** True when the unit may turn out to be one JSON document that takes much memory. */
+export function mayNeedMuchMemory(unit: IngestUnit): boolean {
+  return unit.detect && unit.sizeHint > 16 * 1024 * 1024;
 }
 
 /**
@@ -48,6 +60,7 @@ export function planUnits(files: readonly InputFile[]): IngestUnit[] {
         json: file.json,
         ...range,
         positionBase,
+        sizeHint: (file.sizeBytes ?? 0) * (file.gzip ? USUAL_UNPACKED_PER_BYTE : 1),
       });
     }
     positionBase += positions(file) + 1;

@@ -137,10 +137,11 @@ class UnitRun {
   /** False when the first line of a file is only the beginning of a JSON value: then the file is one document. */
   private isWholeValue(): boolean {
     const { bytes, start, end } = this.reader;
+    const { scanner } = this.tools;
     try {
-      this.tools.scanner.scan(bytes, start, end, { bundleMayLackId: true });
+      scanner.scan(bytes, start, end, { bundleMayLackId: true });
     } catch (error) {
-      if (error instanceof Rejection) return error.code !== "truncated";
+      if (error instanceof Rejection) return error.code !== "truncated" || scanner.endedInString;
       throw error;
     }
     return true;
@@ -149,7 +150,7 @@ class UnitRun {
   /** The line is a piece of a JSON document: takes the rest of the input to it. */
   private async document(heartbeat: Heartbeat): Promise<UnitResult> {
     const { reader } = this;
-    const event = await reader.document(this.tools.settings.limits.maxDocumentBytes);
+    const event = await reader.document(this.tools.settings.limits.maxDocumentBytes, this.unit.sizeHint);
     if (event === "oversize") this.refuseOversize(reader.oversize!);
     else if (event === "broken") this.refuseBroken(reader.failure!);
     else this.piece(true);
