@@ -73,6 +73,24 @@ describe("streamed text", () => {
     });
   });
 
+  it.each([
+    ["the last row", "CASE WHEN i = 299999 THEN error('boom') ELSE i::VARCHAR END"],
+    ["a cast", "CAST(CASE WHEN i = 250000 THEN 'x' ELSE '1' END AS INTEGER)::VARCHAR"],
+    ["the first row", "CASE WHEN i = 0 THEN error('boom') ELSE i::VARCHAR END"],
+  ])("fails instead of ending early when %s fails", async (_, expression) => {
+    await expect(collect(`SELECT ${expression} FROM range(300000) t(i)`)).rejects.toMatchObject({
+      kind: "internal",
+    });
+    await expect(arrowTable(`SELECT ${expression} AS v FROM range(300000) t(i)`)).rejects.toMatchObject({
+      kind: "internal",
+    });
+  });
+
+  it("ends well for empty results and for statements whose result is not streamed", async () => {
+    expect((await collect("SELECT 'x' WHERE false")).texts).toEqual([]);
+    expect((await collect("DESCRIBE SELECT 1 AS a")).texts).toEqual(["a"]);
+  });
+
   it("stops with duckdb/interrupted when the signal aborts", async () => {
     const controller = new AbortController();
     const work = database.with(async (connection) => {

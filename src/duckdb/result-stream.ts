@@ -1,4 +1,10 @@
-import { type DuckDBDataChunk, DuckDBListType, type DuckDBResult, type DuckDBType } from "@duckdb/node-api";
+import {
+  type DuckDBDataChunk,
+  DuckDBListType,
+  type DuckDBResult,
+  type DuckDBType,
+  StatementType,
+} from "@duckdb/node-api";
 import { LakeError } from "#kernel";
 import { type ColumnType, parseColumnType } from "./column-type.js";
 import { mapDuckDbError } from "./errors.js";
@@ -52,15 +58,20 @@ export class ResultStream {
   readonly columns: readonly ResultColumn[];
   private readonly result: DuckDBResult;
   private readonly signal: AbortSignal | undefined;
+  private readonly streaming: boolean;
 
   constructor(result: DuckDBResult, signal: AbortSignal | undefined) {
     this.result = result;
     this.signal = signal;
+    this.streaming = result.isStreaming;
     const types = result.columnTypes();
     this.columns = result.columnNames().map((name, index) => ({ name, type: columnType(types[index]!) }));
   }
 
-  /** The rows, chunk by chunk; ends after the last. Fails with `duckdb/interrupted` when the signal aborts. */
+  /**
+   * The rows, chunk by chunk; ends after the last. Fails with `duckdb/stream-failed` when
+   * the query fails part way, with `duckdb/interrupted` when the signal aborts.
+   */
   async *chunks(): AsyncGenerator<ResultChunk, void, undefined> {
     for (;;) {
       throwIfCancelled(this.signal);
@@ -71,8 +82,23 @@ export class ResultStream {
         throw mapDuckDbError(error);
       }
       throwIfCancelled(this.signal);
-      if (raw === null || raw.rowCount === 0) return;
+      if (raw === null || raw.rowCount === 0) {
+        this.checkEnd();
+        return;
+      }
       yield new ResultChunk(raw);
+    }
+  }
+
+  /**
+   * The driver reports a query that failed part way just like one that has ended: by an empty chunk. Its error is lost,
+   * but a result that holds one no longer knows its statement's type and no longer counts as streaming.
+   */
+  private checkEnd(): void {
+    const failed =
+      this.result.statementType === StatementType.INVALID || (this.streaming && !this.result.isStreaming);
+    if (failed) {
+      throw new LakeError("internal", "duckdb/stream-failed", "The engine failed part way through a result.");
     }
   }
 }

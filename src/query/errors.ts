@@ -37,14 +37,9 @@ export function noSnapshot(): LakeError {
 
 export function unknownView(name: string, views: ReadonlyMap<string, SnapshotView>): LakeError {
   const hint = didYouMean(name, views.keys());
-  return new LakeError(
-    "not-found",
-    "query/unknown-view",
-    `There is no view of that name.${hint} GET /views lists them.`,
-    {
-      details: { views: [...views.keys()] },
-    },
-  );
+  return new LakeError("not-found", "query/unknown-view", `There is no view named '${shown(name)}'.${hint}`, {
+    details: { views: [...views.keys()] },
+  });
 }
 
 export function viewBuilding(name: string): LakeError {

@@ -4,6 +4,7 @@ export { type ResultFormat, resultFormats } from "./format.js";
 export { createQuery, type QueryService } from "./query-service.js";
 export {
   type ColumnFilter,
+  findView,
   type ReadContext,
   readView,
   type ViewRead,

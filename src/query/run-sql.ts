@@ -76,6 +76,7 @@ async function serialize(connection: Connection, sql: string): Promise<string> {
  */
 function mapSqlError(error: unknown): LakeError {
   const cause = isLakeError(error, "duckdb/query-failed") ? error.cause : undefined;
+  if (isLakeError(error, "duckdb/stream-failed")) return failed(error);
   if (!(cause instanceof Error)) return isLakeError(error) ? error : failed(error);
   const named = /^(?:Parser|Binder|Catalog) Error: ([^\n]*(?:\n(?!\n|LINE)[^\n]*)*)/.exec(cause.message);
   if (named !== null) {

@@ -1,0 +1,133 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { Hono, type MiddlewareHandler } from "hono";
+import { secureHeaders } from "hono/secure-headers";
+import { type Clock, LakeError, packageRoot } from "#kernel";
+import type { LakeCatalog, QueryService } from "#query";
+import type { ServingDependencies, ServingEnv } from "./context.js";
+import { errorResponse, statusOf } from "./http/errors.js";
+import type { Logger } from "./log.js";
+import { systemRoutes } from "./routes/system.js";
+import { viewRoutes } from "./routes/views.js";
+
+/** What an app is made from. */
+export interface AppOptions {
+  readonly catalog: LakeCatalog;
+  readonly query: QueryService;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** A query that runs longer than this is stopped; 300,000 when absent. */
+  readonly queryTimeoutMs?: number;
+  /**
+   * The host names, without port, that requests may be addressed to; any when absent. A server on the loopback interface names
+   * itself, so that no web page can reach it by a host name of its own (DNS rebinding).
+   */
+  readonly allowedHosts?: readonly string[];
+}
+
+/** The app: an HTTP handler that needs no socket. */
+export type ServingApp = Hono<ServingEnv>;
+
+function releaseVersion(): string {
+  const manifest = JSON.parse(readFileSync(path.join(packageRoot(), "package.json"), "utf8")) as {
+    version: string;
+  };
+  return manifest.version;
+}
+
+/** Gives each request an id, its own if it brought a harmless one, and logs how it went: route and status, never the URL. */
+function observe(log: Logger, clock: Clock): MiddlewareHandler<ServingEnv> {
+  return async (context, next) => {
+    const given = context.req.header("X-Request-Id") ?? "";
+    const requestId = /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
+    const notes = { requestId };
+    context.set("notes", notes);
+    const startedAt = clock.now().getTime();
+    await next();
+    context.res.headers.set("X-Request-Id", requestId);
+    log.info("request", {
+      ...notes,
+      method: context.req.raw.method,
+      route: context.req.routePath,
+      status: context.res.status,
+      durationMs: clock.now().getTime() - startedAt,
+    });
+  };
+}
+
+function checkHost(allowed: readonly string[] | undefined): MiddlewareHandler<ServingEnv> {
+  return async (context, next) => {
+    const { hostname } = new URL(context.req.url);
+    if (allowed !== undefined && !allowed.includes(hostname)) {
+      throw new LakeError(
+        "invalid-input",
+        "serving/wrong-host",
+        "This server does not answer to that host name.",
+      );
+    }
+    await next();
+  };
+}
+
+const onlyReads: MiddlewareHandler<ServingEnv> = async (context, next) => {
+  if (!["GET", "HEAD"].includes(context.req.raw.method)) {
+    throw new LakeError(
+      "invalid-input",
+      "serving/method-not-allowed",
+      "Only GET and HEAD are answered here.",
+    );
+  }
+  await next();
+};
+
+/** The serving app over one lake. Errors leave as problem documents; see {@link errorResponse}. */
+export function createApp(options: AppOptions): ServingApp {
+  const { catalog, query, clock, log } = options;
+  const release = releaseVersion();
+  const dependencies: ServingDependencies = {
+    catalog,
+    query,
+    clock,
+    log,
+    release,
+    queryTimeoutMs: options.queryTimeoutMs ?? 300_000,
+  };
+  const app: ServingApp = new Hono<ServingEnv>();
+  app.use(
+    observe(log, clock),
+    secureHeaders({
+      contentSecurityPolicy: {
+        defaultSrc: ["'none'"],
+        styleSrc: ["'self'"],
+        baseUri: ["'none'"],
+        formAction: ["'none'"],
+        frameAncestors: ["'none'"],
+      },
+      strictTransportSecurity: false,
+      referrerPolicy: "no-referrer",
+      xFrameOptions: "DENY",
+    }),
+    checkHost(options.allowedHosts),
+    onlyReads,
+  );
+  systemRoutes(app, dependencies);
+  viewRoutes(app, dependencies);
+  app.notFound(() => {
+    throw new LakeError(
+      "not-found",
+      "serving/no-such-page",
+      "There is nothing at this address; GET / lists what there is.",
+    );
+  });
+  app.onError((error, context) => {
+    const { requestId } = context.get("notes");
+    const status = statusOf(error);
+    if (status >= 500) {
+      const code = error instanceof LakeError ? error.code : `unexpected ${error.name}`;
+      log.error("request failed", { requestId, code, status });
+    }
+    return errorResponse(error, requestId);
+  });
+  return app;
+}

@@ -1,0 +1,34 @@
+import type { HttpBindings } from "@hono/node-server";
+import type { Context } from "hono";
+import type { Clock } from "#kernel";
+import type { LakeCatalog, QueryService } from "#query";
+import type { Logger } from "./log.js";
+
+/** What the routes work with. */
+export interface ServingDependencies {
+  readonly catalog: LakeCatalog;
+  readonly query: QueryService;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Names the release in entity tags, since another release may write other bytes. */
+  readonly release: string;
+  /** A query that runs longer than this is stopped. */
+  readonly queryTimeoutMs: number;
+}
+
+/** What the middleware notes about a request for the routes and for the log. */
+export interface RequestNotes {
+  requestId: string;
+  view?: string;
+  format?: string;
+  rowCount?: number;
+}
+
+/** Hono's type parameters for this server: bindings are absent when a test calls the app without a socket. */
+export interface ServingEnv {
+  Bindings: Partial<HttpBindings>;
+  Variables: { notes: RequestNotes };
+}
+
+/** The context of one request to this server. */
+export type ServingContext = Context<ServingEnv>;

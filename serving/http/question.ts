@@ -1,0 +1,82 @@
+import { didYouMean } from "#kernel";
+import type { ColumnFilter, ViewColumn, ViewRequest } from "#query";
+import { badRequest } from "./errors.js";
+
+/** The query parameters that are not columns. A column of such a name cannot be filtered by URL. */
+const reserved = ["select", "limit", "snapshot", "_format"] as const;
+
+/** What a URL asks of a view, apart from the format. */
+export type Question = Omit<ViewRequest, "view">;
+
+function wholeNumber(name: string, text: string): number {
+  const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isNaN(number)) {
+    throw badRequest("bad-parameter", `${name} is not a whole number from 0 up; write it like ${name}=100.`, {
+      parameter: name,
+    });
+  }
+  return number;
+}
+
+/** Fails with `serving/repeated-parameter`, since two values of one parameter could mean both AND and OR. */
+function checkRepeats(parameters: URLSearchParams): void {
+  const seen = new Set<string>();
+  for (const name of parameters.keys()) {
+    if (seen.has(name)) {
+      throw badRequest(
+        "repeated-parameter",
+        `The parameter '${name.slice(0, 64)}' is given twice; give it once.`,
+        {
+          parameter: name.slice(0, 64),
+        },
+      );
+    }
+    seen.add(name);
+  }
+}
+
+/** Fails with `serving/unknown-parameter`, naming the nearest, unless every parameter is one of `known`. */
+export function checkParameters(parameters: URLSearchParams, known: readonly string[]): void {
+  checkRepeats(parameters);
+  for (const name of parameters.keys()) {
+    if (known.includes(name)) continue;
+    throw badRequest(
+      "unknown-parameter",
+      `There is no parameter or column '${name.slice(0, 64)}' here.${didYouMean(name, known)}`,
+      { parameter: name.slice(0, 64), known },
+    );
+  }
+}
+
+/** The number in `snapshot=`, if any. */
+export function snapshotParameter(parameters: URLSearchParams): number | undefined {
+  const text = parameters.get("snapshot");
+  return text === null ? undefined : wholeNumber("snapshot", text);
+}
+
+/**
+ * The question in a URL's parameters: `select=a,b`, `limit=n`, `snapshot=n`, and every other parameter an equality
+ * filter on the column of its name. Values are checked later, against the types of their columns.
+ */
+export function parseQuestion(parameters: URLSearchParams, columns: readonly ViewColumn[]): Question {
+  checkParameters(parameters, [...columns.map((column) => column.name), ...reserved]);
+  const filters: ColumnFilter[] = [...parameters]
+    .filter(([name]) => !(reserved as readonly string[]).includes(name))
+    .map(([column, value]) => ({ column, operator: "eq", value }));
+  const select = parameters.get("select");
+  const limit = parameters.get("limit");
+  const snapshot = snapshotParameter(parameters);
+  return {
+    filters,
+    ...(select === null
+      ? {}
+      : {
+          select: select
+            .split(",")
+            .map((name) => name.trim())
+            .filter((name) => name !== ""),
+        }),
+    ...(limit === null ? {} : { limit: wholeNumber("limit", limit) }),
+    ...(snapshot === undefined ? {} : { snapshot }),
+  };
+}

@@ -1,0 +1,41 @@
+import type { SnapshotSummary } from "#query";
+import type { ServingContext } from "../context.js";
+import { entityTag, matches } from "../http/conditional.js";
+
+/** Headers that every answer from a snapshot carries. */
+export function snapshotHeaders(snapshot: SnapshotSummary): Record<string, string> {
+  return {
+    "X-Lake-Snapshot": String(snapshot.id),
+    "X-Lake-As-Of": snapshot.committedAt,
+    // An answer may be kept by its reader alone, and asked after each time it is used: the newest snapshot moves on.
+    "Cache-Control": "private, no-cache",
+    Vary: "Accept",
+  };
+}
+
+/** The 304 answer when the client holds these very bytes already, else undefined. */
+export function notModified(context: ServingContext, headers: Record<string, string>): Response | undefined {
+  const tag = headers["ETag"];
+  if (tag === undefined || !matches(context.req.header("If-None-Match"), tag)) return undefined;
+  return new Response(null, { status: 304, headers });
+}
+
+/** A small document made from a snapshot, with its headers, entity tag and 304. */
+export function sendDocument(
+  context: ServingContext,
+  snapshot: SnapshotSummary,
+  release: string,
+  document: { readonly contentType: string; readonly body: string },
+): Response {
+  const headers = {
+    ...snapshotHeaders(snapshot),
+    "Content-Type": document.contentType,
+    ETag: entityTag(release, document.contentType, document.body),
+  };
+  return notModified(context, headers) ?? new Response(document.body, { headers });
+}
+
+/** JSON text for people and machines alike. */
+export function prettyJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

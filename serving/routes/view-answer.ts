@@ -1,0 +1,122 @@
+import type { HttpBindings } from "@hono/node-server";
+import type { ViewRead } from "#query";
+import type { ServingContext, ServingDependencies } from "../context.js";
+import { PAGE_ROWS, viewPage } from "../html/view-page.js";
+import { type BodyHooks, readyBody } from "../http/body.js";
+import { entityTag } from "../http/conditional.js";
+import { type AnswerFormat, contentType } from "../http/negotiate.js";
+import { notModified, snapshotHeaders } from "./send.js";
+
+/** Stops a query when the client goes, when the time is up, or when told to. */
+function stopSignal(context: ServingContext, timeoutMs: number): { signal: AbortSignal; stop: () => void } {
+  const controller = new AbortController();
+  const signal = AbortSignal.any([controller.signal, context.req.raw.signal, AbortSignal.timeout(timeoutMs)]);
+  return { signal, stop: () => controller.abort() };
+}
+
+function answerHeaders(read: ViewRead, format: AnswerFormat, release: string): Record<string, string> {
+  const headers: Record<string, string> = {
+    ...snapshotHeaders(read.snapshot),
+    "Content-Type": contentType(format),
+    ETag: entityTag(release, format, read.fingerprint),
+  };
+  if (format !== "html" && format !== "json") {
+    headers["Content-Disposition"] = `attachment; filename="${read.view.name}.${format}"`;
+  }
+  return headers;
+}
+
+async function sendPage(
+  context: ServingContext,
+  read: ViewRead,
+  headers: Record<string, string>,
+  signal: AbortSignal,
+): Promise<Response> {
+  const rows = await read.texts({ signal });
+  const url = new URL(context.req.url);
+  url.searchParams.delete("_format");
+  const body = viewPage({
+    snapshot: read.snapshot,
+    view: read.view,
+    columns: read.columns,
+    rows: rows.slice(0, PAGE_ROWS),
+    more: rows.length > PAGE_ROWS,
+    origin: url.origin,
+    search: url.search,
+  });
+  return new Response(body, { headers });
+}
+
+async function sendRows(
+  context: ServingContext,
+  read: ViewRead,
+  format: Exclude<AnswerFormat, "html">,
+  headers: Record<string, string>,
+  hooks: BodyHooks,
+  signal: AbortSignal,
+): Promise<Response> {
+  const metadata = new Map([
+    ["fhir_lake_view", read.view.name],
+    ["fhir_lake_snapshot", String(read.snapshot.id)],
+    ["fhir_lake_as_of", read.snapshot.committedAt],
+  ]);
+  const ready = await readyBody(await read.encode(format, { signal, metadata }), hooks);
+  if (ready.sizeBytes === undefined) headers["Transfer-Encoding"] = "chunked";
+  else headers["Content-Length"] = String(ready.sizeBytes);
+  if (ready.rowCount !== undefined) headers["X-Row-Count"] = String(ready.rowCount);
+  context.get("notes").rowCount = ready.rowCount ?? 0;
+  return new Response(ready.body as ReadableStream<Uint8Array>, { headers });
+}
+
+/**
+ * Answers a checked question. Takes the read over and releases it when the last byte has gone out, or nothing will.
+ * HEAD and 304 compute no rows.
+ */
+export async function sendAnswer(
+  context: ServingContext,
+  dependencies: ServingDependencies,
+  read: ViewRead,
+  format: AnswerFormat,
+): Promise<Response> {
+  const headers = answerHeaders(read, format, dependencies.release);
+  const early =
+    notModified(context, headers) ??
+    (context.req.raw.method === "HEAD" ? new Response(null, { headers }) : undefined);
+  if (early !== undefined) {
+    read.release();
+    return early;
+  }
+  const { signal, stop } = stopSignal(context, dependencies.queryTimeoutMs);
+  const outgoing = (context.env as Partial<HttpBindings> | undefined)?.outgoing;
+  const notes = context.get("notes");
+  const hooks: BodyHooks = {
+    abort: stop,
+    breakConnection: outgoing === undefined ? undefined : () => void outgoing.destroy(),
+    end: ({ error, complete, rowCount }) => {
+      read.release();
+      notes.rowCount = rowCount;
+      if (!complete) {
+        const reason = error === undefined ? "client gone" : "failed";
+        dependencies.log.warn("answer cut short", {
+          requestId: notes.requestId,
+          view: read.view.name,
+          reason,
+          rowCount,
+        });
+      }
+    },
+  };
+  if (format !== "html") {
+    try {
+      return await sendRows(context, read, format, headers, hooks, signal);
+    } catch (error) {
+      read.release();
+      throw error;
+    }
+  }
+  try {
+    return await sendPage(context, read, headers, signal);
+  } finally {
+    read.release();
+  }
+}

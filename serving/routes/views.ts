@@ -1,0 +1,140 @@
+import type { Hono } from "hono";
+import { findView, type SnapshotReader, type SnapshotView } from "#query";
+import type { ServingContext, ServingDependencies, ServingEnv } from "../context.js";
+import { PAGE_ROWS, viewListPage } from "../html/view-page.js";
+import {
+  type AnswerFormat,
+  answerFormats,
+  contentType,
+  formatByAccept,
+  formatByName,
+} from "../http/negotiate.js";
+import { checkParameters, parseQuestion, snapshotParameter } from "../http/question.js";
+import { prettyJson, sendDocument } from "./send.js";
+import { sendAnswer } from "./view-answer.js";
+
+function parameters(context: ServingContext): URLSearchParams {
+  return new URL(context.req.url).searchParams;
+}
+
+/** The format of an answer: extension before `_format` before Accept. */
+function chooseFormat(
+  context: ServingContext,
+  extension: string | undefined,
+  offered: readonly AnswerFormat[] = answerFormats,
+): AnswerFormat {
+  const named = extension ?? parameters(context).get("_format") ?? undefined;
+  return named === undefined
+    ? formatByAccept(context.req.header("Accept"), offered)
+    : formatByName(named, offered);
+}
+
+/** Runs `work` on the snapshot that the request names, and gives it back. */
+async function withSnapshot<T>(
+  context: ServingContext,
+  dependencies: ServingDependencies,
+  work: (snapshot: SnapshotReader) => T | Promise<T>,
+): Promise<T> {
+  const snapshot = await dependencies.query.snapshot(snapshotParameter(parameters(context)));
+  try {
+    return await work(snapshot);
+  } finally {
+    snapshot.release();
+  }
+}
+
+function summary(view: SnapshotView): Record<string, unknown> {
+  return {
+    name: view.name,
+    resource: view.resource,
+    description: view.description ?? null,
+    state: view.state,
+    rowCount: view.rowCount,
+    columnCount: view.columns.length,
+    href: `/views/${encodeURIComponent(view.name)}`,
+  };
+}
+
+function schema(view: SnapshotView): Record<string, unknown> {
+  const columns = view.columns.map((column) => ({
+    name: column.name,
+    sqlType: column.sqlType,
+    fhirType: column.fhirType ?? null,
+    path: column.path,
+    collection: column.collection,
+    description: column.description ?? null,
+  }));
+  return { ...summary(view), columns };
+}
+
+async function listViews(context: ServingContext, dependencies: ServingDependencies): Promise<Response> {
+  checkParameters(parameters(context), ["snapshot", "_format"]);
+  const format = chooseFormat(context, undefined, ["json", "html"]);
+  return await withSnapshot(context, dependencies, (snapshot) => {
+    const views = [...snapshot.views.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const body =
+      format === "html"
+        ? viewListPage(snapshot, views)
+        : prettyJson({ snapshot: snapshot.id, asOf: snapshot.committedAt, views: views.map(summary) });
+    return sendDocument(context, snapshot, dependencies.release, { contentType: contentType(format), body });
+  });
+}
+
+async function showSchema(
+  context: ServingContext,
+  dependencies: ServingDependencies,
+  name: string,
+): Promise<Response> {
+  checkParameters(parameters(context), ["snapshot", "_format"]);
+  chooseFormat(context, undefined, ["json", "html"]);
+  return await withSnapshot(context, dependencies, (snapshot) => {
+    const view = findView(snapshot, name);
+    const body = prettyJson({ snapshot: snapshot.id, asOf: snapshot.committedAt, ...schema(view) });
+    return sendDocument(context, snapshot, dependencies.release, { contentType: "application/json", body });
+  });
+}
+
+/** `name` or `name.extension`: view names hold no dot. */
+function splitName(segment: string): { readonly name: string; readonly extension: string | undefined } {
+  const dot = segment.lastIndexOf(".");
+  if (dot < 0) return { name: segment, extension: undefined };
+  return { name: segment.slice(0, dot), extension: segment.slice(dot + 1) };
+}
+
+async function showView(
+  context: ServingContext,
+  dependencies: ServingDependencies,
+  segment: string,
+): Promise<Response> {
+  const { name, extension } = splitName(segment);
+  const notes = context.get("notes");
+  const question = await withSnapshot(context, dependencies, (snapshot) => {
+    const view = findView(snapshot, name);
+    notes.view = view.name;
+    // The snapshot found here is the one that answers, even when a newer one is committed in between.
+    return { ...parseQuestion(parameters(context), view.columns), snapshot: snapshot.id };
+  });
+  const format = chooseFormat(context, extension);
+  notes.format = format;
+  const limit =
+    format === "html" ? Math.min(question.limit ?? Number.MAX_SAFE_INTEGER, PAGE_ROWS + 1) : question.limit;
+  const read = await dependencies.query.readView({
+    ...question,
+    view: name,
+    ...(limit === undefined ? {} : { limit }),
+  });
+  return await sendAnswer(context, dependencies, read, format);
+}
+
+/** The routes of views. */
+export function viewRoutes(app: Hono<ServingEnv>, dependencies: ServingDependencies): void {
+  app.get("/views", async (context) => await listViews(context, dependencies));
+  app.get(
+    "/views/:view/schema",
+    async (context) => await showSchema(context, dependencies, context.req.param("view")),
+  );
+  app.get(
+    "/views/:view",
+    async (context) => await showView(context, dependencies, context.req.param("view")),
+  );
+}
