@@ -1,8 +1,9 @@
 import { closeSync, createReadStream, openSync, readSync } from "node:fs";
 import { pipeline, Readable } from "node:stream";
-import { constants, createGunzip } from "node:zlib";
+import { createGunzip } from "node:zlib";
 import { readFailed, unreadable } from "../errors.js";
 import { Rejection } from "../quarantine/reason.js";
+import { salvageGzip } from "./gzip-salvage.js";
 
 const GZIP_CHUNK_BYTES = 256 * 1024;
 
@@ -121,31 +122,11 @@ function gzipRejection(error: unknown): Rejection | undefined {
   return new Rejection("corrupt-gzip", "The compressed file is damaged from here on; fetch it again.", 0);
 }
 
-/**
- * What a broken gzip file still holds after its first `skip` unpacked bytes. The strict pass drops what its last,
- * failing call had already unpacked; this one ends without complaint and is fed small pieces, so that next to
- * nothing is lost.
- */
-async function salvage(file: string, skip: number): Promise<Buffer> {
-  const tail: Buffer[] = [];
-  let seen = 0;
-  await new Promise<void>((resolve) => {
-    const gunzip = createGunzip({ finishFlush: constants.Z_SYNC_FLUSH, chunkSize: 4096 });
-    gunzip.on("data", (chunk: Buffer) => {
-      const from = Math.max(0, skip - seen);
-      seen += chunk.length;
-      if (from < chunk.length) tail.push(chunk.subarray(from));
-    });
-    pipeline(createReadStream(file, { highWaterMark: 512 }), gunzip, () => resolve());
-  });
-  return Buffer.concat(tail);
-}
-
 /** A gzip file of one or more members. */
 export function gzipFileSource(file: string): ByteSource {
   const input = createReadStream(file, { highWaterMark: GZIP_CHUNK_BYTES });
   return gunzipSource(input, file, {
-    rescue: (delivered) => salvage(file, delivered),
+    rescue: (delivered, accepted) => salvageGzip(file, { delivered, accepted }),
     consumed: () => input.bytesRead,
   });
 }
@@ -153,7 +134,10 @@ export function gzipFileSource(file: string): ByteSource {
 function gunzipSource(
   input: Readable,
   name: string,
-  rest: { readonly rescue?: (delivered: number) => Promise<Buffer>; readonly consumed?: () => number },
+  rest: {
+    readonly rescue?: (delivered: number, accepted: number) => Promise<Buffer>;
+    readonly consumed?: () => number;
+  },
 ): ByteSource {
   const gunzip = createGunzip({ chunkSize: GZIP_CHUNK_BYTES });
   // The error reaches the reader through the iteration of `gunzip`, which the pipeline destroys with it.
@@ -162,7 +146,10 @@ function gunzipSource(
     onError: async (error, delivered) => {
       const rejection = gzipRejection(error);
       if (rejection === undefined) throw readFailed(name, error);
-      return { tail: (await rest.rescue?.(delivered)) ?? Buffer.alloc(0), failure: rejection };
+      return {
+        tail: (await rest.rescue?.(delivered, gunzip.bytesWritten)) ?? Buffer.alloc(0),
+        failure: rejection,
+      };
     },
     onClose: () => {
       gunzip.destroy();
