@@ -24,4 +24,3 @@ export {
   type ViewLayer,
   type ViewState,
 } from "./snapshot.js";
-export { quoteLiteral } from "./sql-text.js";

@@ -6,7 +6,7 @@ import { isLakeError } from "#kernel";
 import { hashFile } from "#storage";
 import type { Lake } from "./lake.js";
 import { type FileRef, filesOf, type Snapshot } from "./snapshot.js";
-import { quoteLiteral } from "./sql-text.js";
+import { quoteLiteral } from "#duckdb";
 import { ROW_GROUP_SIZE } from "./table-layout.js";
 
 /** Files written but not yet part of a snapshot: staged, checksummed, published under unique names, or dropped. */

@@ -1,5 +1,5 @@
 import type { Connection } from "#duckdb";
-import { quoteLiteral } from "./sql-text.js";
+import { quoteLiteral } from "#duckdb";
 
 interface Bound {
   readonly column: "_lake_patient" | "_lake_id";

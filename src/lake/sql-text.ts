@@ -1,14 +1,5 @@
 import type { Shape } from "#fhir";
 
-/** A string literal. */
-export function quoteLiteral(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}
-/** An identifier in double quotes. */
-export function quoteIdentifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
-
 /** The shape as the structure argument of DuckDB's json_transform. */
 export function transformSchema(shape: Shape): string {
   return JSON.stringify(structure(shape));

@@ -10,7 +10,8 @@ import {
   rootNode,
   type Shape,
 } from "#fhir";
-import { quotedDecimals, quoteIdentifier, quoteLiteral, transformSchema } from "./sql-text.js";
+import { quoteIdentifier, quoteLiteral } from "#duckdb";
+import { quotedDecimals, transformSchema } from "./sql-text.js";
 
 /** Text field separator of landing records. */
 const UNIT = "\u001f";

@@ -1,6 +1,7 @@
 export type { LakeCatalog, SnapshotReader, SnapshotSummary, SnapshotView, ViewColumn } from "./catalog.js";
 export type { QueryErrorCode } from "./errors.js";
 export { type ResultFormat, resultFormats } from "./format.js";
+export { lakeCatalog } from "./lake-catalog.js";
 export { createQuery, type QueryService } from "./query-service.js";
 export {
   type ColumnFilter,

@@ -1,0 +1,35 @@
+import type { Command } from "../command.js";
+import { compactCommand } from "./compact.js";
+import { conformanceCommand } from "./conformance.js";
+import { doctorCommand } from "./doctor.js";
+import { generateCommand } from "./generate.js";
+import { ingestNdjsonCommand } from "./ingest-ndjson.js";
+import { queryCommand } from "./query.js";
+import { serveCommand } from "./serve.js";
+import { snapshotsCommand } from "./snapshots.js";
+import { startCommand } from "./start.js";
+import { vacuumCommand } from "./vacuum.js";
+import { verifyCommand } from "./verify.js";
+import { viewRunCommand } from "./view-run.js";
+import { viewsBuildCommand } from "./views-build.js";
+import { viewsCheckCommand } from "./views-check.js";
+import { viewsListCommand } from "./views-list.js";
+
+/** Every command, in the order of the help page. */
+export const commands: readonly Command[] = [
+  startCommand,
+  generateCommand,
+  ingestNdjsonCommand,
+  viewsListCommand,
+  viewsBuildCommand,
+  viewsCheckCommand,
+  viewRunCommand,
+  queryCommand,
+  serveCommand,
+  snapshotsCommand,
+  verifyCommand,
+  compactCommand,
+  vacuumCommand,
+  conformanceCommand,
+  doctorCommand,
+];
