@@ -105,6 +105,7 @@ export interface Dosage {
   readonly periodUnit: "h" | "d" | "wk";
   readonly dose: string;
   readonly doseUnit: string;
+  readonly doseCode: string;
   readonly asNeeded: boolean;
 }
 

@@ -41,7 +41,7 @@ function hashWord(seed: number, index: number, purpose: string, lane: number): n
  */
 export function exponential(x: number): number {
   const y = x / 1024;
-  let power = 1 + y * (1 + (y / 2) * (1 + (y / 3) * (1 + y / 4)));
+  let power = 1 + y * (1 + (y / 2) * (1 + (y / 3) * (1 + (y / 4) * (1 + (y / 5) * (1 + y / 6)))));
   for (let i = 0; i < 10; i++) power *= power;
   return power;
 }

@@ -92,12 +92,6 @@ function observedValue(fact: ObservationFact): string {
 /** The Observation resource. */
 export function observationText(chart: Chart, fact: ObservationFact, options: RenderOptions): string {
   const { analyte, value } = fact;
-  const profile =
-    analyte.category === "vital-signs"
-      ? "vital-signs"
-      : analyte.category === "laboratory"
-        ? "observation-lab"
-        : undefined;
   const category = `{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"${analyte.category}","display":"${analyte.category}"}`;
   const encounter =
     fact.encounter === undefined ? "" : `,"encounter":{"reference":"Encounter/${fact.encounter.id}"}`;
@@ -110,7 +104,7 @@ export function observationText(chart: Chart, fact: ObservationFact, options: Re
   const note = fact.note === undefined ? "" : `,"note":[{"text":${jsonString(fact.note)}}]`;
   const reference = ranged ? `,"referenceRange":[${range(analyte)}]` : "";
   return (
-    `${head("Observation", fact, options, profile)},"status":"${fact.status}","category":[{"coding":[${category}]}],` +
+    `${head("Observation", fact, options)},"status":"${fact.status}","category":[{"coding":[${category}]}],` +
     `"code":${conceptOf(analyte, fact.extraCoding)},"subject":${subject(chart)}${encounter},` +
     `"effectiveDateTime":"${dateTimeText(fact.at)}","issued":"${instantText(fact.issuedMs)}"${performer},` +
     `${observedValue(fact)}${flag}${note}${reference}}`

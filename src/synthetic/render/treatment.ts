@@ -14,7 +14,7 @@ const COMMUNITY =
 function dosage(fact: Dosage): string {
   const text = fact.text === undefined ? "" : `"text":${jsonString(fact.text)},`;
   const repeat = `{"frequency":${fact.frequency},"period":${fact.period},"periodUnit":"${fact.periodUnit}"}`;
-  const dose = `{"value":${fact.dose},"unit":"${fact.doseUnit}","system":"${SYSTEM.ucum}","code":"${fact.doseUnit}"}`;
+  const dose = `{"value":${fact.dose},"unit":"${fact.doseUnit}","system":"${SYSTEM.ucum}","code":"${fact.doseCode}"}`;
   return (
     `{"sequence":1,${text}"timing":{"repeat":${repeat}},"asNeededBoolean":${fact.asNeeded},` +
     `"doseAndRate":[{"type":${ORDERED},"doseQuantity":${dose}}]}`

@@ -4,7 +4,7 @@ import { detailStart } from "../person.js";
 import type { Random } from "../random.js";
 import { ACUTE, type AcuteIllness } from "../table/acute.js";
 import { PANEL, VITAL } from "../table/analyte.js";
-import { CONDITION } from "../table/chronic.js";
+import { OUTPATIENT } from "../table/procedure.js";
 import { DISPOSITION, VISIT } from "../table/visit.js";
 import { diagnose } from "./diagnose.js";
 import { test, testPanel } from "./measure.js";
@@ -55,11 +55,12 @@ function smallVisit(chart: Chart, random: Random, at: number): void {
     VISIT.urgentCare,
   ]);
   const encounter = chart.visit(kind, chart.appointment(random, at));
-  const condition = chart.conditions[chart.conditions.length - 1];
-  const reason = condition?.code === CONDITION.obesity ? condition : undefined;
+  for (let i = random.whole(0, 2); i > 0; i--) {
+    const { code, cents, minutes } = random.pick(OUTPATIENT);
+    perform(chart, random, encounter, code, cents, { minutes });
+  }
   if (random.chance(0.25)) test(chart, random, encounter, VITAL.pain);
   if (random.chance(0.12)) testPanel(chart, random, encounter, PANEL.basic);
-  if (reason !== undefined) test(chart, random, encounter, VITAL.weight);
 }
 
 /** Draws an illness that fits the age at the time. */

@@ -40,6 +40,14 @@ function clinicalStatus(
   return random.chance(0.985) ? "active" : random.pick(["recurrence", "relapse"] as const);
 }
 
+/** How sure an acute diagnosis was in the end. Chronic ones are confirmed unless their story says otherwise. */
+function acuteVerification(random: Random): ConditionFact["verification"] {
+  const draw = random.uniform();
+  if (draw < 0.004) return "entered-in-error";
+  if (draw < 0.008) return "refuted";
+  return draw < 0.018 ? "unconfirmed" : "confirmed";
+}
+
 /** Adds a Condition found at an encounter and returns it. An end after the end of the record is left open. */
 export function diagnose(
   chart: Chart,
@@ -49,7 +57,7 @@ export function diagnose(
   options: DiagnosisOptions = {},
 ): ConditionFact {
   const chronic = options.chronic ?? false;
-  const verification = options.verification ?? "confirmed";
+  const verification = options.verification ?? (chronic ? "confirmed" : acuteVerification(random));
   const onsetAt = options.onsetAt ?? encounter.start;
   const abatedAt =
     options.abatedAt !== undefined && options.abatedAt < chart.end ? options.abatedAt : undefined;

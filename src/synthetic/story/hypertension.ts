@@ -87,7 +87,7 @@ function followUp(chart: Chart, random: Random, condition: ConditionFact, onset:
   const longest = Math.max(20, (chart.end - from) / DAY / 4);
   const step = Math.min(
     longest,
-    random.between(190, 330) / Math.min(1.6, chart.person.utilization * chart.density + 0.2),
+    random.between(240, 400) / Math.min(1.6, chart.person.utilization * chart.density + 0.2),
   );
   let count = 0;
   for (let at = from; at < chart.end - 2 * DAY && count < 40; at += random.between(0.7, 1.3) * step * DAY) {

@@ -13,20 +13,19 @@ import type { Random } from "../random.js";
 import { type Analyte, FINDING, type Panel, VITAL } from "../table/analyte.js";
 import { CODED, WORDS } from "../table/finding-value.js";
 
-/** A number as a device reports it: rounded to the analyte's digits, with a comparator beyond what it can measure. */
+/**
+ * A number as a device reports it: rounded to the analyte's digits. Beyond what it can measure the limit is reported with
+ * a comparator and without padding zeros.
+ */
 export function measured(analyte: Analyte, value: number): Measured {
   const { floor, ceiling, digits } = analyte;
-  if (floor !== undefined && value < floor) return quantity(floor, digits, "<");
-  if (ceiling !== undefined && value > ceiling) return quantity(ceiling, digits, ">");
-  return quantity(floor === undefined ? Math.max(0, value) : value, digits);
-}
-
-function quantity(value: number, digits: number, comparator?: "<" | ">"): Measured {
-  const text = decimalText(value, digits);
-  const amount = Number(text);
-  return comparator === undefined
-    ? { kind: "quantity", text, amount }
-    : { kind: "quantity", text, amount, comparator };
+  if (floor !== undefined && value < floor)
+    return { kind: "quantity", text: String(floor), amount: floor, comparator: "<" };
+  if (ceiling !== undefined && value > ceiling) {
+    return { kind: "quantity", text: String(ceiling), amount: ceiling, comparator: ">" };
+  }
+  const text = decimalText(floor === undefined ? Math.max(0, value) : value, digits);
+  return { kind: "quantity", text, amount: Number(text) };
 }
 
 /** The value that a test of this person gives at a time: their usual level with the day's variation. */

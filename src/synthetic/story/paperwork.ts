@@ -5,6 +5,7 @@ import { DETAIL_START } from "../era.js";
 import type { ClaimLine, ConditionFact, CoverageFact, EncounterFact, MedicationFact } from "../fact.js";
 import type { Random } from "../random.js";
 import { PAYERS } from "../table/payer.js";
+import { smokerAt } from "./vital-signs.js";
 
 const NOTE_TYPES: readonly Code[] = [
   loinc("34117-2", "History and physical note"),
@@ -174,7 +175,7 @@ function noteText(
       (history.length === 0
         ? "No significant past medical history."
         : `Patient has a history of ${history.join(", ")}.`),
-    `\n# Social History\nSmoking: ${person.smoker}. Language: ${person.language[1]}. Insurance: ${PAYERS[person.payer]!.name}.`,
+    `\n# Social History\nSmoking: ${smokerAt(chart, encounter.start)}. Language: ${person.language[1]}. Insurance: ${PAYERS[person.payer]!.name}.`,
     `\n# Medications\n${list(
       medications.map(({ drug }) => drug.code.display.toLowerCase()),
       "No Active Medications.",

@@ -34,6 +34,7 @@ function gestational(chart: Chart, random: Random, conceived: number): void {
   diagnose(chart, random, CONDITION.gestational, encounter, {
     abatedAt: conceived + (TERM + 20) * DAY,
     codings: "both",
+    verification: "confirmed",
   });
   hemoglobinA1c(chart, random, encounter, random.between(5.6, 6.6), { millimoles: false, certain: false });
   if (chart.diabetes === "none") chart.diabetes = "gestational";
@@ -89,7 +90,7 @@ function tellOne(chart: Chart, random: Random, conceived: number): void {
     const at = conceived + day * DAY;
     if (at < chart.end - 2 * DAY && random.chance(0.85)) prenatalVisit(chart, random, at, pregnancy);
   }
-  if (random.chance(0.09)) gestational(chart, random, conceived);
+  if (random.chance(0.2)) gestational(chart, random, conceived);
   if (end < chart.end - 2 * DAY) giveBirth(chart, random, end, pregnancy);
 }
 
@@ -104,7 +105,7 @@ export function tellPregnancies(chart: Chart): void {
     at += random.between(300, 430) * DAY
   ) {
     const age = ageAt(chart.person.birthDay, at);
-    const chance = age < 18 || age > 43 ? 0 : age < 24 ? 0.06 : age < 35 ? 0.12 : 0.05;
+    const chance = age < 18 || age > 43 ? 0 : age < 24 ? 0.08 : age < 35 ? 0.14 : 0.06;
     if (random.chance(chance)) {
       tellOne(chart, random, Math.floor(at));
       at += 500 * DAY;

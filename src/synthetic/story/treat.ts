@@ -37,7 +37,8 @@ function dosageOf(random: Random, drug: Drug): Dosage | undefined {
     period: everyHours ? String(24 / drug.timesPerDay) : "1.0",
     periodUnit: everyHours ? "h" : "d",
     dose,
-    doseUnit: DOSE_UNIT[drug.form],
+    doseUnit: drug.form === "pack" ? "tablet" : drug.form,
+    doseCode: DOSE_UNIT[drug.form],
     asNeeded: drug.asNeeded,
   };
 }

@@ -7,6 +7,11 @@ import { FINDING, VITAL } from "../table/analyte.js";
 import { SMOKING } from "../table/finding-value.js";
 import { measured, observe, test } from "./measure.js";
 
+/** What a person says about smoking: children have never smoked. */
+export function smokerAt(chart: Chart, at: number): Chart["person"]["smoker"] {
+  return ageYears(chart, at) < 16 ? "never" : chart.person.smoker;
+}
+
 function ageYears(chart: Chart, at: number): number {
   return Math.max(0, (at / DAY - chart.person.birthDay) / 365.2425);
 }
@@ -89,5 +94,8 @@ export function vitalSigns(chart: Chart, random: Random, encounter: EncounterFac
   observe(chart, random, encounter, VITAL.heartRate, measured(VITAL.heartRate, rate));
   const breaths = chart.usual(VITAL.respiration, encounter.start) + young + random.normal(0, 1);
   observe(chart, random, encounter, VITAL.respiration, measured(VITAL.respiration, breaths));
-  observe(chart, random, encounter, FINDING.tobacco, { kind: "concept", code: SMOKING[chart.person.smoker] });
+  observe(chart, random, encounter, FINDING.tobacco, {
+    kind: "concept",
+    code: SMOKING[smokerAt(chart, encounter.start)],
+  });
 }

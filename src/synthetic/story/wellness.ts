@@ -26,7 +26,7 @@ function* checkUpDays(chart: Chart, random: Random, fromDay: number, toDay: numb
   let day = Math.max(born + 4 * 365, fromDay) + random.whole(0, 364);
   while (day < toDay) {
     yield day;
-    day += Math.round(random.between(330, 420) / Math.min(1, use + 0.15));
+    day += Math.round(random.between(380, 500) / Math.min(1, use + 0.15));
   }
 }
 
@@ -50,7 +50,7 @@ function screen(chart: Chart, random: Random, encounter: EncounterFact, age: num
 function prevent(chart: Chart, random: Random, encounter: EncounterFact, age: number): void {
   const act = ({ code, cents, minutes }: (typeof PROCEDURE)[keyof typeof PROCEDURE]) =>
     perform(chart, random, encounter, code, cents, { minutes });
-  if (random.chance(0.32)) act(PROCEDURE.reconciliation);
+  if (random.chance(0.5)) act(PROCEDURE.reconciliation);
   if (age >= 12 && random.chance(0.1)) act(PROCEDURE.depressionScreening);
   if (age >= 45 && age < 76 && random.chance(0.09)) act(PROCEDURE.colonoscopy);
   if (age >= 50 && random.chance(0.06)) act(PROCEDURE.occultBlood);

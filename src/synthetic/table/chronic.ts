@@ -65,7 +65,7 @@ export const CHRONIC: readonly ChronicDisease[] = [
     diagnosis("55822004", "Hyperlipidemia", "E78.5", "Hyperlipidemia, unspecified"),
     [0, 0.05, 0.2, 0.3, 0.3],
     25,
-    { visitsPerYear: 1, drugs: [DRUG.simvastatin10], panel: PANEL.lipid, program: PROGRAM.lipid },
+    { visitsPerYear: 1.4, drugs: [DRUG.simvastatin10], panel: PANEL.lipid, program: PROGRAM.lipid },
   ),
   disease(
     "anemia",

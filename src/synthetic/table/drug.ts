@@ -179,7 +179,7 @@ export const DRUG = {
   sumatriptan: drug("313165", "sumatriptan 100 MG Oral Tablet", "tablet", 1, 4_460, { asNeeded: true }),
 } as const satisfies Record<string, Drug>;
 
-/** The unit in which a dose of a form is counted, as a UCUM annotation or unit. */
+/** The UCUM code of the unit in which a dose of a form is counted. */
 export const DOSE_UNIT: Readonly<Record<Drug["form"], string>> = {
   tablet: "{tablet}",
   capsule: "{capsule}",

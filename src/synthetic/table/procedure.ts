@@ -27,6 +27,17 @@ export const PROCEDURE = {
   postnatalExam: procedure("5880005", "Physical examination following birth", 6_900),
 } as const satisfies Record<string, ProcedureKind>;
 
+/** Small procedures of outpatient visits. */
+export const OUTPATIENT: readonly ProcedureKind[] = [
+  procedure("76601001", "Intramuscular injection", 3_480),
+  procedure("415300000", "Review of systems (procedure)", 8_020),
+  procedure("162676008", "Brief general examination (procedure)", 7_540),
+  procedure("311791003", "Information gathering (procedure)", 6_260),
+  procedure("399208008", "Plain chest X-ray (procedure)", 29_300, 20),
+  procedure("269911007", "Sputum examination (procedure)", 5_170),
+  procedure("23426006", "Measurement of respiratory function (procedure)", 17_800),
+];
+
 /** What is done at the first prenatal visit. */
 export const FIRST_PRENATAL: readonly ProcedureKind[] = [
   procedure("252160004", "Standard pregnancy test", 2_890),

@@ -20,7 +20,7 @@ import { DRUG } from "../table/drug.js";
 import { type2Of } from "../truth.js";
 
 /** The share of patients that a batch touches. */
-const TOUCHED_SHARE = 0.1;
+const TOUCHED_SHARE = 0.2;
 
 /** A resource that a batch takes away. */
 export interface Deletion {
@@ -144,28 +144,23 @@ function remove<T extends Fact>(facts: T[], fact: T | undefined, type: string, d
   deletions.push({ type, id: fact.id });
 }
 
-/** Deletes what nothing else refers to: claims with their answer, notes, observations outside reports. */
-function clean(chart: Chart, random: Random, deletions: Deletion[]): void {
+/**
+ * Deletes what nothing else refers to: claims with their answer, notes, observations outside reports. What was stored or
+ * changed in this batch stays, since a batch says one thing about a resource.
+ */
+function clean(chart: Chart, random: Random, fromMs: number, deletions: Deletion[]): void {
+  const old = (fact: Fact | undefined) => fact === undefined || fact.updatedAtMs < fromMs;
   if (random.chance(0.12)) {
-    const claim = find(random, chart.claims, () => true);
+    const claim = find(random, chart.claims, (fact) => old(fact) && old(fact.benefit));
     if (claim?.benefit !== undefined) deletions.push({ type: "ExplanationOfBenefit", id: claim.benefit.id });
     remove(chart.claims, claim, "Claim", deletions);
   }
   if (random.chance(0.06))
-    remove(
-      chart.documents,
-      find(random, chart.documents, () => true),
-      "DocumentReference",
-      deletions,
-    );
+    remove(chart.documents, find(random, chart.documents, old), "DocumentReference", deletions);
   if (random.chance(0.14)) {
     const reported = new Set<ObservationFact>(chart.reports.flatMap(({ results }) => results));
-    remove(
-      chart.observations,
-      find(random, chart.observations, (fact) => !reported.has(fact)),
-      "Observation",
-      deletions,
-    );
+    const loose = find(random, chart.observations, (fact) => old(fact) && !reported.has(fact));
+    remove(chart.observations, loose, "Observation", deletions);
   }
 }
 
@@ -201,14 +196,14 @@ export function tellNight(chart: Chart, batch: number, options: RenderOptions): 
   const snapshot = random.chance(0.15)
     ? chartTexts(chart, options, (fact) => before.has(fact as ObservationFact))
     : [];
-  if (chart.person.death === undefined && random.chance(0.45)) comeIn(chart, random, at);
+  if (chart.person.death === undefined && random.chance(0.6)) comeIn(chart, random, at);
   if (random.chance(0.35)) correctResult(chart, random, at);
   if (random.chance(0.08)) withdrawResult(chart, random, at);
   if (random.chance(0.14)) reviewConditions(chart, random, at);
   if (random.chance(0.15)) stopDrug(chart, random, at);
   if (chart.person.death === undefined && random.chance(0.08)) move(chart, random, at);
   if (chart.person.death === undefined && random.chance(0.003)) die(chart, random, from, to);
-  clean(chart, random, deletions);
+  clean(chart, random, from * 1000, deletions);
   const changed = new Set(
     chart.observations
       .filter((fact) => (before.get(fact) ?? fact.version) < fact.version)
