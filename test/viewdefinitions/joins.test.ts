@@ -16,9 +16,11 @@ function keyRows(): Map<string, readonly OracleRow[]> {
   const load = (type: string): Record<string, unknown>[] => {
     const known = resources.get(type);
     if (known !== undefined) return known;
-    const loaded = realResources("synthea-small", type).map((text) => JSON.parse(text));
-    resources.set(type, loaded as Record<string, unknown>[]);
-    return loaded as Record<string, unknown>[];
+    const loaded = realResources("synthea-small", type).map(
+      (text) => JSON.parse(text) as Record<string, unknown>,
+    );
+    resources.set(type, loaded);
+    return loaded;
   };
   return new Map(
     views.map(({ name, view }) => [
