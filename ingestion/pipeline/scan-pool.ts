@@ -62,7 +62,11 @@ function runWorker(
   stop: AbortController,
 ): Promise<ScanSummary> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL("./scan-worker.js", import.meta.url), { workerData: start });
+    const worker = new Worker(new URL("./scan-worker.js", import.meta.url), {
+      workerData: start,
+      // Options such as --eval or --input-type are meant for the main thread and would stop a worker.
+      execArgv: [],
+    });
     const fail = (error: unknown): void => stop.abort(error);
     stop.signal.addEventListener("abort", () => {
       // Only a thread that has ended has let go of its files.
