@@ -8,10 +8,12 @@ import type {
   ClaimFact,
   ConditionFact,
   CoverageFact,
+  DeviceFact,
   DocumentFact,
   EncounterFact,
   Fact,
   FamilyHistoryFact,
+  ImagingFact,
   ImmunizationFact,
   MedicationFact,
   ObservationFact,
@@ -61,6 +63,8 @@ export class Chart {
   readonly documents: DocumentFact[] = [];
   readonly coverages: CoverageFact[] = [];
   readonly claims: ClaimFact[] = [];
+  readonly images: ImagingFact[] = [];
+  readonly devices: DeviceFact[] = [];
   readonly familyHistory: FamilyHistoryFact[] = [];
   diabetes: DiabetesStatus = "none";
   /** Where the record ends so far, in seconds since 1970: at death, else with the population or the current batch. */

@@ -7,6 +7,7 @@ import type { Analyte, Panel } from "./table/analyte.js";
 import type { CareProgram } from "./table/care-program.js";
 import type { ClinicalCode } from "./table/clinical-code.js";
 import type { Drug } from "./table/drug.js";
+import type { ImagingKind } from "./table/imaging.js";
 import type { VisitKind } from "./table/visit.js";
 
 /** What every resource has: id, `meta.versionId` and `meta.lastUpdated`. */
@@ -200,6 +201,22 @@ export interface ClaimFact extends Fact {
   readonly totalCents: number;
   readonly benefit: Fact | undefined;
   status: "active" | "cancelled";
+}
+
+/** An ImagingStudy with one series of one image. */
+export interface ImagingFact extends Fact {
+  readonly kind: ImagingKind;
+  readonly encounter: EncounterFact;
+  readonly startedAt: number;
+  /** Makes the DICOM identifiers of this study. */
+  readonly number: string;
+}
+
+/** A Device that was implanted. */
+export interface DeviceFact extends Fact {
+  readonly type: Code;
+  readonly implantedAt: number;
+  readonly serial: string;
 }
 
 /** A FamilyMemberHistory with one condition of a relative. */

@@ -13,8 +13,10 @@ export interface FileSummary {
   readonly sha256: string;
 }
 
-/** Characters collected before they are written: keeps memory bounded with hundreds of files open. */
+/** Characters collected before they are written: keeps memory bounded with hundreds of files. */
 const CHUNK = 1 << 17;
+/** Chunks that may be on their way to the disk while the next ones are made. */
+const CHUNKS_IN_FLIGHT = 4;
 
 /** A text file that grows line by line; nothing is held open between writes. */
 class LineFile {
@@ -24,7 +26,9 @@ class LineFile {
   private pending = "";
   private started = false;
   private lines = 0;
-  private bytes = 0;
+  private written: Promise<void> = Promise.resolve();
+  /** Bytes sent to the disk so far. */
+  bytes = 0;
 
   constructor(outDir: string, name: string) {
     this.name = name;
@@ -39,20 +43,25 @@ class LineFile {
     return this.pending.length >= CHUNK;
   }
 
-  /** Writes what has come together and returns its size in bytes. */
-  async flush(): Promise<number> {
-    if (this.pending === "") return 0;
+  /** Sends what has come together to the disk, after what was sent before; resolves when it is written. */
+  flush(): Promise<void> {
+    if (this.pending === "") return this.written;
     const chunk = Buffer.from(this.pending, "utf8");
     this.pending = "";
     this.hash.update(chunk);
     this.bytes += chunk.length;
+    const flag = this.started ? "a" : "w";
+    this.started = true;
+    this.written = this.written.then(() => this.append(chunk, flag));
+    return this.written;
+  }
+
+  private async append(chunk: Buffer, flag: "a" | "w"): Promise<void> {
     try {
-      await writeFile(this.file, chunk, { flag: this.started ? "a" : "w" });
+      await writeFile(this.file, chunk, { flag });
     } catch (error) {
       throw writeFailed(this.name, error);
     }
-    this.started = true;
-    return chunk.length;
   }
 
   /** What was written; call it after the last flush. */
@@ -65,7 +74,7 @@ class LineFile {
 export class OutputFolder {
   private readonly outDir: string;
   private readonly files = new Map<string, LineFile>();
-  private bytes = 0;
+  private readonly inFlight: Promise<void>[] = [];
 
   private constructor(outDir: string) {
     this.outDir = outDir;
@@ -93,7 +102,10 @@ export class OutputFolder {
     await mkdir(path.join(this.outDir, name), { recursive: true });
   }
 
-  /** Adds a line to a file (a path with `/` below the folder). Awaits the disk only when a chunk is full. */
+  /**
+   * Adds a line to a file (a path with `/` below the folder). Now and then it returns a promise, to be awaited before the
+   * next line, so that making lines never runs far ahead of the disk.
+   */
   add(name: string, line: string): Promise<void> | undefined {
     let file = this.files.get(name);
     if (file === undefined) {
@@ -101,19 +113,24 @@ export class OutputFolder {
       this.files.set(name, file);
     }
     if (!file.add(line)) return undefined;
-    return file.flush().then((size) => {
-      this.bytes += size;
-    });
+    const writing = file.flush();
+    // The failure is reported to whoever awaits this promise later; until then it must not count as unhandled.
+    writing.catch(() => undefined);
+    this.inFlight.push(writing);
+    return this.inFlight.length > CHUNKS_IN_FLIGHT ? this.inFlight.shift() : undefined;
   }
 
-  /** Bytes written so far. */
+  /** Bytes sent to the disk so far. */
   get writtenBytes(): number {
-    return this.bytes;
+    let sum = 0;
+    for (const file of this.files.values()) sum += file.bytes;
+    return sum;
   }
 
   /** Writes out everything and tells what the files are, by path. */
   async finish(): Promise<FileSummary[]> {
-    for (const file of this.files.values()) this.bytes += await file.flush();
+    await Promise.all(this.inFlight.splice(0));
+    for (const file of this.files.values()) await file.flush();
     const summaries = [...this.files.values()].map((file) => file.summary());
     return summaries.sort((a, b) => (a.path < b.path ? -1 : 1));
   }

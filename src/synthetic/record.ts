@@ -8,7 +8,7 @@ import { type TruthRow, truthOf } from "./truth.js";
 
 /** What shapes every record, beside seed and index. */
 export interface RecordOptions {
-  /** How often people seek care: 1 (the default) gives about 270 resources per patient. From 0.1 to 4. */
+  /** How often people seek care: 1 (the default) gives about 320 resources per patient. From 0.1 to 4. */
   readonly density?: number;
   /** False leaves out `meta` (versionId, lastUpdated, profile); default true. */
   readonly meta?: boolean;

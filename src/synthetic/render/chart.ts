@@ -4,6 +4,7 @@ import { carePlanText, careTeamText, documentText } from "./care.js";
 import { benefitText, claimText, coverageText } from "./claim.js";
 import { conditionText, familyHistoryText } from "./condition.js";
 import { encounterText } from "./encounter.js";
+import { deviceText, imagingText } from "./imaging.js";
 import { observationText, reportText } from "./observation.js";
 import { duplicateText, patientText } from "./patient.js";
 import type { RenderOptions, ResourceText } from "./resource.js";
@@ -67,6 +68,8 @@ export function chartTexts(
   write(into, "DiagnosticReport", chart.reports, wanted, reportText, chart, options);
   write(into, "MedicationRequest", chart.medications, wanted, medicationText, chart, options);
   write(into, "Procedure", chart.procedures, wanted, procedureText, chart, options);
+  write(into, "ImagingStudy", chart.images, wanted, imagingText, chart, options);
+  write(into, "Device", chart.devices, wanted, deviceText, chart, options);
   write(into, "Immunization", chart.immunizations, wanted, immunizationText, chart, options);
   write(into, "CarePlan", chart.carePlans, wanted, carePlanText, chart, options);
   write(into, "DocumentReference", chart.documents, wanted, documentText, chart, options);

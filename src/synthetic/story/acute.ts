@@ -5,7 +5,7 @@ import type { Random } from "../random.js";
 import { ACUTE, type AcuteIllness } from "../table/acute.js";
 import { PANEL, VITAL } from "../table/analyte.js";
 import { OUTPATIENT } from "../table/procedure.js";
-import { DISPOSITION, VISIT } from "../table/visit.js";
+import { VISIT } from "../table/visit.js";
 import { diagnose } from "./diagnose.js";
 import { test, testPanel } from "./measure.js";
 import { perform, planCare, prescribe } from "./treat.js";
@@ -90,16 +90,4 @@ export function tellAcute(chart: Chart): void {
   const small = random.poisson(Math.min(30, years * rate * 1.1));
   for (let i = 0; i < small; i++) smallVisit(chart, random, Math.floor(random.between(detail, last)));
   if (years > 0 && random.chance(0.1)) strayVisit(chart, random, Math.floor(random.between(detail, last)));
-}
-
-/** Tells the hospital stay in which about half of those who died did so. */
-export function tellLastStay(chart: Chart): void {
-  const { death, birthDay } = chart.person;
-  if (death === undefined) return;
-  const random = chart.stream("death");
-  const start = death - random.whole(6, 200) * 3600;
-  if (!random.chance(0.5) || start < momentOf(birthDay, 43_200)) return;
-  const encounter = chart.visit(VISIT.inpatient, start, undefined, DISPOSITION.expired);
-  testPanel(chart, random, encounter, PANEL.basic);
-  testPanel(chart, random, encounter, PANEL.bloodCount);
 }

@@ -1,16 +1,18 @@
 import { Chart } from "../chart.js";
-import { tellAcute, tellLastStay } from "./acute.js";
+import { tellAcute } from "./acute.js";
 import { tellAllergies } from "./allergy.js";
 import { tellChronic } from "./chronic.js";
 import { assignDiabetes, tellDiabetes } from "./diabetes.js";
+import { tellIntensiveCare, tellLastStay } from "./hospital.js";
 import { tellHypertension } from "./hypertension.js";
+import { tellImaging } from "./imaging.js";
 import { tellPaperwork } from "./paperwork.js";
 import { tellPregnancies } from "./pregnancy.js";
 import { tellWellness } from "./wellness.js";
 
 /**
  * The chart of patient `index`: the same for the same seed and density, whatever the size of the population.
- * `density` scales how often people seek care (1 = about 270 resources per patient).
+ * `density` scales how often people seek care (1 = about 320 resources per patient).
  * With `storedWithin` everything counts as stored within those hours, as for someone who is new in a batch.
  */
 export function tellLife(
@@ -29,8 +31,10 @@ export function tellLife(
   tellWellness(chart);
   tellAcute(chart);
   tellAllergies(chart);
+  tellIntensiveCare(chart);
   tellLastStay(chart);
   chart.encounters.sort((a, b) => a.start - b.start);
+  tellImaging(chart, chart.stream("imaging"));
   tellPaperwork(chart, chart.stream("paperwork"));
   return chart;
 }

@@ -144,6 +144,15 @@ export const VISIT = {
     undefined,
     "hospital",
   ),
+  intensive: kind(
+    "intensive",
+    "IMP",
+    [snomed("305351004", "Admission to intensive care unit")],
+    [20_160, 20_170],
+    6_450_000,
+    undefined,
+    "hospital",
+  ),
   surgery: kind(
     "surgery",
     "IMP",

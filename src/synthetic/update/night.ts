@@ -13,6 +13,7 @@ import type { RenderOptions, ResourceText } from "../render/resource.js";
 import { fallIll, illnessAt } from "../story/acute.js";
 import { diabetesVisit } from "../story/diabetes.js";
 import { hypertensionOf, pressureVisit } from "../story/hypertension.js";
+import { tellImaging } from "../story/imaging.js";
 import { measured } from "../story/measure.js";
 import { paperworkMark, tellPaperwork } from "../story/paperwork.js";
 import { checkUp } from "../story/wellness.js";
@@ -20,7 +21,7 @@ import { DRUG } from "../table/drug.js";
 import { type2Of } from "../truth.js";
 
 /** The share of patients that a batch touches. */
-const TOUCHED_SHARE = 0.2;
+const TOUCHED_SHARE = 0.27;
 
 /** A resource that a batch takes away. */
 export interface Deletion {
@@ -57,6 +58,7 @@ function comeIn(chart: Chart, random: Random, at: number): void {
   } else {
     checkUp(chart, random, at, localDay(at) - 365);
   }
+  tellImaging(chart, random, mark.procedures);
   tellPaperwork(chart, random, mark);
 }
 
