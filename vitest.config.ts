@@ -1,12 +1,33 @@
 import { defineConfig } from "vitest/config";
 
-export default defineConfig({
+const shared = {
   resolve: { conditions: ["source"] },
   ssr: { resolve: { conditions: ["source"] } },
+};
+const timeouts = { testTimeout: 30_000, hookTimeout: 60_000 };
+
+export default defineConfig({
   test: {
-    include: ["{src,ingestion,serving}/**/*.test.ts", "test/**/*.test.ts"],
-    globalSetup: ["test/support/build.ts"],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    projects: [
+      {
+        ...shared,
+        test: {
+          name: "source",
+          include: ["{src,ingestion,serving}/**/*.test.ts", "test/**/*.test.ts"],
+          exclude: ["test/e2e/**", "test/fault/**"],
+          ...timeouts,
+        },
+      },
+      {
+        ...shared,
+        // These run the built command line, as users do.
+        test: {
+          name: "built",
+          include: ["test/{e2e,fault}/**/*.test.ts"],
+          globalSetup: ["test/support/build.ts"],
+          ...timeouts,
+        },
+      },
+    ],
   },
 });
