@@ -1,0 +1,207 @@
+import { boolean, call, choose, contains, type Expr, integer, nullWith, type Usage } from "#plan";
+
+/**
+ * One type that the items of a collection may have. `pick` gets the item as a value of that type: the item itself, or, for a choice
+ * element not yet narrowed, one field of the struct that holds it. At most one variant of an item is present.
+ */
+export interface Variant {
+  /** FHIR type, or `System.Decimal` for a computed decimal. */
+  readonly type: string;
+  readonly usage?: Usage;
+  readonly pick: (item: Expr) => Expr;
+  /** For a primitive element: what stands beside it as `_name` in JSON, with its id and extensions. */
+  readonly sibling?: (item: Expr) => Sibling;
+}
+
+/** The `_name` struct beside a primitive; not made (and so not read) unless asked for. */
+export interface Sibling {
+  readonly expr: Expr;
+  readonly usage: Usage;
+}
+
+/**
+ * A FHIRPath collection as an expression with its types.
+ *
+ * - not `many`: at most one item; `expr` is its value, NULL when empty.
+ * - `many`: `expr` is a list, NULL or without items when empty. When `sparse`, NULL items (or items of which no variant is present)
+ *   may stand in it and do not count.
+ */
+export interface Collection {
+  readonly expr: Expr;
+  readonly many: boolean;
+  readonly sparse: boolean;
+  /** No variants: the collection is empty whatever the data. */
+  readonly variants: readonly Variant[];
+  /** The text of a literal, for operators that treat constants specially. */
+  readonly constant?: string;
+  /** Only for the resource itself: true when it is in the collection. */
+  readonly guard?: Expr;
+  /** For primitive elements reached by a path: the `_name` structs beside them, in a list when the collection is one. */
+  readonly siblings?: () => Collection;
+}
+
+const self = (item: Expr): Expr => item;
+
+/** A collection of at most one item of one type. */
+export function single(type: string, expr: Expr, usage?: Usage): Collection {
+  return { expr, many: false, sparse: false, variants: [variant(type, usage)] };
+}
+
+/** A list of items of one type; `sparse` when NULLs may stand in it. */
+export function list(type: string, expr: Expr, sparse: boolean, usage?: Usage): Collection {
+  return { expr, many: true, sparse, variants: [variant(type, usage)] };
+}
+
+function variant(type: string, usage: Usage | undefined): Variant {
+  return { type, pick: self, ...(usage === undefined ? {} : { usage }) };
+}
+
+/** True for collections that are empty whatever the data. */
+export function isEmpty(collection: Collection): boolean {
+  return collection.variants.length === 0;
+}
+
+/** True when an item is its own value, so that the collection's expression can be used as it is. */
+export function isPlain(collection: Collection): boolean {
+  return collection.variants.length === 1 && collection.variants[0]!.pick === self;
+}
+
+/** True when some variant of the item is there. */
+export function itemPresent(collection: Collection, item: Expr): Expr {
+  if (item.kind === "row") return collection.guard ?? boolean(true);
+  const checks = collection.variants.map((v) => call("isNotNull", v.pick(item)));
+  return checks.length === 1 ? checks[0]! : call("or", ...checks);
+}
+
+/** Makes names of lambda variables and columns that are unique within one view. */
+export class NameSource {
+  private next = 0;
+
+  variable(): string {
+    return `v${++this.next}`;
+  }
+
+  column(): string {
+    return `#${++this.next}`;
+  }
+}
+
+/** The same collection without NULL items, so that positions and lengths count items only. */
+export function compact(names: NameSource, collection: Collection): Collection {
+  if (!collection.many || !collection.sparse) return collection;
+  const variable = names.variable();
+  const body = itemPresent(collection, { kind: "variable", name: variable });
+  return { ...collection, sparse: false, expr: { kind: "filter", list: collection.expr, variable, body } };
+}
+
+/** The collection with each item replaced by its only variant's value. Only for collections with one variant. */
+export function collapse(names: NameSource, collection: Collection): Collection {
+  const only = collection.variants[0]!;
+  if (only.pick === self) return collection;
+  const variants = [variant(only.type, only.usage)];
+  const sibling = only.sibling;
+  if (!collection.many) {
+    const expr = only.pick(collection.expr);
+    if (sibling === undefined) return { expr, many: false, sparse: false, variants };
+    return {
+      expr,
+      many: false,
+      sparse: false,
+      variants,
+      siblings: () => siblingOf(sibling(collection.expr)),
+    };
+  }
+  const expr = transform(names, collection.expr, only.pick);
+  if (sibling === undefined) return { expr, many: true, sparse: true, variants };
+  const siblings = (): Collection => siblingList(names, collection.expr, sibling);
+  return { expr, many: true, sparse: true, variants, siblings };
+}
+
+function siblingOf({ expr, usage }: Sibling): Collection {
+  return single("Element", expr, usage);
+}
+
+function siblingList(names: NameSource, items: Expr, sibling: (item: Expr) => Sibling): Collection {
+  let usage: Usage | undefined;
+  const expr = transform(names, items, (item) => {
+    const found = sibling(item);
+    usage = found.usage;
+    return found.expr;
+  });
+  return list("Element", expr, true, usage);
+}
+
+/** One result per list item. */
+export function transform(names: NameSource, listExpr: Expr, body: (item: Expr) => Expr): Expr {
+  const variable = names.variable();
+  return { kind: "transform", list: listExpr, variable, body: body({ kind: "variable", name: variable }) };
+}
+
+/** The items of a list for which the body is true. */
+export function filter(names: NameSource, listExpr: Expr, body: (item: Expr) => Expr): Expr {
+  const variable = names.variable();
+  return { kind: "filter", list: listExpr, variable, body: body({ kind: "variable", name: variable }) };
+}
+
+/** The collection's single item as a collection, when `item` stands for one item of it. */
+export function itemOf(collection: Collection, item: Expr): Collection {
+  return { expr: item, many: false, sparse: false, variants: collection.variants };
+}
+
+/**
+ * Applies a projection to every item and joins the results in order. `project` may be evaluated for NULL items of sparse lists, so a
+ * projection that makes something of nothing is only given items that are there.
+ */
+export function mapItems(
+  names: NameSource,
+  collection: Collection,
+  project: (item: Collection) => Collection,
+): Collection {
+  if (!collection.many) {
+    const result = project(collection);
+    if (collection.expr.kind === "row" && collection.guard === undefined) return result;
+    if (nullWith(result.expr, (expr) => expr === collection.expr)) return result;
+    const present = itemPresent(collection, collection.expr);
+    return { ...result, expr: choose(present, result.expr) };
+  }
+  const variable: Expr = { kind: "variable", name: names.variable() };
+  let source = collection;
+  let result = project(itemOf(source, variable));
+  if (collection.sparse && !nullWith(result.expr, (expr) => expr === variable)) {
+    source = compact(names, collection);
+    result = project(itemOf(source, variable));
+  }
+  const mapped: Expr = { kind: "transform", list: source.expr, variable: variable.name, body: result.expr };
+  if (!result.many) return { ...result, expr: mapped, many: true, sparse: true };
+  return { ...result, expr: call("flatten", mapped), many: true };
+}
+
+/** Number of items as an expression that is never NULL. */
+export function countOf(names: NameSource, collection: Collection): Expr {
+  if (isEmpty(collection)) return integer(0);
+  if (collection.many) return call("listLength", compact(names, collection).expr);
+  return choose(itemPresent(collection, collection.expr), integer(1), integer(0));
+}
+
+/** True when there is at least one item that has a value; never NULL. */
+export function hasValueIn(names: NameSource, collection: Collection): Expr {
+  if (isEmpty(collection)) return boolean(false);
+  if (!collection.many) return itemPresent(collection, collection.expr);
+  return call("less", integer(0), call("listLength", compact(names, collection).expr));
+}
+
+/** True when there is at least one item; never NULL. A primitive element that has only an extension is an item. */
+export function existsIn(names: NameSource, collection: Collection): Expr {
+  const value = hasValueIn(names, collection);
+  if (collection.siblings !== undefined) return call("or", value, hasValueIn(names, collection.siblings()));
+  if (collection.many) return value;
+  const siblings = collection.variants.flatMap((v) =>
+    v.sibling === undefined ? [] : [v.sibling(collection.expr)],
+  );
+  return siblings.length === 0 ? value : call("or", value, ...siblings.map((s) => call("isNotNull", s.expr)));
+}
+
+/** True when the expression can stop the statement. */
+export function mayFail(expr: Expr): boolean {
+  return contains(expr, (inner) => inner.kind === "fail");
+}

@@ -1,0 +1,254 @@
+import { BOOLEAN, boolean, call, choose, type Expr, integer, nullOf } from "#plan";
+import type { Ast } from "./ast.js";
+import { type Collection, filter, isEmpty, itemOf, single } from "./collection.js";
+import { asList, EMPTY, familiesOf, narrow, plain, singleton, toNumber } from "./convert.js";
+import type { Span } from "./errors.js";
+import { type Family, isCalendar, isNumeric } from "./family.js";
+import { navigate } from "./navigate.js";
+import type { Analysis } from "./scope.js";
+import { compareTemporal, isCalendarText, quantityParts } from "./temporal.js";
+
+/** Families whose values can be compared with values of `family`. */
+function comparable(family: Family): (other: Family) => boolean {
+  if (isNumeric(family)) return isNumeric;
+  if (isCalendar(family)) return isCalendar;
+  return (other) => other === family;
+}
+
+/** A string constant beside a date is read as a date, when it has that form. */
+function asTemporalConstant(analysis: Analysis, a: Collection, b: Collection): Collection {
+  if (a.constant === undefined || a.variants[0]?.type !== "string") return a;
+  const families = familiesOf(analysis, b);
+  if (families.some(isCalendar) && !families.includes("string") && isCalendarText(a.constant)) {
+    return { ...a, variants: [{ ...a.variants[0], type: "dateTime" }] };
+  }
+  return a;
+}
+
+/** Both operands narrowed to families that compare with each other; undefined when there is none. */
+function align(
+  analysis: Analysis,
+  left: Collection,
+  right: Collection,
+): [Collection, Collection, Family] | undefined {
+  const a = asTemporalConstant(analysis, left, right);
+  const b = asTemporalConstant(analysis, right, left);
+  const families = familiesOf(analysis, b);
+  const common = familiesOf(analysis, a).find((family) => families.some(comparable(family)));
+  if (common === undefined) return undefined;
+  const accepts = comparable(common);
+  return [narrow(analysis, a, accepts), narrow(analysis, b, accepts), common];
+}
+
+function bothIntegers(a: Collection, b: Collection, analysis: Analysis): boolean {
+  const whole = (c: Collection): boolean =>
+    familiesOf(analysis, c).every((f) => f === "integer" || f === "long");
+  return whole(a) && whole(b);
+}
+
+function quantity(analysis: Analysis, item: Collection, span: Span): { value: Expr; unit: Expr } {
+  return quantityParts(item, (name) => navigate(analysis, item, name, span).expr);
+}
+
+/** Compares two single values of one family: `equal`, `less` or `lessOrEqual`. NULL when either is empty or the answer is open. */
+function compareValues(
+  analysis: Analysis,
+  operation: "equal" | "less" | "lessOrEqual",
+  a: Collection,
+  b: Collection,
+  family: Family,
+  span: Span,
+): Expr {
+  if (isNumeric(family)) {
+    if (bothIntegers(a, b, analysis)) return call(operation, a.expr, b.expr);
+    return call(operation, toNumber(a), toNumber(b));
+  }
+  if (isCalendar(family) || family === "time")
+    return call(operation, compareTemporal(family, a.expr, b.expr), integer(0));
+  if (family === "quantity") {
+    const [p, q] = [quantity(analysis, a, span), quantity(analysis, b, span)];
+    const compared = call(operation, call("toNumber", p.value), call("toNumber", q.value));
+    // Different units may still be the same amount; without unit conversion the answer stays open.
+    return choose(call("equal", p.unit, q.unit), compared);
+  }
+  if (family === "complex") return call(operation, wholeText(a), wholeText(b));
+  return call(operation, a.expr, b.expr);
+}
+
+/** A structured value as JSON text. */
+export function wholeText(item: Collection): Expr {
+  for (const variant of item.variants) if (variant.usage !== undefined) variant.usage.json ??= "item";
+  return call("toJson", item.expr);
+}
+
+/** An item as something that equality of lists can compare: numbers as numbers, structures as text. */
+function comparableItems(analysis: Analysis, items: Collection, family: Family): Expr {
+  const convert = (body: (item: Collection) => Expr): Expr => {
+    const variable = analysis.names.variable();
+    return {
+      kind: "transform",
+      list: items.expr,
+      variable,
+      body: body(itemOf(items, { kind: "variable", name: variable })),
+    };
+  };
+  if (isNumeric(family)) return convert(toNumber);
+  if (family === "complex" || family === "quantity") return convert(wholeText);
+  return items.expr;
+}
+
+function equalLists(analysis: Analysis, a: Collection, b: Collection, family: Family): Expr {
+  const [as, bs] = [asList(analysis, a), asList(analysis, b)];
+  const length = (list: Collection): Expr => call("listLength", list.expr);
+  let equal: Expr;
+  if (isCalendar(family) || family === "time") {
+    const [variable, index] = [analysis.names.variable(), analysis.names.variable()];
+    const other = call("listItem", bs.expr, { kind: "variable", name: index });
+    const body = call(
+      "equal",
+      compareTemporal(family, { kind: "variable", name: variable }, other),
+      integer(0),
+    );
+    equal = call("listAll", { kind: "transform", list: as.expr, variable, index, body });
+  } else {
+    equal = call("listEqual", comparableItems(analysis, as, family), comparableItems(analysis, bs, family));
+  }
+  return {
+    kind: "case",
+    when: [
+      [
+        call("or", call("equal", length(as), integer(0)), call("equal", length(bs), integer(0))),
+        nullOf(BOOLEAN),
+      ],
+      [call("not", call("equal", length(as), length(bs))), boolean(false)],
+    ],
+    otherwise: equal,
+  };
+}
+
+/** One side is a list: it must hold exactly one item to equal the other side's item. */
+function equalListAndItem(
+  analysis: Analysis,
+  list: Collection,
+  item: Collection,
+  family: Family,
+  span: Span,
+): Expr {
+  const items = asList(analysis, list);
+  const length = call("listLength", items.expr);
+  const first = itemOf(items, call("listItem", items.expr, integer(0)));
+  const nothing = call("or", call("equal", length, integer(0)), call("isNull", item.expr));
+  return {
+    kind: "case",
+    when: [
+      [nothing, nullOf(BOOLEAN)],
+      [call("less", integer(1), length), boolean(false)],
+    ],
+    otherwise: compareValues(analysis, "equal", first, item, family, span),
+  };
+}
+
+function present(analysis: Analysis, collection: Collection): Expr {
+  const items = asList(analysis, collection);
+  return call("less", integer(0), call("listLength", items.expr));
+}
+
+/** `=`: whole collections in order; empty when either side is empty. Values of families that do not compare are unequal. */
+export function equals(analysis: Analysis, left: Collection, right: Collection, span: Span): Expr {
+  if (isEmpty(left) || isEmpty(right)) return nullOf(BOOLEAN);
+  const aligned = align(analysis, left, right);
+  if (aligned === undefined) {
+    return choose(call("and", present(analysis, left), present(analysis, right)), boolean(false));
+  }
+  const [a, b, family] = aligned;
+  if (a.many && b.many) return equalLists(analysis, a, b, family);
+  if (a.many) return equalListAndItem(analysis, a, b, family, span);
+  if (b.many) return equalListAndItem(analysis, b, a, family, span);
+  return compareValues(analysis, "equal", a, b, family, span);
+}
+
+/** `<`, `<=`, `>`, `>=` on single values. Errors: `fhirpath/wrong-type` when the types have no order. */
+export function ordering(
+  analysis: Analysis,
+  operator: "<" | "<=" | ">" | ">=",
+  left: Collection,
+  right: Collection,
+  span: Span,
+): Collection {
+  if (isEmpty(left) || isEmpty(right)) return EMPTY_BOOLEAN;
+  const a = singleton(analysis, left, operator);
+  const b = singleton(analysis, right, operator);
+  const aligned = align(analysis, a, b);
+  if (aligned === undefined || aligned[2] === "complex" || aligned[2] === "boolean") {
+    const types = [left, right].map((side) => side.variants.map((v) => v.type).join(" or "));
+    analysis.fail("wrong-type", `'${operator}' cannot compare ${types[0]} with ${types[1]}.`, span);
+  }
+  const [x, y, family] = aligned;
+  const swapped = operator === ">" || operator === ">=";
+  const operation = operator === "<" || operator === ">" ? "less" : "lessOrEqual";
+  const expr = swapped
+    ? compareValues(analysis, operation, y, x, family, span)
+    : compareValues(analysis, operation, x, y, family, span);
+  return single("boolean", expr);
+}
+
+const EMPTY_BOOLEAN: Collection = {
+  ...EMPTY,
+  expr: nullOf(BOOLEAN),
+  variants: [{ type: "boolean", pick: (item) => item }],
+};
+
+/** Text in the form in which equivalence compares it: lower case, white space collapsed. */
+function looseText(value: Expr): Expr {
+  return call(
+    "trim",
+    call(
+      "lower",
+      call(
+        "replaceMatches",
+        value,
+        { kind: "literal", value: "\\s+", type: { kind: "scalar", type: "text" } },
+        { kind: "literal", value: " ", type: { kind: "scalar", type: "text" } },
+      ),
+    ),
+  );
+}
+
+/** `~` on single values: empty is equivalent to empty, text ignores case and white space. Errors: `fhirpath/unsupported` for lists. */
+export function equivalent(analysis: Analysis, left: Collection, right: Collection, span: Span): Expr {
+  if (left.many || right.many) {
+    analysis.fail("unsupported", "'~' is supported on single values only; use = or narrow the path.", span);
+  }
+  const absent = (side: Collection): Expr =>
+    isEmpty(side) ? boolean(true) : call("isNull", plain(analysis, side).expr);
+  const bothAbsent = call("and", absent(left), absent(right));
+  const aligned = isEmpty(left) || isEmpty(right) ? undefined : align(analysis, left, right);
+  if (aligned === undefined) return bothAbsent;
+  const [a, b, family] = aligned;
+  const same =
+    family === "string"
+      ? call("equal", looseText(a.expr), looseText(b.expr))
+      : compareValues(analysis, "equal", a, b, family, span);
+  return call("or", bothAbsent, call("isTrue", same));
+}
+
+/** Whether a list has an item equal to a single one: `in` and `contains`. */
+export function isMember(
+  analysis: Analysis,
+  item: Collection,
+  items: Collection,
+  span: Span,
+  ast: Ast,
+): Expr {
+  if (isEmpty(item)) return nullOf(BOOLEAN);
+  const one = singleton(analysis, item, ast.kind === "binary" ? ast.operator : "in");
+  if (isEmpty(items)) return choose(present(analysis, one), boolean(false));
+  const aligned = align(analysis, one, items);
+  if (aligned === undefined) return choose(present(analysis, one), boolean(false));
+  const [wanted, source, family] = aligned;
+  const among = asList(analysis, source);
+  const matches = filter(analysis.names, among.expr, (candidate) =>
+    compareValues(analysis, "equal", itemOf(among, candidate), wanted, family, span),
+  );
+  return choose(call("isNotNull", wanted.expr), call("less", integer(0), call("listLength", matches)));
+}

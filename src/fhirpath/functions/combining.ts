@@ -1,0 +1,149 @@
+import { call, type Expr } from "#plan";
+import { type Collection, filter, isEmpty, isPlain, itemOf } from "../collection.js";
+import { isMember, wholeText } from "../compare.js";
+import { asList, EMPTY, familiesOf, familyOfAll, familyType, plain, toNumber } from "../convert.js";
+import type { Span } from "../errors.js";
+import { COMPUTED_DECIMAL, isNumeric } from "../family.js";
+import type { Analysis } from "../scope.js";
+import { type FunctionTable, fn, type Invocation } from "./signature.js";
+
+/** The items without those equal to an earlier one, in order. */
+export function distinctItems(analysis: Analysis, input: Collection): Collection {
+  if (isEmpty(input) || !input.many) return input;
+  const items = asList(analysis, plain(analysis, input));
+  const family = familyOfAll(analysis, items);
+  if (family === "complex" || family === "quantity") return distinctStructures(analysis, items);
+  return { ...withoutSiblings(items), expr: call("listDistinct", items.expr) };
+}
+
+/** Structures are compared as JSON text; the first of each text stays. */
+function distinctStructures(analysis: Analysis, items: Collection): Collection {
+  const { names } = analysis;
+  const texts = (): Expr => {
+    const variable = names.variable();
+    const body = wholeText(itemOf(items, { kind: "variable", name: variable }));
+    return { kind: "transform", list: items.expr, variable, body };
+  };
+  const all = texts();
+  const variable = names.variable();
+  const index = names.variable();
+  const own = wholeText(itemOf(items, { kind: "variable", name: variable }));
+  const earlier = call(
+    "listSlice",
+    all,
+    { kind: "literal", value: 0, type: { kind: "scalar", type: "integer" } },
+    {
+      kind: "variable",
+      name: index,
+    },
+  );
+  const body = call("not", call("isTrue", call("listContains", earlier, own)));
+  return { ...withoutSiblings(items), expr: { kind: "filter", list: items.expr, variable, index, body } };
+}
+
+function withoutSiblings(items: Collection): Collection {
+  const { siblings, ...rest } = items;
+  return rest;
+}
+
+/** Both collections as lists of one type, or undefined when their types have no common form. */
+function unified(
+  analysis: Analysis,
+  left: Collection,
+  right: Collection,
+): [Collection, Collection] | undefined {
+  const [a, b] = [asList(analysis, plain(analysis, left)), asList(analysis, plain(analysis, right))];
+  const [x, y] = [a.variants[0]!, b.variants[0]!];
+  const [f, g] = [familyOfAll(analysis, a), familyOfAll(analysis, b)];
+  if (f === "none" || g === "none" || f === "mixed" || g === "mixed") return undefined;
+  const mixedNumbers = isNumeric(f) && isNumeric(g) && (f !== g || x.type !== y.type);
+  if (mixedNumbers && (f === "decimal" || g === "decimal")) {
+    return [asNumbers(analysis, a), asNumbers(analysis, b)];
+  }
+  if (f === "complex" || f === "quantity" || g === "complex" || g === "quantity") {
+    return x.type === y.type ? [a, b] : undefined;
+  }
+  return JSON.stringify(familyType(f)) === JSON.stringify(familyType(g)) &&
+    (f === g || (isText(f) && isText(g)))
+    ? [a, b]
+    : undefined;
+}
+
+function isText(family: string): boolean {
+  return family === "date" || family === "dateTime";
+}
+
+function asNumbers(analysis: Analysis, items: Collection): Collection {
+  const variable = analysis.names.variable();
+  const body = toNumber(itemOf(items, { kind: "variable", name: variable }));
+  const variants = [{ type: COMPUTED_DECIMAL, pick: (item: Expr) => item }];
+  return { ...items, variants, expr: { kind: "transform", list: items.expr, variable, body } };
+}
+
+function combine(
+  analysis: Analysis,
+  left: Collection,
+  right: Collection,
+  what: string,
+  span: Span,
+): Collection {
+  if (isEmpty(left)) return right;
+  if (isEmpty(right)) return left;
+  const lists = unified(analysis, left, right);
+  if (lists === undefined) {
+    const types = [left, right].map((side) => side.variants.map((v) => v.type).join(" or "));
+    analysis.fail(
+      "unsupported",
+      `${what} of ${types[0]} and ${types[1]} is not supported: the items need one type.`,
+      span,
+    );
+  }
+  const [a, b] = lists;
+  const [p, q] = [a.variants[0]!, b.variants[0]!];
+  if (p.usage !== undefined && q.usage !== undefined && p.usage !== q.usage) {
+    p.usage.alsoUsedAs.push(q.usage);
+    q.usage.alsoUsedAs.push(p.usage);
+    const conform = (list: Collection): Expr => ({
+      kind: "conform",
+      base: list.expr,
+      usage: p.usage!,
+      list: true,
+    });
+    const structured = familiesOf(analysis, a).some((f) => f === "complex" || f === "quantity");
+    if (structured)
+      return { ...withoutSiblings(a), expr: call("listConcatenate", conform(a), conform(b)), sparse: false };
+  }
+  return { ...withoutSiblings(a), expr: call("listConcatenate", a.expr, b.expr), sparse: false };
+}
+
+/** `|` and union(): the items of both without duplicates. */
+export function union(analysis: Analysis, left: Collection, right: Collection, span: Span): Collection {
+  if (isEmpty(left) && isEmpty(right)) return EMPTY;
+  return distinctItems(analysis, combine(analysis, left, right, "A union", span));
+}
+
+/** intersect(other), exclude(other): items that are, or are not, in the other collection. */
+function among(invocation: Invocation, keep: boolean): Collection {
+  const { analysis, input, args, scope, ast } = invocation;
+  if (isEmpty(input)) return EMPTY;
+  const other = analysis.analyze(args[0]!, scope);
+  const items = asList(analysis, isPlain(input) ? input : plain(analysis, input));
+  const expr = filter(analysis.names, items.expr, (item) => {
+    const member = call("isTrue", isMember(analysis, itemOf(items, item), other, ast.nameSpan, ast));
+    return keep ? member : call("not", member);
+  });
+  const kept: Collection = { ...withoutSiblings(items), expr };
+  return keep ? distinctItems(analysis, kept) : kept;
+}
+
+/** FHIRPath 5.3 intersect and exclude, and 5.4, combining. */
+export const COMBINING: FunctionTable = {
+  union: fn(1, 1, ({ analysis, input, args, scope, ast }) =>
+    union(analysis, input, analysis.analyze(args[0]!, scope), ast.nameSpan),
+  ),
+  combine: fn(1, 1, ({ analysis, input, args, scope, ast }) =>
+    combine(analysis, input, analysis.analyze(args[0]!, scope), "combine()", ast.nameSpan),
+  ),
+  intersect: fn(1, 1, (invocation) => among(invocation, true)),
+  exclude: fn(1, 1, (invocation) => among(invocation, false)),
+};

@@ -1,0 +1,22 @@
+/**
+ * The only place where names and values become SQL text for DuckDB. Values are escaped rather than bound, so that a statement can stand
+ * inside another one without its parameters colliding.
+ */
+
+/** A quoted identifier. Any string is safe; DuckDB identifiers hold no NUL, so one becomes U+FFFD. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll("\0", "\u{fffd}").replaceAll('"', '""')}"`;
+}
+
+/** A string literal. Any string is safe; a NUL is written as chr(0), because SQL text ends there. */
+export function stringLiteral(value: string): string {
+  const quoted = (part: string): string => `'${part.replaceAll("'", "''")}'`;
+  if (!value.includes("\0")) return quoted(value);
+  return `(${value.split("\0").map(quoted).join(" || chr(0) || ")})`;
+}
+
+/** A number literal. Only finite numbers have one. */
+export function numberLiteral(value: number): string {
+  if (!Number.isFinite(value)) throw new RangeError("Only finite numbers can be written in SQL");
+  return value < 0 || Object.is(value, -0) ? `(${String(value)})` : String(value);
+}

@@ -1,0 +1,180 @@
+import { stringLiteral } from "./quote.js";
+
+/**
+ * Dates and times are text in FHIR's form: `YYYY`, `YYYY-MM`, `YYYY-MM-DD`, or with `Thh:mm:ss.fff` and a zone. That form sorts by
+ * text within one zone, so most of the work is cutting both sides to the precision they share.
+ */
+
+const ZONE = "(Z|[+-][0-9][0-9]:[0-9][0-9])$";
+
+function sign(a: string, b: string): string {
+  return `CASE WHEN ${a} < ${b} THEN -1 WHEN ${a} > ${b} THEN 1 ELSE 0 END`;
+}
+
+/** Compares two texts cut to the length of the shorter; equal texts of different length leave the answer open. */
+function prefixCompare(a: string, b: string, aLength: string, bLength: string): string {
+  const length = `least(${aLength}, ${bLength})`;
+  const [x, y] = [`left(${a}, ${length})`, `left(${b}, ${length})`];
+  return `CASE WHEN ${x} < ${y} THEN -1 WHEN ${x} > ${y} THEN 1 WHEN ${aLength} = ${bLength} THEN 0 END`;
+}
+
+/** The local part of a dateTime with hours: everything but the zone. */
+function local(value: string): string {
+  return `regexp_replace(${value}, '${ZONE}', '')`;
+}
+
+/** The moment of a dateTime with hours, to the second; without a zone it counts as UTC. Minutes and seconds default to 00. */
+function moment(value: string): string {
+  const filled = `left(replace(${local(value)}, 'T', ' ') || CASE length(${local(value)}) WHEN 13 THEN ':00:00' WHEN 16 THEN ':00' ELSE '' END, 19)`;
+  const zone = `regexp_extract(${value}, '${ZONE}', 1)`;
+  const minutes = `(CAST(substr(${zone}, 2, 2) AS INTEGER) * 60 + CAST(substr(${zone}, 5, 2) AS INTEGER))`;
+  const offset = `CASE WHEN left(${zone}, 1) = '+' THEN -${minutes} WHEN left(${zone}, 1) = '-' THEN ${minutes} ELSE 0 END`;
+  return `(TRY_CAST(${filled} AS TIMESTAMP) + to_minutes(${offset}))`;
+}
+
+/** Digits of the fraction of a second, padded so that they compare as text whatever their number. */
+function fraction(value: string): string {
+  return `rpad(regexp_extract(${value}, '\\.([0-9]+)', 1), 24, '0')`;
+}
+
+/** 1 for hours, 2 for minutes, 3 for seconds (fractions and seconds are one precision). */
+function clockLevel(value: string): string {
+  return `CASE length(${local(value)}) WHEN 13 THEN 1 WHEN 16 THEN 2 ELSE 3 END`;
+}
+
+function compareMoments(a: string, b: string): string {
+  const [x, y] = [moment(a), moment(b)];
+  const level = `least(${clockLevel(a)}, ${clockLevel(b)})`;
+  const cut = (m: string): string =>
+    `date_trunc(CASE ${level} WHEN 1 THEN 'hour' WHEN 2 THEN 'minute' ELSE 'second' END, ${m})`;
+  return (
+    `CASE WHEN ${cut(x)} < ${cut(y)} THEN -1 WHEN ${cut(x)} > ${cut(y)} THEN 1 ` +
+    `WHEN ${clockLevel(a)} <> ${clockLevel(b)} THEN NULL WHEN ${level} < 3 THEN 0 ` +
+    `ELSE ${sign(fraction(a), fraction(b))} END`
+  );
+}
+
+/**
+ * -1, 0, 1 or NULL for two dates or dateTimes. Two values with a time compare as moments; a date compares with the calendar date that a
+ * dateTime writes, without moving it to another zone.
+ */
+export function compareDateTimes(a: string, b: string): string {
+  return (
+    `CASE WHEN ${a} = ${b} THEN 0 ` +
+    `WHEN length(${a}) <= 10 OR length(${b}) <= 10 THEN ${prefixCompare(a, b, `length(${a})`, `length(${b})`)} ` +
+    `WHEN ${a} IS NOT NULL AND ${b} IS NOT NULL THEN ${compareMoments(a, b)} END`
+  );
+}
+
+/** {@link compareDateTimes} with a constant of date precision on the right, the usual case. */
+export function compareWithDate(a: string, constant: string): string {
+  const date = stringLiteral(constant);
+  const length = String(constant.length);
+  return (
+    `CASE WHEN length(${a}) >= ${length} THEN CASE WHEN left(${a}, ${length}) < ${date} THEN -1 ` +
+    `WHEN left(${a}, ${length}) > ${date} THEN 1 WHEN length(${a}) = ${length} THEN 0 END ` +
+    `WHEN ${a} < left(${date}, length(${a})) THEN -1 WHEN ${a} > left(${date}, length(${a})) THEN 1 END`
+  );
+}
+
+/** -1, 0, 1 or NULL for two times of day. */
+export function compareTimes(a: string, b: string): string {
+  const padded = (t: string): string =>
+    `rpad(CASE WHEN length(${t}) = 8 THEN ${t} || '.' ELSE ${t} END, 24, '0')`;
+  return (
+    `CASE WHEN ${a} = ${b} THEN 0 WHEN length(${a}) >= 8 AND length(${b}) >= 8 THEN ${sign(padded(a), padded(b))} ` +
+    `WHEN ${a} IS NOT NULL AND ${b} IS NOT NULL THEN ${prefixCompare(a, b, `length(${a})`, `length(${b})`)} END`
+  );
+}
+
+type Side = "low" | "high";
+
+const LAST_DAY = (month: string): string =>
+  `strftime(last_day(TRY_CAST(${month} || '-01' AS DATE)), '%Y-%m-%d')`;
+
+/** The first or last day of a year, month or day. */
+function fullDate(value: string, side: Side): string {
+  return side === "low"
+    ? `CASE length(${value}) WHEN 4 THEN ${value} || '-01-01' WHEN 7 THEN ${value} || '-01' ELSE ${value} END`
+    : `CASE length(${value}) WHEN 4 THEN ${value} || '-12-31' WHEN 7 THEN ${LAST_DAY(value)} ELSE ${value} END`;
+}
+
+/** The boundary of a date; precision is 4, 6 or 8 digits, anything else gives NULL. */
+export function dateBoundary(value: string, side: Side, precision: string | undefined): string {
+  const full = fullDate(value, side);
+  if (precision === undefined) return full;
+  return `CASE ${precision} WHEN 4 THEN left(${full}, 4) WHEN 6 THEN left(${full}, 7) WHEN 8 THEN ${full} END`;
+}
+
+/** A time filled up to milliseconds; digits beyond milliseconds stay. */
+function fullClock(clock: string, side: Side): string {
+  const [minutes, millis, pad] = side === "low" ? [":00", ".000", "0"] : [":59", ".999", "9"];
+  return (
+    `CASE length(${clock}) WHEN 2 THEN ${clock} || '${minutes}${minutes}${millis}' WHEN 5 THEN ${clock} || '${minutes}${millis}' ` +
+    `WHEN 8 THEN ${clock} || '${millis}' WHEN 10 THEN ${clock} || '${pad}${pad}' WHEN 11 THEN ${clock} || '${pad}' ELSE ${clock} END`
+  );
+}
+
+/** The boundary of a time of day; precision is 2, 4, 6 or 9 digits. */
+export function timeBoundary(value: string, side: Side, precision: string | undefined): string {
+  const full = fullClock(value, side);
+  if (precision === undefined) return full;
+  return `CASE ${precision} WHEN 2 THEN left(${full}, 2) WHEN 4 THEN left(${full}, 5) WHEN 6 THEN left(${full}, 8) WHEN 9 THEN ${full} END`;
+}
+
+/**
+ * The boundary of a dateTime; precision is 4, 6, 8, 10, 12, 14 or 17 digits. A value without a zone is bounded by the zones in which it
+ * comes first (+14:00) and last (-12:00).
+ */
+export function dateTimeBoundary(value: string, side: Side, precision: string | undefined): string {
+  const zoneless = side === "low" ? "+14:00" : "-12:00";
+  const midnight = side === "low" ? "T00:00:00.000" : "T23:59:59.999";
+  const clock = `substr(${local(value)}, 12)`;
+  const zone = `CASE WHEN regexp_matches(${value}, '${ZONE}') AND length(${value}) > 10 THEN regexp_extract(${value}, '${ZONE}', 1) ELSE '${zoneless}' END`;
+  const date = `CASE WHEN length(${value}) > 10 THEN left(${value}, 10) ELSE ${fullDate(value, side)} END`;
+  const whole = `CASE WHEN length(${value}) > 10 THEN left(${value}, 11) || ${fullClock(clock, side)} ELSE ${fullDate(value, side)} || '${midnight}' END`;
+  if (precision === undefined) return `(${whole}) || (${zone})`;
+  const cut = (length: number): string => `left(${whole}, ${length}) || (${zone})`;
+  return (
+    `CASE ${precision} WHEN 4 THEN left(${date}, 4) WHEN 6 THEN left(${date}, 7) WHEN 8 THEN ${date} ` +
+    `WHEN 10 THEN ${cut(13)} WHEN 12 THEN ${cut(16)} WHEN 14 THEN ${cut(19)} WHEN 17 THEN (${whole}) || (${zone}) END`
+  );
+}
+
+const PARTS: Readonly<Record<string, readonly [start: number, length: number]>> = {
+  year: [1, 4],
+  month: [6, 2],
+  day: [9, 2],
+  hour: [12, 2],
+  minute: [15, 2],
+  second: [18, 2],
+  millisecond: [21, 3],
+};
+
+/** A part of a date, dateTime or time as an integer, NULL when it is not written. */
+export function temporalPart(value: string, part: string): string {
+  const [start, length] = PARTS[part]!;
+  const isTime = `substr(${value}, 3, 1) = ':' OR length(${value}) = 2`;
+  const inTime = start < 12 ? "NULL" : `substr(${local(value)}, ${start - 11}, ${length})`;
+  const inDate =
+    start < 12 ? `substr(${value}, ${start}, ${length})` : `substr(${local(value)}, ${start}, ${length})`;
+  const found = `CASE WHEN ${isTime} THEN ${inTime} ELSE ${inDate} END`;
+  const digits = part === "millisecond" ? `rpad(nullif(${found}, ''), 3, '0')` : found;
+  return `TRY_CAST(${digits} AS INTEGER)`;
+}
+
+/** A date or dateTime moved by a number of calendar units, with the precision it had. */
+export function addTemporal(value: string, amount: string, unit: string): string {
+  const count = `CAST(trunc(${amount}) AS INTEGER)`;
+  const interval =
+    `CASE ${unit} WHEN 'year' THEN to_years(${count}) WHEN 'month' THEN to_months(${count}) WHEN 'week' THEN to_weeks(${count}) ` +
+    `WHEN 'day' THEN to_days(${count}) WHEN 'hour' THEN to_hours(${count}) WHEN 'minute' THEN to_minutes(${count}) ` +
+    `WHEN 'second' THEN to_seconds(${count}) WHEN 's' THEN to_seconds(${count}) END`;
+  const filled = fullDate(value, "low");
+  const date = `strftime(TRY_CAST(${filled} AS DATE) + ${interval}, '%Y-%m-%d')`;
+  const stamp = `TRY_CAST(replace(left(${value}, 19), 'T', ' ') AS TIMESTAMP) + ${interval}`;
+  return (
+    `CASE WHEN length(${value}) <= 10 THEN left(${date}, length(${value})) ` +
+    `ELSE strftime(${stamp}, '%Y-%m-%dT%H:%M:%S') || substr(${value}, 20) END`
+  );
+}

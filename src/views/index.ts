@@ -1,0 +1,5 @@
+export type { LoweredColumn } from "./column.js";
+export { type CompileWarning, type ViewProblem, viewError } from "./errors.js";
+export { checkNames, ViewLowering } from "./lower.js";
+export type { ColumnModel, PathExpression, SelectModel, Tag, ViewModel } from "./model.js";
+export { parseView } from "./parse.js";
