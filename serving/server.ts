@@ -56,11 +56,13 @@ function closer(server: Server, timeoutMs: number): () => Promise<void> {
   return () => {
     closed ??= new Promise((resolve) => {
       const deadline = setTimeout(() => server.closeAllConnections(), timeoutMs);
+      // A connection that falls idle during the shutdown would be kept alive for seconds.
+      const sweep = setInterval(() => server.closeIdleConnections(), 50);
       server.close(() => {
         clearTimeout(deadline);
+        clearInterval(sweep);
         resolve();
       });
-      server.closeIdleConnections();
     });
     return closed;
   };

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { tableFromIPC } from "apache-arrow";
@@ -20,7 +21,19 @@ beforeAll(async () => {
   temporaryFolder = path.join(lake.folder, "tmp");
   database = await Database.open({ preserveInsertionOrder: true, threads: 2 });
   query = createQuery({ catalog: lake.catalog, database, temporaryFolder });
-  await lake.commit([everyType, manyRows("many", 30_000), { ...manyRows("later", 1), state: "building" }]);
+  const several = {
+    name: "several",
+    columns: [{ name: "v", sqlType: "VARCHAR" }],
+    select:
+      "SELECT * FROM (VALUES ('k2', 'z'), ('k1', 'b'), ('k1', NULL), ('k2', '0'), ('k1', 'a')) t(_lake_key, v)",
+  };
+  await lake.commit([
+    everyType,
+    manyRows("many", 30_000),
+    { ...manyRows("layers", 30_000), layered: true },
+    several,
+    { ...manyRows("later", 1), state: "building" },
+  ]);
   await lake.commit([
     { ...everyType, select: `SELECT * FROM (${everyType.select}) WHERE patient_key <> 'Patient/1'` },
   ]);
@@ -234,6 +247,53 @@ describe("all formats", () => {
         format,
       ).toBe(true);
     }
+  });
+});
+
+describe("the order of rows", () => {
+  it("is by resource key and then by value, however many threads and layers there are", async () => {
+    const parallel = await Database.open({ preserveInsertionOrder: true, threads: 4 });
+    const other = createQuery({ catalog: lake.catalog, database: parallel, temporaryFolder });
+    for (const format of ["ndjson", "csv", "arrow", "parquet"] as const) {
+      for (const question of [
+        {},
+        { limit: 777 },
+        { filters: [{ column: "gender", operator: "eq", value: "male" } as const] },
+      ]) {
+        const digests = new Set<string>();
+        for (const [service, view] of [
+          [query, "many"],
+          [query, "layers"],
+          [other, "layers"],
+          [other, "layers"],
+        ] as const) {
+          const answer = await service.readView({ view, snapshot: 1, ...question });
+          digests.add(
+            createHash("sha256")
+              .update(await bytesOf(await answer.encode(format)))
+              .digest("hex"),
+          );
+          answer.release();
+        }
+        expect(digests.size, `${format} ${JSON.stringify(question)}`).toBe(1);
+      }
+    }
+    parallel.close();
+  });
+
+  it("puts rows of one resource next to each other, sorted by value with nulls last", async () => {
+    const rows = await json({ view: "several", select: ["v"] });
+    expect(rows.map((row) => row["v"])).toEqual(["a", "b", null, "0", "z"]);
+    expect((await json({ view: "several", select: ["v"], limit: 2 })).map((row) => row["v"])).toEqual([
+      "a",
+      "b",
+    ]);
+    expect((await json({ view: "several", select: ["v"], limit: 4 })).map((row) => row["v"])).toEqual([
+      "a",
+      "b",
+      null,
+      "0",
+    ]);
   });
 });
 

@@ -27,18 +27,20 @@ export interface EncodedResult {
   close(): Promise<void>;
 }
 
-/** A SELECT with its parameters, whose columns are to be encoded. */
+/** A query with its parameters, whose columns are to be encoded. */
 export interface Statement {
-  /** Text after FROM: a relation that has the columns by name. */
-  readonly relation: string;
-  /** WHERE and LIMIT clauses, or empty text. */
-  readonly clauses: string;
+  /** A SELECT that yields the columns by name, in the order in which rows are to leave. */
+  readonly source: string;
   readonly parameters: readonly string[];
   readonly columns: readonly EncodedColumn[];
 }
 
+/**
+ * Items are computed outside of the source, so that a sort in there moves the typed values and not their text, which
+ * would take twice the memory.
+ */
 function select(statement: Statement, items: string): string {
-  return `SELECT ${items} FROM ${statement.relation} AS _answer ${statement.clauses}`;
+  return `SELECT ${items} FROM (${statement.source}) AS _answer`;
 }
 
 /** Encodes the rows of one statement over one database. */

@@ -193,7 +193,7 @@ export async function runSql(catalog: LakeCatalog, sql: string, options: SqlOpti
   };
   try {
     const columns = await prepare(database, snapshot, sql);
-    const statement = { relation: quoteIdentifier(ANSWER), clauses: "", parameters: [], columns };
+    const statement = { source: `FROM ${quoteIdentifier(ANSWER)}`, parameters: [], columns };
     const encoder = () => new ResultEncoder(database, statement, tmpdir());
     return {
       snapshot: { id: snapshot.id, committedAt: snapshot.committedAt },

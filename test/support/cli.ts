@@ -15,7 +15,11 @@ export interface Finished {
 /** Starts `fhir-lake` with arguments; `finished` resolves when it ends, however it ends. */
 export function startCli(
   args: readonly string[],
-  options: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string; readonly stdin?: string | Buffer } = {},
+  options: {
+    readonly env?: Readonly<Record<string, string>>;
+    readonly cwd?: string;
+    readonly stdin?: string | Buffer;
+  } = {},
 ): { readonly child: ChildProcess; readonly finished: Promise<Finished> } {
   const child = spawn(process.execPath, [CLI, ...args], {
     env: { ...process.env, NODE_OPTIONS: "", ...options.env },

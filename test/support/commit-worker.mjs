@@ -25,12 +25,21 @@ for (let round = 0; round < Number(rounds); round++) {
   const lines = [];
   for (let i = 0; i < 6; i++) {
     const id = `p${(round * 7 + i * 3 + Number(name)) % 20}`;
-    const lastUpdated = new Date(Date.UTC(2026, 0, 1) + (round * 1000 + Number(name) * 13 + i) * 997).toISOString();
-    lines.push({ resourceType: "Patient", id, meta: { lastUpdated }, identifier: [{ value: `${name}-${round}-${i}` }] });
+    const lastUpdated = new Date(
+      Date.UTC(2026, 0, 1) + (round * 1000 + Number(name) * 13 + i) * 997,
+    ).toISOString();
+    lines.push({
+      resourceType: "Patient",
+      id,
+      meta: { lastUpdated },
+      identifier: [{ value: `${name}-${round}-${i}` }],
+    });
   }
   const file = path.join(process.env.WORK, `${name}-${round}.ndjson`);
   writeFileSync(file, lines.map((line) => JSON.stringify(line)).join("\n"));
   const result = await ingestNdjson(lake, { inputs: [file], source: "shared", policy: "time", views });
-  process.stdout.write(`${JSON.stringify({ snapshot: result.snapshot?.id ?? null, counts: result.counts, lines })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ snapshot: result.snapshot?.id ?? null, counts: result.counts, lines })}\n`,
+  );
 }
 await lake.close();

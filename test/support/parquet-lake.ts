@@ -11,6 +11,8 @@ export interface FixtureView {
   readonly select: string;
   readonly columns: readonly (Pick<ViewColumn, "name" | "sqlType"> & Partial<ViewColumn>)[];
   readonly state?: "ready" | "building";
+  /** True makes the relation a base and a delta, united by an anti-join as a lake does after an increment. */
+  readonly layered?: boolean;
 }
 
 /** A real catalog over Parquet files in a temporary folder, with one snapshot per `commit`. */
@@ -21,6 +23,12 @@ export interface ParquetLake {
   held(): number;
   commit(views: readonly FixtureView[]): Promise<number>;
   close(): Promise<void>;
+}
+
+/** The same rows, by way of a base whose changed keys a later layer replaces. */
+function layered(rows: string): string {
+  const changed = `SELECT _lake_key FROM (${rows}) WHERE hash(_lake_key) % 5 = 0`;
+  return `SELECT * FROM (${rows}) ANTI JOIN (${changed}) USING (_lake_key) UNION ALL SELECT * FROM (${rows}) SEMI JOIN (${changed}) USING (_lake_key)`;
 }
 
 async function writeView(folder: string, id: number, view: FixtureView): Promise<SnapshotView> {
@@ -34,9 +42,10 @@ async function writeView(folder: string, id: number, view: FixtureView): Promise
   });
   database.close();
   const names = view.columns.map((column) => quoteIdentifier(column.name)).join(", ");
+  const rows = `SELECT _lake_key, ${names} FROM read_parquet([${quoteLiteral(file)}], union_by_name=true)`;
   return {
     name: view.name,
-    relation: `(SELECT _lake_key, ${names} FROM read_parquet([${quoteLiteral(file)}], union_by_name=true))`,
+    relation: view.layered === true ? `(${layered(rows)})` : `(${rows})`,
     columns: view.columns.map((column) => ({
       path: column.name,
       fhirType: undefined,
@@ -144,7 +153,7 @@ export function manyRows(name: string, rowCount: number): FixtureView {
       { name: "flag", sqlType: "BOOLEAN", fhirType: "boolean" },
       { name: "display", sqlType: "VARCHAR", fhirType: "string" },
     ],
-    select: `SELECT md5(i::VARCHAR) AS _lake_key, 'Patient/' || i AS patient_key, CASE i % 3 WHEN 0 THEN 'female' WHEN 1 THEN 'male' END AS gender,
+    select: `SELECT lpad(i::VARCHAR, 12, '0') AS _lake_key, 'Patient/' || i AS patient_key, CASE i % 3 WHEN 0 THEN 'female' WHEN 1 THEN 'male' END AS gender,
       DATE '1950-01-01' + (i % 20000)::INTEGER AS birth_date, (i / 7.0)::DECIMAL(12,2)::VARCHAR AS value_text, (i * 1.5)::DOUBLE AS value_number,
       i::INTEGER AS n, TIMESTAMPTZ '2020-01-01 00:00:00+00' + to_seconds(i) AS "at", i % 2 = 0 AS flag,
       'some "display", text ' || (i % 1000) AS display FROM range(${rowCount}) t(i)`,

@@ -5,6 +5,7 @@ import path from "node:path";
 export function sharedFolder(): string | undefined {
   const folder = process.env["FHIR_LAKE_SHARED"] ?? path.resolve(import.meta.dirname, "../../../shared");
   if (existsSync(folder)) return folder;
-  if (process.env["REQUIRE_SERVICES"] === "1") throw new Error(`The shared data sets are required but '${folder}' does not exist.`);
+  if (process.env["REQUIRE_SERVICES"] === "1")
+    throw new Error(`The shared data sets are required but '${folder}' does not exist.`);
   return undefined;
 }
