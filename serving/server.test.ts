@@ -78,11 +78,7 @@ async function start(settings: Partial<ServerSettings> = {}): Promise<RunningSer
     latest: async () => failing((await lake.catalog.latest())!),
     at: async (id) => failing(await lake.catalog.at(id)),
   };
-  const query: QueryService = createQuery({
-    catalog,
-    database,
-    temporaryFolder: path.join(lake.folder, "tmp"),
-  });
+  const query = tearing(createQuery({ catalog, database, temporaryFolder: path.join(lake.folder, "tmp") }));
   const log = createLogger({ destination: { write: (line) => void lines.push(line) } });
   const host = "127.0.0.1";
   const app = createApp({ catalog, query, clock: systemClock, log, allowedHosts: allowedHosts(host)! });
