@@ -21,8 +21,12 @@ export interface Classification {
   readonly fingerprint: string;
 }
 
-/** Hex digits of the order key that are the hash of the raw text (its tail), and of the update/delete flag. */
-const SAME_CONTENT = "right(w.ord, 32) = right(c._lake_order, 32) AND w.deleted = c._lake_deleted";
+/**
+ * Same text (the order key ends in its hash) and same kind. A later delete that says when it happened is a new tombstone all the same:
+ * it must also hide updates that lie between the two deletes and arrive last.
+ */
+const SAME_CONTENT = `right(w.ord, 32) = right(c._lake_order, 32) AND w.deleted = c._lake_deleted
+                 AND NOT (w.deleted AND w.dated AND w.ord > c._lake_order)`;
 
 /**
  * Folds landing records (a relation with `key`, `kind`, `order`) into the table's current versions: the greatest order key per
@@ -36,10 +40,10 @@ export async function classify(
   table: TableState | undefined,
 ): Promise<Classification> {
   await connection.run(
-    `CREATE OR REPLACE TEMP TABLE incoming AS SELECT "key"::UUID AS key, "order" AS ord, kind = 'D' AS deleted FROM ${landing}`,
+    `CREATE OR REPLACE TEMP TABLE incoming AS SELECT "key"::UUID AS key, "order" AS ord, kind = 'D' AS deleted, last_updated <> '' OR version <> '' AS dated FROM ${landing}`,
   );
   await connection.run(
-    `CREATE OR REPLACE TEMP TABLE winners AS SELECT key, max(ord) AS ord, arg_max(deleted, ord) AS deleted, count(*) AS versions FROM incoming GROUP BY key`,
+    `CREATE OR REPLACE TEMP TABLE winners AS SELECT key, max(ord) AS ord, arg_max(deleted, ord) AS deleted, arg_max(dated, ord) AS dated, count(*) AS versions FROM incoming GROUP BY key`,
   );
   const [within] = await connection.rows<{ superseded: string; unchanged: string }>(
     `SELECT count(*) FILTER (right(i.ord, 32) <> right(w.ord, 32) OR i.deleted <> w.deleted) AS superseded,

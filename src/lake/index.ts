@@ -1,3 +1,4 @@
+export { type LandedResources, landedResources } from "./landed-resources.js";
 export { type AddedLayer, addVersions, type LandedType, withLayer } from "./add-versions.js";
 export { beginLanding, type LandingPlace } from "./begin-landing.js";
 export type { Classification } from "./classify.js";

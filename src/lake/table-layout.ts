@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import {
   clinicalDatePaths,
   type Definitions,
-  decimalListNames,
   decimalNames,
   observedShape,
   type PathNode,
@@ -11,7 +10,7 @@ import {
   type Shape,
 } from "#fhir";
 import { quoteIdentifier, quoteLiteral } from "#duckdb";
-import { quotedDecimals, transformSchema } from "./sql-text.js";
+import { jsonStructure, quotedDecimals } from "#sql";
 
 /** Text field separator of landing records. */
 const UNIT = "\u001f";
@@ -135,11 +134,11 @@ export function rowsFromLanding(request: RowsFromLanding): string {
   const shape = tableShape(definitions, type, request.observed);
   const typed = [...shape.fields.keys()];
   const names = decimalsToQuote(definitions, type, request.observed);
-  const quoted = quotedDecimals("raw", names, decimalListNames(definitions));
+  const quoted = quotedDecimals("raw", names);
   const fields = typed.map((name) => `t.${quoteIdentifier(name)}`);
   // A tombstone has no text: json_transform of '{}' gives NULLs in every typed column.
   const transformed =
-    typed.length === 0 ? "" : `, json_transform(CASE WHEN raw = '' THEN '{}' ELSE ${quoted} END, ${quoteLiteral(transformSchema(shape))}) AS t`;
+    typed.length === 0 ? "" : `, json_transform(CASE WHEN raw = '' THEN '{}' ELSE ${quoted} END, ${quoteLiteral(JSON.stringify(jsonStructure(shape)))}) AS t`;
   const system = [
     '"key"::UUID AS _lake_key',
     `${quoteLiteral(request.source)} AS _lake_source`,

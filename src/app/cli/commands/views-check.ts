@@ -1,10 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { checkProfile, compileView } from "#compiler";
+import { compileView } from "#compiler";
 import { loadDefinitions } from "#fhir";
-import { isLakeError, LakeError } from "#kernel";
+import { isLakeError } from "#kernel";
 import type { Command } from "../command.js";
 import { EXIT } from "../exit-code.js";
-import { textOption } from "../option-value.js";
 
 interface Finding {
   readonly file: string;
@@ -12,7 +11,7 @@ interface Finding {
   readonly message: string;
 }
 
-async function checkFile(file: string, profiles: readonly ("shareable" | "tabular")[]): Promise<Finding[]> {
+async function checkFile(file: string): Promise<Finding[]> {
   let view: unknown;
   try {
     view = JSON.parse(await readFile(file, "utf8"));
@@ -28,31 +27,19 @@ async function checkFile(file: string, profiles: readonly ("shareable" | "tabula
     if (!isLakeError(error)) throw error;
     return [{ file, severity: "error", message: error.message }];
   }
-  for (const profile of profiles) {
-    for (const issue of checkProfile(view, profile)) {
-      findings.push({ file, severity: issue.severity, message: `${profile}: ${issue.message}` });
-    }
-  }
   return findings;
-}
-
-function profilesOption(text: string | undefined): ("shareable" | "tabular")[] {
-  if (text === undefined) return [];
-  if (text === "shareable" || text === "tabular") return [text];
-  throw new LakeError("invalid-input", "cli/bad-profile", `--profile is 'shareable' or 'tabular', not '${text}'.`);
 }
 
 /** `fhir-lake views check` */
 export const viewsCheckCommand: Command = {
   name: ["views", "check"],
   summary: "Validate ViewDefinition files and say where they are wrong",
-  usage: "<view.json>… [--strict] [--profile shareable|tabular]",
-  help: ["--strict        warnings (an element the type does not have) are failures too", "--profile NAME  also check the Shareable or Tabular profile"],
-  options: { strict: { type: "boolean" }, profile: { type: "string" } },
+  usage: "<view.json>… [--strict]",
+  help: ["--strict        warnings (an element the type does not have) are failures too"],
+  options: { strict: { type: "boolean" } },
   positionals: [1, 10_000],
   run: async ({ positionals, values, output }) => {
-    const profiles = profilesOption(textOption(values, "profile"));
-    const findings = (await Promise.all(positionals.map((file) => checkFile(file, profiles)))).flat();
+    const findings = (await Promise.all(positionals.map((file) => checkFile(file)))).flat();
     output.document(findings);
     for (const { file, severity, message } of findings) output.line(`${file}: ${severity}: ${message}`);
     const bad = findings.filter(({ severity }) => severity === "error" || values["strict"] === true).length;
