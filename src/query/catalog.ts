@@ -2,19 +2,9 @@
  * What the query layer asks of a lake: pinned, immutable snapshots whose views are SQL relations.
  * The lake implements these interfaces; a test may implement them over a folder of Parquet files.
  */
+import type { ViewColumn } from "#compiler";
 
-/** One column of a view, structurally the compiler's own description of it. */
-export interface ViewColumn {
-  readonly name: string;
-  /** The FHIRPath expression the column was compiled from. */
-  readonly path: string;
-  readonly fhirType: string | undefined;
-  /** The DuckDB type of the column as the relation yields it: `VARCHAR`, `DECIMAL(18,2)`, `DATE[]`, … */
-  readonly sqlType: string;
-  /** True when the column holds a list; its `sqlType` then ends in `[]`. */
-  readonly collection: boolean;
-  readonly description: string | undefined;
-}
+export type { ViewColumn };
 
 /** A view as one snapshot holds it. */
 export interface SnapshotView {
