@@ -48,7 +48,7 @@ describe("npm start on an empty lake", () => {
   });
 
   it("serves every view with the snapshot and the as-of of the answer", async () => {
-    const views = (await (await get("/views.json")).json()) as unknown;
+    const views = (await (await get("/views")).json()) as unknown;
     const names = JSON.stringify(views).match(/"name":"[a-z_]+"/g) ?? [];
     expect(names.length).toBeGreaterThanOrEqual(18);
     const answer = await get("/views/observation.ndjson?limit=2");
