@@ -133,6 +133,74 @@ async function writeNewcomers(
   }
 }
 
+function totalsOf(
+  options: PopulationOptions,
+  counter: Counter,
+  people: PeopleCount,
+  files: readonly FileSummary[],
+  batches: readonly BatchFolder[],
+): PopulationTotals {
+  const own = files.filter((file) => !file.path.includes("/"));
+  return {
+    generator: { name: "fhir-lake synthetic population", version: GENERATOR_VERSION },
+    seed: options.seed,
+    patients: options.patients,
+    density: options.density ?? 1,
+    meta: options.meta ?? true,
+    populationDate: utcInstantText(POPULATION_DATE * 1000),
+    resources: Object.fromEntries(Object.entries(counter.byType).sort(([a], [b]) => (a < b ? -1 : 1))),
+    totalResources: counter.total,
+    totalBytes: own.reduce((sum, { path, bytes }) => sum + (path.endsWith(".ndjson") ? bytes : 0), 0),
+    people: people.totals(),
+    files: own,
+    batches: batches.map((batch) => batch.totals(files)),
+  };
+}
+
+/** Writes every patient of the population with what later batches say about them. */
+async function writePatients(
+  options: PopulationOptions,
+  folder: OutputFolder,
+  batches: readonly BatchFolder[],
+  render: RenderOptions,
+  counts: { readonly resources: Counter; readonly people: PeopleCount },
+): Promise<void> {
+  const { patients, seed } = options;
+  for (let index = 0; index < patients; index++) {
+    options.signal?.throwIfAborted();
+    const chart = tellLife(seed, index, options.density ?? 1);
+    await writeTexts(folder, chartTexts(chart, render), counts.resources);
+    const truth = truthOf(chart);
+    counts.people.add(truth);
+    await folder.add("truth.csv", truthLine(truth));
+    await writeNights(chart, batches, render);
+    options.onProgress?.({
+      patients: index + 1,
+      totalPatients: patients,
+      resources: counts.resources.total,
+      writtenBytes: folder.writtenBytes,
+    });
+  }
+}
+
+async function write(options: PopulationOptions, folder: OutputFolder): Promise<PopulationTotals> {
+  const render: RenderOptions = { meta: options.meta ?? true };
+  const batches: BatchFolder[] = [];
+  for (let batch = 1; batch <= (options.updatesBatches ?? 0); batch++) {
+    batches.push(await BatchFolder.open(folder, batch, render));
+  }
+  const counts = { resources: new Counter(), people: new PeopleCount() };
+  await folder.add("truth.csv", truthHeader());
+  await writeTexts(folder, facilityTexts(facilitiesOf(options.seed), render), counts.resources);
+  await writePatients(options, folder, batches, render, counts);
+  await writeNewcomers(options, batches, render);
+  for (const batch of batches) await batch.finish();
+  const files = await folder.finish();
+  const totals = totalsOf(options, counts.resources, counts.people, files, batches);
+  await folder.writeText("truth.json", `${JSON.stringify(totals, undefined, 2)}\n`);
+  return totals;
+}
+
 /**
  * Writes a synthetic population to `outDir`: one `<Type>.ndjson` per resource type, `truth.csv` with a row per patient,
  * `batch-001/`, ... when batches are asked for, and `truth.json` last of all, so that its presence says that all is there.
@@ -142,50 +210,12 @@ async function writeNewcomers(
  */
 export async function generatePopulation(options: PopulationOptions): Promise<PopulationTotals> {
   checkOptions(options);
-  const { patients, seed } = options;
-  const density = options.density ?? 1;
-  const render: RenderOptions = { meta: options.meta ?? true };
   const folder = await OutputFolder.open(options.outDir, options.overwrite ?? false);
-  const batches: BatchFolder[] = [];
-  for (let batch = 1; batch <= (options.updatesBatches ?? 0); batch++)
-    batches.push(await BatchFolder.open(folder, batch, render));
-  const counter = new Counter();
-  const people = new PeopleCount();
-  await folder.add("truth.csv", truthHeader());
-  await writeTexts(folder, facilityTexts(facilitiesOf(seed), render), counter);
-  for (let index = 0; index < patients; index++) {
-    options.signal?.throwIfAborted();
-    const chart = tellLife(seed, index, density);
-    await writeTexts(folder, chartTexts(chart, render), counter);
-    const truth = truthOf(chart);
-    people.add(truth);
-    await folder.add("truth.csv", truthLine(truth));
-    await writeNights(chart, batches, render);
-    options.onProgress?.({
-      patients: index + 1,
-      totalPatients: patients,
-      resources: counter.total,
-      writtenBytes: folder.writtenBytes,
-    });
+  try {
+    return await write(options, folder);
+  } catch (error) {
+    // Whoever removes the folder after a failure must not race with writes that are still under way.
+    await folder.abandon();
+    throw error;
   }
-  await writeNewcomers(options, batches, render);
-  for (const batch of batches) await batch.finish();
-  const files = await folder.finish();
-  const own = files.filter((file) => !file.path.includes("/"));
-  const totals: PopulationTotals = {
-    generator: { name: "fhir-lake synthetic population", version: GENERATOR_VERSION },
-    seed,
-    patients,
-    density,
-    meta: render.meta,
-    populationDate: utcInstantText(POPULATION_DATE * 1000),
-    resources: Object.fromEntries(Object.entries(counter.byType).sort(([a], [b]) => (a < b ? -1 : 1))),
-    totalResources: counter.total,
-    totalBytes: own.reduce((sum, { path, bytes }) => sum + (path.endsWith(".ndjson") ? bytes : 0), 0),
-    people: people.totals(),
-    files: own,
-    batches: batches.map((batch) => batch.totals(files)),
-  };
-  await folder.writeText("truth.json", `${JSON.stringify(totals, undefined, 2)}\n`);
-  return totals;
 }

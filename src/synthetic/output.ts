@@ -1,6 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { isLakeError } from "#kernel";
 import { outputNotEmpty, writeFailed } from "./errors.js";
 
 /** What is known of a written file. */
@@ -13,8 +14,9 @@ export interface FileSummary {
   readonly sha256: string;
 }
 
-/** Characters collected before they are written: keeps memory bounded with hundreds of files. */
+/** Bytes collected before they are written. Files that get little keep a smaller buffer. */
 const CHUNK = 1 << 17;
+const FIRST_CHUNK = 1 << 13;
 /** Chunks that may be on their way to the disk while the next ones are made. */
 const CHUNKS_IN_FLIGHT = 4;
 
@@ -23,7 +25,9 @@ class LineFile {
   private readonly file: string;
   private readonly name: string;
   private readonly hash: Hash = createHash("sha256");
-  private pending = "";
+  // Lines are encoded as they come: holding them as strings keeps all their pieces alive, which costs more than copying.
+  private buffer: Buffer = Buffer.allocUnsafeSlow(FIRST_CHUNK);
+  private used = 0;
   private started = false;
   private lines = 0;
   private written: Promise<void> = Promise.resolve();
@@ -35,19 +39,29 @@ class LineFile {
     this.file = path.join(outDir, ...name.split("/"));
   }
 
-  /** Adds a line; true when enough has come together that {@link flush} should be awaited. */
+  /** Adds a line; true when enough has come together to be flushed. */
   add(line: string): boolean {
-    this.pending += line;
-    this.pending += "\n";
+    // A UTF-16 code unit takes three bytes at most.
+    this.reserve(line.length * 3 + 1);
+    this.used += this.buffer.write(line, this.used, "utf8");
+    this.buffer[this.used++] = 0x0a;
     this.lines++;
-    return this.pending.length >= CHUNK;
+    return this.used >= CHUNK;
+  }
+
+  private reserve(size: number): void {
+    if (this.used + size <= this.buffer.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.buffer.length * 2, this.used + size));
+    this.buffer.copy(larger, 0, 0, this.used);
+    this.buffer = larger;
   }
 
   /** Sends what has come together to the disk, after what was sent before; resolves when it is written. */
   flush(): Promise<void> {
-    if (this.pending === "") return this.written;
-    const chunk = Buffer.from(this.pending, "utf8");
-    this.pending = "";
+    if (this.used === 0) return this.written;
+    const chunk = this.buffer.subarray(0, this.used);
+    this.buffer = Buffer.allocUnsafeSlow(this.buffer.length);
+    this.used = 0;
     this.hash.update(chunk);
     this.bytes += chunk.length;
     const flag = this.started ? "a" : "w";
@@ -91,15 +105,18 @@ export class OutputFolder {
       if (names.length > 0 && !overwrite) throw outputNotEmpty(outDir);
       for (const name of names.filter(isOurs)) await rm(path.join(outDir, name), { recursive: true });
     } catch (error) {
-      if (error instanceof Error && "kind" in error) throw error;
-      throw writeFailed(outDir, error);
+      throw isLakeError(error) ? error : writeFailed(outDir, error);
     }
     return new OutputFolder(outDir);
   }
 
   /** Makes a folder below the output folder. */
   async folder(name: string): Promise<void> {
-    await mkdir(path.join(this.outDir, name), { recursive: true });
+    try {
+      await mkdir(path.join(this.outDir, name), { recursive: true });
+    } catch (error) {
+      throw writeFailed(name, error);
+    }
   }
 
   /**
@@ -125,6 +142,11 @@ export class OutputFolder {
     let sum = 0;
     for (const file of this.files.values()) sum += file.bytes;
     return sum;
+  }
+
+  /** Waits until nothing is being written any more, whether it succeeded or not: for a run that ends early. */
+  async abandon(): Promise<void> {
+    await Promise.allSettled(this.inFlight.splice(0));
   }
 
   /** Writes out everything and tells what the files are, by path. */

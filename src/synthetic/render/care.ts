@@ -1,6 +1,6 @@
 import { dateTimeText, instantText } from "../calendar.js";
 import type { Chart } from "../chart.js";
-import { snomed } from "../code.js";
+import { code, snomed } from "../code.js";
 import type { CarePlanFact, DocumentFact } from "../fact.js";
 import { jsonString, periodJson, referenceJson } from "../json-text.js";
 import { organizationOf, practitionerOf, subject } from "./encounter.js";
@@ -47,19 +47,31 @@ export function careTeamText(chart: Chart, fact: CarePlanFact, options: RenderOp
   );
 }
 
+const CLINICAL_NOTE = code(
+  "http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category",
+  "clinical-note",
+  "Clinical Note",
+);
+const FORMAT = code(
+  "http://ihe.net/fhir/ihe.formatcode.fhir/CodeSystem/formatcode",
+  "urn:ihe:iti:xds:2017:mimeTypeSufficient",
+  "mimeType Sufficient",
+);
+
 /** The DocumentReference resource, its note inline as base64. */
 export function documentText(chart: Chart, fact: DocumentFact, options: RenderOptions): string {
   const data = Buffer.from(fact.note, "utf8").toString("base64");
   const { encounter } = fact;
-  const context = `{"encounter":[{"reference":"Encounter/${encounter.id}"}],"period":${periodJson(dateTimeText(encounter.start), dateTimeText(encounter.end))}}`;
+  const period = periodJson(dateTimeText(encounter.start), dateTimeText(encounter.end));
   return (
-    `${head("DocumentReference", fact, options, "documentreference")},"identifier":[{"system":"urn:ietf:rfc:3986","value":"urn:uuid:${fact.id}"}],` +
+    `${head("DocumentReference", fact, options, "documentreference")},` +
+    `"identifier":[{"system":"urn:ietf:rfc:3986","value":"urn:uuid:${fact.id}"}],` +
     `"status":"${fact.status}","type":{"coding":[${fact.type.coding}]},` +
-    `"category":[{"coding":[{"system":"http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category","code":"clinical-note","display":"Clinical Note"}]}],` +
+    `"category":[{"coding":[${CLINICAL_NOTE.coding}]}],` +
     `"subject":${subject(chart)},"date":"${instantText(fact.atMs)}","author":[${practitionerOf(chart, encounter)}],` +
     `"custodian":${organizationOf(chart, encounter)},` +
     `"content":[{"attachment":{"contentType":"text/plain; charset=utf-8","data":"${data}"},` +
-    `"format":{"system":"http://ihe.net/fhir/ihe.formatcode.fhir/CodeSystem/formatcode","code":"urn:ihe:iti:xds:2017:mimeTypeSufficient","display":"mimeType Sufficient"}}],` +
-    `"context":${context}}`
+    `"format":${FORMAT.coding}}],` +
+    `"context":{"encounter":[{"reference":"Encounter/${encounter.id}"}],"period":${period}}}`
   );
 }

@@ -1,6 +1,6 @@
 import { dateText, dateTimeText, instantText, localDay, YEAR } from "../calendar.js";
 import type { Chart } from "../chart.js";
-import { bareConcept, SYSTEM } from "../code.js";
+import { bareConcept, code, SYSTEM } from "../code.js";
 import type { ClaimFact, ClaimLine, CoverageFact, Fact } from "../fact.js";
 import { jsonString, moneyText, periodJson, referenceJson } from "../json-text.js";
 import { PAYERS } from "../table/payer.js";
@@ -22,15 +22,16 @@ export function productConcept(line: ClaimLine): string {
   return `{"coding":[${product.coding},{"system":"${SYSTEM.cpt}","code":"${cpt}"}],"text":${jsonString(product.display)}}`;
 }
 
+const POLICY = {
+  public: code("http://terminology.hl7.org/CodeSystem/v3-ActCode", "PUBLICPOL", "public healthcare"),
+  private: code("http://terminology.hl7.org/CodeSystem/v3-ActCode", "EHCPOL", "extended healthcare"),
+  self: code("http://terminology.hl7.org/CodeSystem/coverage-selfpay", "pay", "Pay"),
+} as const;
+
 /** The Coverage resource. */
 export function coverageText(chart: Chart, fact: CoverageFact, options: RenderOptions): string {
   const payer = PAYERS[fact.payer]!;
-  const type =
-    payer.kind === "public"
-      ? `{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"PUBLICPOL","display":"public healthcare"}],"text":"${payer.name}"}`
-      : payer.kind === "private"
-        ? `{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"EHCPOL","display":"extended healthcare"}],"text":"${payer.name}"}`
-        : `{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/coverage-selfpay","code":"pay","display":"Pay"}],"text":"${payer.name}"}`;
+  const type = `{"coding":[${POLICY[payer.kind].coding}],"text":"${payer.name}"}`;
   const end = fact.end === undefined ? undefined : dateText(localDay(fact.end));
   return (
     `${head("Coverage", fact, options, "coverage")},"status":"${end === undefined ? "active" : "cancelled"}","type":${type},` +
@@ -93,6 +94,12 @@ export function claimText(chart: Chart, fact: ClaimFact, options: RenderOptions)
 }
 
 const BLUE_BUTTON = "https://bluebutton.cms.gov/resources";
+const TERMINOLOGY = "http://terminology.hl7.org/CodeSystem";
+const SUBMITTED = code(`${TERMINOLOGY}/adjudication`, "submitted", "Submitted Amount");
+const PRIMARY_CARE = code(`${TERMINOLOGY}/claimcareteamrole`, "primary", "Primary Care Practitioner");
+const MEDICAL_CARE = code(`${BLUE_BUTTON}/variables/line_cms_type_srvc_cd`, "1", "Medical care");
+const IN_HOSPITAL = code(`${TERMINOLOGY}/ex-serviceplace`, "21", "Inpatient Hospital");
+const OFF_CAMPUS = code(`${TERMINOLOGY}/ex-serviceplace`, "19", "Off Campus-Outpatient Hospital");
 
 function adjudication(name: string, display: string, amount: string | undefined): string {
   const coding = `{"system":"${BLUE_BUTTON}/codesystem/adjudication","code":"${BLUE_BUTTON}/variables/${name}","display":"${display}"}`;
@@ -121,14 +128,11 @@ function benefitItem(fact: ClaimFact, line: ClaimLine, i: number, period: string
       ? ""
       : `,"net":${usd(moneyText(line.cents))},"adjudication":[${adjudications(line.cents)}]`;
   const encounter = i === 0 ? `,"encounter":[{"reference":"Encounter/${fact.encounter.id}"}]` : "";
-  const place =
-    fact.encounter.kind.place === "hospital"
-      ? ["21", "Inpatient Hospital"]
-      : ["19", "Off Campus-Outpatient Hospital"];
+  const place = fact.encounter.kind.place === "hospital" ? IN_HOSPITAL : OFF_CAMPUS;
   return (
-    `{"sequence":${i + 1},${about}"category":{"coding":[{"system":"${BLUE_BUTTON}/variables/line_cms_type_srvc_cd","code":"1","display":"Medical care"}]},` +
+    `{"sequence":${i + 1},${about}"category":{"coding":[${MEDICAL_CARE.coding}]},` +
     `"productOrService":${productConcept(line)},"servicedPeriod":${period},` +
-    `"locationCodeableConcept":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/ex-serviceplace","code":"${place[0]}","display":"${place[1]}"}]}${encounter}${money}}`
+    `"locationCodeableConcept":{"coding":[${place.coding}]}${encounter}${money}}`
   );
 }
 
@@ -164,14 +168,15 @@ export function benefitText(chart: Chart, fact: ClaimFact, benefit: Fact, option
   const lineCents = fact.lines.reduce((sum, { cents }) => sum + (cents ?? 0), 0);
   return (
     `${head("ExplanationOfBenefit", benefit, options)},"contained":[${containedJson(chart, fact, practitioner)}],` +
-    `"identifier":[{"system":"${BLUE_BUTTON}/variables/clm_id","value":"${fact.id}"},{"system":"${BLUE_BUTTON}/identifier/claim-group","value":"99999999999"}],` +
+    `"identifier":[{"system":"${BLUE_BUTTON}/variables/clm_id","value":"${fact.id}"},` +
+    `{"system":"${BLUE_BUTTON}/identifier/claim-group","value":"99999999999"}],` +
     `"status":"${fact.status}","type":${bareConcept(CLAIM_TYPE, fact.type)},"use":"claim","patient":${subject(chart)},` +
     `"billablePeriod":${periodJson(end, dateTimeText(encounter.end + YEAR))},"created":"${instantText(fact.createdAtMs)}",` +
     `"insurer":{"display":"${payer}"},"provider":${practitioner},"referral":{"reference":"#referral"},` +
     `"claim":{"reference":"Claim/${fact.id}"},"outcome":"complete",` +
-    `"careTeam":[{"sequence":1,"provider":${practitioner},"role":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/claimcareteamrole","code":"primary","display":"Primary Care Practitioner"}]}}],` +
+    `"careTeam":[{"sequence":1,"provider":${practitioner},"role":{"coding":[${PRIMARY_CARE.coding}]}}],` +
     `${benefitDiagnoses(fact)}"insurance":[{"focal":true,"coverage":{"reference":"#coverage","display":"${payer}"}}],"item":[${items.join(",")}],` +
-    `"total":[{"category":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/adjudication","code":"submitted","display":"Submitted Amount"}],"text":"Submitted Amount"},"amount":${usd(moneyText(fact.totalCents))}}],` +
+    `"total":[{"category":${SUBMITTED.concept},"amount":${usd(moneyText(fact.totalCents))}}],` +
     `"payment":{"amount":${usd(lineCents === 0 ? "0.0" : String((lineCents / 100) * 0.8))}}}`
   );
 }

@@ -1,14 +1,15 @@
 import { civilOf, dateText, dateTimeText, localDay } from "../calendar.js";
 import type { Chart } from "../chart.js";
-import { bareConcept } from "../code.js";
+import { bareConcept, code } from "../code.js";
 import type { ConditionFact, FamilyHistoryFact, Onset } from "../fact.js";
 import { jsonString } from "../json-text.js";
 import { subject } from "./encounter.js";
 import { head, type RenderOptions } from "./resource.js";
 
+const CATEGORIES = "http://terminology.hl7.org/CodeSystem/condition-category";
 const CATEGORY = {
-  "encounter-diagnosis": "Encounter Diagnosis",
-  "problem-list-item": "Problem List Item",
+  "encounter-diagnosis": code(CATEGORIES, "encounter-diagnosis", "Encounter Diagnosis"),
+  "problem-list-item": code(CATEGORIES, "problem-list-item", "Problem List Item"),
 } as const;
 
 /** The onset as it is written: a dateTime, a date to the precision known; empty for an age or when unknown. */
@@ -58,7 +59,7 @@ export function conditionText(chart: Chart, fact: ConditionFact, options: Render
     "http://terminology.hl7.org/CodeSystem/condition-ver-status",
     fact.verification,
   );
-  const category = `{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-category","code":"${fact.category}","display":"${CATEGORY[fact.category]}"}]}`;
+  const category = `{"coding":[${CATEGORY[fact.category].coding}]}`;
   const encounter =
     fact.encounter === undefined ? "" : `,"encounter":{"reference":"Encounter/${fact.encounter.id}"}`;
   const abatement =

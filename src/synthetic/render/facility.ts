@@ -1,9 +1,19 @@
+import { code } from "../code.js";
 import { GO_LIVE } from "../era.js";
 import type { Facilities, Practitioner, Site } from "../facility.js";
 import type { Fact } from "../fact.js";
 import { jsonString, referenceJson } from "../json-text.js";
 import { PAYERS } from "../table/payer.js";
 import { head, type RenderOptions, type ResourceText } from "./resource.js";
+
+const ORGANIZATION_TYPES = "http://terminology.hl7.org/CodeSystem/organization-type";
+const PROVIDER = code(ORGANIZATION_TYPES, "prov", "Healthcare Provider");
+const PAYER = code(ORGANIZATION_TYPES, "pay", "Payer");
+const GENERAL_PRACTICE = code(
+  "http://nucc.org/provider-taxonomy",
+  "208D00000X",
+  "General Practice Physician",
+);
 
 function fact(id: string): Fact {
   return { id, version: 1, updatedAtMs: GO_LIVE * 1000 + 2_718 };
@@ -17,7 +27,7 @@ function organizationText(site: Site, options: RenderOptions): string {
   const id = site.organizationId;
   return (
     `${head("Organization", fact(id), options, "organization")},"identifier":[{"system":"http://hospital.example.org/organization","value":"${id}"}],` +
-    `"active":true,"type":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/organization-type","code":"prov","display":"Healthcare Provider"}],"text":"Healthcare Provider"}],` +
+    `"active":true,"type":[${PROVIDER.concept}],` +
     `"name":${jsonString(site.name)},"telecom":[{"system":"phone","value":"${site.phone}"}],"address":[${address(site)}]}`
   );
 }
@@ -45,8 +55,7 @@ function practitionerText(site: Site, practitioner: Practitioner, options: Rende
 }
 
 function roleText(site: Site, practitioner: Practitioner, options: RenderOptions): string {
-  const specialty =
-    '{"coding":[{"system":"http://nucc.org/provider-taxonomy","code":"208D00000X","display":"General Practice Physician"}],"text":"General Practice Physician"}';
+  const specialty = GENERAL_PRACTICE.concept;
   return (
     `${head("PractitionerRole", fact(practitioner.roleId), options, "practitionerrole")},` +
     `"practitioner":${referenceJson("Practitioner", practitioner.id, practitioner.display)},` +
@@ -56,10 +65,7 @@ function roleText(site: Site, practitioner: Practitioner, options: RenderOptions
 }
 
 function payerText(id: string, name: string, options: RenderOptions): string {
-  return (
-    `${head("Organization", fact(id), options, "organization")},"active":true,"type":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/organization-type",` +
-    `"code":"pay","display":"Payer"}],"text":"Payer"}],"name":"${name}"}`
-  );
+  return `${head("Organization", fact(id), options, "organization")},"active":true,"type":[${PAYER.concept}],"name":"${name}"}`;
 }
 
 /** The resources that patients share: organizations, locations, practitioners and their roles. */

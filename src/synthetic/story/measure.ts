@@ -64,8 +64,12 @@ export function observe(
   const at = options.at ?? encounter.start;
   const laboratory = analyte.category === "laboratory";
   const issuedAt = laboratory ? Math.min(at + random.whole(3_000, 90_000), Math.max(chart.end - 30, at)) : at;
+  const { id, version, updatedAtMs } = chart.newFact(issuedAt);
   const observation: ObservationFact = {
-    ...chart.newFact(issuedAt),
+    // Named one by one: spreading is the one thing here that shows in a profile.
+    id,
+    version,
+    updatedAtMs,
     analyte,
     at,
     encounter,

@@ -1,4 +1,4 @@
-import { type Code, rxnorm, SYSTEM } from "../code.js";
+import { type Code, rxnorm } from "../code.js";
 
 /** A drug, how it is taken, and what one dispense costs. */
 export interface Drug {
@@ -190,6 +190,3 @@ export const DOSE_UNIT: Readonly<Record<Drug["form"], string>> = {
   device: "{device}",
   pack: "{tablet}",
 };
-
-/** The system of {@link DOSE_UNIT}. */
-export const DOSE_SYSTEM = SYSTEM.ucum;

@@ -21,7 +21,7 @@ import { DRUG } from "../table/drug.js";
 import { type2Of } from "../truth.js";
 
 /** The share of patients that a batch touches. */
-const TOUCHED_SHARE = 0.27;
+const TOUCHED_SHARE = 0.3;
 
 /** A resource that a batch takes away. */
 export interface Deletion {
@@ -198,7 +198,7 @@ export function tellNight(chart: Chart, batch: number, options: RenderOptions): 
   const snapshot = random.chance(0.15)
     ? chartTexts(chart, options, (fact) => before.has(fact as ObservationFact))
     : [];
-  if (chart.person.death === undefined && random.chance(0.6)) comeIn(chart, random, at);
+  if (chart.person.death === undefined && random.chance(0.75)) comeIn(chart, random, at);
   if (random.chance(0.35)) correctResult(chart, random, at);
   if (random.chance(0.08)) withdrawResult(chart, random, at);
   if (random.chance(0.14)) reviewConditions(chart, random, at);
