@@ -24,7 +24,11 @@ export interface BundleEntry {
   readonly searchMode: string | undefined;
 }
 
-type Visit = (name: string, start: number, end: number) => void;
+/** Takes the value of one property, from its first byte; answers the position after it. */
+type TakeValue = (name: string, start: number) => number;
+
+/** The short strings of one entry by name, `request.method` for those of its parts. */
+type Texts = Map<string, string>;
 
 /** Finds the entries of a Bundle in text that a scanner has accepted; nothing is parsed into values but short strings. */
 export class BundleReader extends JsonGrammar {
@@ -32,39 +36,42 @@ export class BundleReader extends JsonGrammar {
   entries(bytes: Buffer, start: number, end: number): BundleEntry[] {
     this.begin(bytes, end, true);
     const entries: BundleEntry[] = [];
-    this.members(this.space(start), (name, valueStart) => {
-      if (name !== "entry" || bytes[valueStart] !== OPEN_ARRAY) return;
-      let at = this.space(valueStart + 1);
+    this.members(this.space(start), (name, value) => {
+      if (name !== "entry" || bytes[value] !== OPEN_ARRAY) return this.anyValue(value, 0);
+      let at = this.space(value + 1);
       while (bytes[at] !== CLOSE_ARRAY) {
-        const entryEnd = this.anyValue(at, 0);
-        entries.push(this.entry(at, entryEnd));
-        at = this.space(entryEnd);
+        const entry = this.entry(at);
+        entries.push(entry);
+        at = this.space(entry.end);
         if (bytes[at] !== CLOSE_ARRAY) at = this.space(at + 1);
       }
+      return at + 1;
     });
     return entries;
   }
 
-  private entry(start: number, end: number): BundleEntry {
-    const texts = new Map<string, string | undefined>();
-    let resource: { start: number; end: number } | undefined;
+  private entry(start: number): BundleEntry {
+    const texts: Texts = new Map();
+    let resource: BundleEntry["resource"];
     let idPlace = start;
-    this.members(start, (name, valueStart, valueEnd) => {
-      if (name === "fullUrl") texts.set(name, this.text(valueStart, valueEnd));
-      else if (name === "resource" && this.bytes[valueStart] === OPEN_OBJECT) {
-        resource = { start: valueStart, end: valueEnd };
-        idPlace = this.readNames(valueStart, texts);
-      } else if (name === "request" || name === "response" || name === "search") {
-        this.members(valueStart, (part, a, b) => texts.set(`${name}.${part}`, this.text(a, b)));
+    const end = this.members(start, (name, value) => {
+      if (name === "resource" && this.bytes[value] === OPEN_OBJECT) {
+        const names = this.names(value, texts);
+        resource = { start: value, end: names.end };
+        idPlace = names.idPlace;
+        return names.end;
       }
+      if (name !== "request" && name !== "response" && name !== "search")
+        return this.text(name, value, texts);
+      return this.members(value, (part, partValue) => this.text(`${name}.${part}`, partValue, texts));
     });
     return {
       start,
       end,
       fullUrl: texts.get("fullUrl"),
       resource,
-      resourceType: texts.get("resourceType"),
-      id: texts.get("id"),
+      resourceType: texts.get("resource.resourceType"),
+      id: texts.get("resource.id"),
       idPlace,
       method: texts.get("request.method"),
       url: texts.get("request.url"),
@@ -74,35 +81,38 @@ export class BundleReader extends JsonGrammar {
     };
   }
 
-  /** Reads type and id of a resource; answers where an id could be put in. */
-  private readNames(start: number, texts: Map<string, string | undefined>): number {
-    let place = start + 1;
+  /** Reads type and id of a resource; answers its end and where an id could be put in. */
+  private names(start: number, texts: Texts): { end: number; idPlace: number } {
+    let idPlace = start + 1;
     let first = true;
-    this.members(start, (name, valueStart, valueEnd) => {
-      if (name === "resourceType" || name === "id") texts.set(name, this.text(valueStart, valueEnd));
-      if (first && name === "resourceType") place = valueEnd;
+    const end = this.members(start, (name, value) => {
+      const named = name === "resourceType" || name === "id";
+      const valueEnd = named ? this.text(`resource.${name}`, value, texts) : this.anyValue(value, 0);
+      if (first && name === "resourceType") idPlace = valueEnd;
       first = false;
+      return valueEnd;
     });
-    return place;
+    return { end, idPlace };
   }
 
-  private text(start: number, end: number): string | undefined {
-    return this.bytes[start] === QUOTE ? decodeLiteral(this.bytes, start, end) : undefined;
+  /** Keeps a value under `name` when it is a string. */
+  private text(name: string, start: number, texts: Texts): number {
+    const end = this.anyValue(start, 0);
+    if (this.bytes[start] === QUOTE) texts.set(name, decodeLiteral(this.bytes, start, end));
+    return end;
   }
 
-  /** Visits the properties of the object at `start`; a value that is no object has none. */
-  private members(start: number, visit: Visit): void {
+  /** Hands out the properties of the object at `start`; a value that is no object has none. Answers its end. */
+  private members(start: number, take: TakeValue): number {
     const b = this.bytes;
-    if (b[start] !== OPEN_OBJECT) return;
+    if (b[start] !== OPEN_OBJECT) return this.anyValue(start, 0);
     let at = this.space(start + 1);
     while (b[at] !== CLOSE_OBJECT) {
       const keyEnd = this.key(at);
       const name = decodeLiteral(b, at, keyEnd);
-      const valueStart = this.colon(keyEnd);
-      const valueEnd = this.anyValue(valueStart, 0);
-      visit(name, valueStart, valueEnd);
-      at = this.space(valueEnd);
+      at = this.space(take(name, this.colon(keyEnd)));
       if (b[at] !== CLOSE_OBJECT) at = this.space(at + 1);
     }
+    return at + 1;
   }
 }

@@ -65,6 +65,32 @@ interface ChunkHooks {
   readonly consumed?: () => number;
 }
 
+const LF = 0x0a;
+const SEEK_BYTES = 256 * 1024;
+
+/**
+ * Where the first line begins that starts in [start, end) of a file; `end` when none does. Not a byte beyond `end` is
+ * looked at, so that a line across many ranges is read by its owner alone.
+ */
+export function lineStart(file: string, start: number, end: number | undefined): number {
+  if (start === 0) return 0;
+  const source = new PlainFileSource(file, start - 1);
+  try {
+    const buffer = Buffer.allocUnsafe(SEEK_BYTES);
+    const last = end ?? Number.POSITIVE_INFINITY;
+    for (let at = start - 1; at < last; ) {
+      const count = source.read(buffer, 0, Math.min(SEEK_BYTES, last - at));
+      if (count === 0) return at;
+      const lf = buffer.subarray(0, count).indexOf(LF);
+      if (lf >= 0) return at + lf + 1;
+      at += count;
+    }
+    return last;
+  } finally {
+    source.close();
+  }
+}
+
 /** The chunks of a Node stream as a pulled source. */
 class ChunkSource implements ByteSource {
   private pulled = 0;

@@ -85,7 +85,7 @@ describe("the line reader", () => {
   it("finds the same lines however the input is chopped", async () => {
     await fc.assert(
       fc.asyncProperty(text, pieces, async (bytes, sizes) => {
-        const reader = new LineReader(new PieceSource(bytes, sizes), 1 << 20);
+        const reader = new LineReader(new PieceSource(bytes, sizes), { maxLineBytes: 1 << 20 });
         expect(await lines(reader)).toEqual(expected(bytes, 1 << 20));
       }),
       { seed: 21, numRuns: 2000 },
@@ -95,7 +95,10 @@ describe("the line reader", () => {
   it("measures over-long lines in a buffer that is smaller than they are", async () => {
     await fc.assert(
       fc.asyncProperty(text, pieces, fc.integer({ min: 1, max: 12 }), async (bytes, sizes, max) => {
-        const reader = new LineReader(new PieceSource(bytes, sizes), max, 0, Buffer.alloc(max + 3));
+        const reader = new LineReader(new PieceSource(bytes, sizes), {
+          maxLineBytes: max,
+          buffer: Buffer.alloc(max + 3),
+        });
         const found = await lines(reader);
         // A CR before the LF of an over-long line may be counted as part of it.
         const normal = (all: Line[]): unknown =>
@@ -111,7 +114,7 @@ describe("the line reader", () => {
     await fc.assert(
       fc.asyncProperty(text, pieces, async (bytes, sizes) => {
         const failure = new Rejection("truncated-gzip", "", 0);
-        const reader = new LineReader(new PieceSource(bytes, sizes, failure), 1 << 20);
+        const reader = new LineReader(new PieceSource(bytes, sizes, failure), { maxLineBytes: 1 << 20 });
         const found = await lines(reader);
         const whole = expected(bytes, 1 << 20);
         const last =
@@ -131,10 +134,13 @@ describe("the line reader", () => {
   it("gives the rest of the input as one document from the current line on", async () => {
     await fc.assert(
       fc.asyncProperty(text, pieces, fc.integer({ min: 5, max: 60 }), async (bytes, sizes, max) => {
-        const reader = new LineReader(new PieceSource(bytes, sizes), 1 << 20, 0, Buffer.alloc(8));
+        const reader = new LineReader(new PieceSource(bytes, sizes), {
+          maxLineBytes: 1 << 20,
+          buffer: Buffer.alloc(8),
+        });
         await reader.fill();
         if (reader.next() === "none") return;
-        const event = await reader.document(max, 0);
+        const event = await reader.document(max);
         const offset = expected(bytes, 1 << 20)[0]![1];
         const rest = bytes.subarray(offset);
         if (rest.length > max) {

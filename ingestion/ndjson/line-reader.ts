@@ -18,6 +18,18 @@ export interface OversizePiece {
   readonly sha256: string;
 }
 
+/** How a {@link LineReader} reads. */
+export interface LineReaderOptions {
+  /** Longest line that is handed out whole. */
+  readonly maxLineBytes: number;
+  /** Offset in the input of the source's first byte; 0 by default. */
+  readonly startOffset?: number;
+  /** Size of the whole input where it may be one piece: the buffer then grows once instead of by and by. */
+  readonly expectedBytes?: number;
+  /** Used until a line outgrows it. */
+  readonly buffer?: Buffer;
+}
+
 /** What {@link LineReader.next} found; `broken` is what an input ended with that broke off (perhaps nothing). */
 export type LineEvent = "none" | "line" | "oversize" | "broken";
 
@@ -41,6 +53,7 @@ export class LineReader {
   /** Longest line that is handed out whole; it may be changed between lines. */
   maxLineBytes: number;
   private readonly source: ByteSource;
+  private readonly expectedBytes: number;
   /** Offset in the input of `bytes[0]`. */
   private base: number;
   private filled = 0;
@@ -53,18 +66,23 @@ export class LineReader {
   private skipped: OversizePiece | undefined = undefined;
   private markPossible: boolean;
 
-  /** `buffer` is used until a line outgrows it; `startOffset` is the offset in the input of the source's first byte. */
-  constructor(source: ByteSource, maxLineBytes: number, startOffset = 0, buffer = lineBuffer()) {
-    this.bytes = buffer;
+  constructor(source: ByteSource, options: LineReaderOptions) {
     this.source = source;
-    this.maxLineBytes = maxLineBytes;
-    this.base = startOffset;
-    this.markPossible = startOffset === 0;
+    this.maxLineBytes = options.maxLineBytes;
+    this.base = options.startOffset ?? 0;
+    this.markPossible = this.base === 0;
+    this.expectedBytes = options.expectedBytes ?? 0;
+    this.bytes = options.buffer ?? lineBuffer();
   }
 
   /** Offset in the (unpacked) input of the first byte of the current line. */
   get offset(): number {
     return this.base + this.start;
+  }
+
+  /** Offset of the line that comes next. */
+  get nextOffset(): number {
+    return this.base + this.from;
   }
 
   /** Reads on until at least one more line is complete; false when all was handed out. */
@@ -117,14 +135,12 @@ export class LineReader {
   /**
    * Takes the current line back and reads the whole rest of the input with it: afterwards `[start, end)` is the rest,
    * `bytes[end]` is a NUL and `valid` says whether it is UTF-8. Answers what {@link next} would: `line` for a document,
-   * `oversize` when it is longer than `maxBytes`, `broken` when the input broke off. `sizeHint` is the size of the
-   * whole input as far as it is known: with it the buffer grows once.
+   * `oversize` when it is longer than `maxBytes`, `broken` when the input broke off.
    */
-  async document(maxBytes: number, sizeHint: number): Promise<LineEvent> {
+  async document(maxBytes: number): Promise<LineEvent> {
     this.from = this.start;
     this.dropHandedOut();
     this.start = 0;
-    this.reserve(Math.min(sizeHint, maxBytes) + 4);
     while (!this.ended) {
       if (this.isFull() && !this.grow(maxBytes)) return await this.skipDocument();
       await this.pull();
@@ -163,10 +179,10 @@ export class LineReader {
     return this.filled >= this.bytes.length - 1;
   }
 
-  /** Doubles the buffer; false when it already holds more than `limit` bytes can need. */
+  /** Makes the buffer longer; false when it already holds more than `limit` bytes can need. */
   private grow(limit: number): boolean {
     if (this.filled > limit + 1) return false;
-    return this.reserve(Math.min(this.bytes.length * 2, limit + 4));
+    return this.reserve(Math.min(Math.max(this.bytes.length * 4, this.expectedBytes + 4), limit + 4));
   }
 
   /** Makes the buffer at least `size` long; false when it was already. */

@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import type { Definitions } from "#fhir";
 import { aborted } from "../errors.js";
-import { openSource } from "./open-source.js";
+import { openUnit } from "./open-source.js";
 import type { IngestUnit, ScanSummary, UnitSettings } from "./settings.js";
 import type { Tally } from "./tally.js";
 import { UnitScanner } from "./unit-scanner.js";
@@ -24,13 +24,13 @@ export async function scanInProcess(
   const scanner = new UnitScanner(context.definitions, context.settings, { index: 0, count: 1 });
   try {
     for (const unit of units) {
-      const source = await openSource(unit, stdin);
-      const result = await scanner.scan(unit, source, async (bytes, counts) => {
+      const opened = await openUnit(unit, stdin);
+      const result = await scanner.scan(opened, async (bytes, counts) => {
         context.tally.update(unit.ordinal, bytes, counts);
         await setImmediate();
         if (context.signal?.aborted === true) throw aborted();
       });
-      context.tally.finish(result, source.consumedBytes);
+      context.tally.finish(result, opened.source.consumedBytes);
     }
     return [scanner.finish()];
   } catch (error) {

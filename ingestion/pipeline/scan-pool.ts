@@ -6,6 +6,8 @@ import type { IngestUnit, ScanSummary } from "./settings.js";
 import { mayNeedMuchMemory, unitCost } from "./unit-plan.js";
 import { type FromWorker, receivedError, type ToWorker, type WorkerStart } from "./worker-protocol.js";
 
+const NURSERY_MB = 4;
+
 /** False when the sources run as they are (in tests): a thread cannot be started from a .ts file. */
 export const WORKERS_AVAILABLE = import.meta.url.endsWith(".js");
 
@@ -66,6 +68,8 @@ function runWorker(
       workerData: start,
       // Options such as --eval or --input-type are meant for the main thread and would stop a worker.
       execArgv: [],
+      // Garbage of the scan dies young; a small nursery keeps the memory of a thread small and costs no time.
+      resourceLimits: { maxYoungGenerationSizeMb: NURSERY_MB },
     });
     const fail = (error: unknown): void => stop.abort(error);
     stop.signal.addEventListener("abort", () => {

@@ -1,7 +1,7 @@
 // The entry of a scan worker thread: takes units from the pool until it is told to finish.
 import { parentPort, workerData } from "node:worker_threads";
 import { loadDefinitions } from "#fhir";
-import { openSource } from "./open-source.js";
+import { openUnit } from "./open-source.js";
 import { UnitScanner } from "./unit-scanner.js";
 import { type FromWorker, sentError, type ToWorker, type WorkerStart } from "./worker-protocol.js";
 
@@ -26,15 +26,15 @@ async function handle(message: ToWorker): Promise<void> {
     return;
   }
   const { unit } = message;
-  const source = await openSource(unit, noStdin);
+  const opened = await openUnit(unit, noStdin);
   let told = performance.now();
-  const result = await scanner.scan(unit, source, (bytes, counts) => {
+  const result = await scanner.scan(opened, (bytes, counts) => {
     const now = performance.now();
     if (now - told < PROGRESS_INTERVAL_MS) return;
     told = now;
     tell({ is: "progress", unit: unit.ordinal, bytes, counts });
   });
-  tell({ is: "done", result, bytes: source.consumedBytes });
+  tell({ is: "done", result, bytes: opened.source.consumedBytes });
   tell({ is: "ready" });
 }
 

@@ -9,6 +9,7 @@ import { QuarantinePart } from "../quarantine/quarantine-file.js";
 import { prefixRecord, type QuarantinedPiece, quarantineRecord } from "../quarantine/quarantine-record.js";
 import { type ReasonCode, Rejection } from "../quarantine/reason.js";
 import { BundleUnpacker, unpacksBundle } from "./bundle-unpacker.js";
+import type { OpenUnit } from "./open-source.js";
 import { RecordSink } from "./record-sink.js";
 import {
   type Counts,
@@ -30,7 +31,7 @@ export class UnitScanner {
   private readonly scanner: ResourceScanner;
   private readonly unpacker: BundleUnpacker;
   private readonly sink: RecordSink;
-  private readonly buffer = lineBuffer();
+  private buffer = lineBuffer();
 
   constructor(definitions: Definitions, settings: UnitSettings, lane: { index: number; count: number }) {
     this.settings = settings;
@@ -40,13 +41,15 @@ export class UnitScanner {
   }
 
   /** Scans one unit to its end and closes its source. */
-  async scan(unit: IngestUnit, source: ByteSource, heartbeat: Heartbeat): Promise<UnitResult> {
+  async scan(opened: OpenUnit, heartbeat: Heartbeat): Promise<UnitResult> {
     const { settings, scanner, unpacker, sink, buffer } = this;
-    const run = new UnitRun(unit, source, { settings, scanner, unpacker, sink, buffer });
+    const run = new UnitRun(opened, { settings, scanner, unpacker, sink, buffer });
     try {
       return await run.scan(heartbeat);
     } finally {
       run.close();
+      // A buffer that has grown is used again: two big documents must not hold two buffers until they are collected.
+      this.buffer = run.buffer;
     }
   }
 
@@ -86,15 +89,25 @@ class UnitRun {
   private readonly counts = noCounts();
   private readonly problems: LandingProblem[] = [];
 
-  constructor(unit: IngestUnit, source: ByteSource, tools: Tools) {
+  constructor(opened: OpenUnit, tools: Tools) {
+    const { unit, source } = opened;
     this.unit = unit;
     this.source = source;
     this.tools = tools;
     const { maxLineBytes, maxDocumentBytes } = tools.settings.limits;
     // A document may stand on one line; its length is judged when it is known to be one.
     const longest = unit.detect ? Math.max(maxLineBytes, maxDocumentBytes) : maxLineBytes;
-    this.reader = new LineReader(source, longest, readFrom(unit), tools.buffer);
+    this.reader = new LineReader(source, {
+      maxLineBytes: longest,
+      startOffset: unit.start,
+      expectedBytes: unit.detect ? unit.sizeHint : 0,
+      buffer: tools.buffer,
+    });
     this.quarantine = new QuarantinePart(tools.settings.landingDir, unit.ordinal);
+  }
+
+  get buffer(): Buffer {
+    return this.reader.bytes;
   }
 
   close(): void {
@@ -104,16 +117,12 @@ class UnitRun {
 
   async scan(heartbeat: Heartbeat): Promise<UnitResult> {
     const { unit, reader, counts } = this;
-    let foreign = unit.start > 0;
     let undecided = unit.detect;
-    while (await reader.fill()) {
+    const stop = unit.end ?? Number.POSITIVE_INFINITY;
+    while (reader.nextOffset < stop && (await reader.fill())) {
       for (let event = reader.next(); event !== "none"; event = reader.next()) {
         const offset = event === "oversize" ? reader.oversize!.offset : reader.offset;
-        if (foreign) {
-          foreign = false;
-          continue;
-        }
-        if (unit.end !== undefined && offset >= unit.end) return this.result();
+        if (offset >= stop) return this.result();
         counts.lines++;
         if (event === "oversize") this.refuseOversize(reader.oversize!);
         else if (event === "broken") this.refuseBroken(reader.failure!);
@@ -150,7 +159,7 @@ class UnitRun {
   /** The line is a piece of a JSON document: takes the rest of the input to it. */
   private async document(heartbeat: Heartbeat): Promise<UnitResult> {
     const { reader } = this;
-    const event = await reader.document(this.tools.settings.limits.maxDocumentBytes, this.unit.sizeHint);
+    const event = await reader.document(this.tools.settings.limits.maxDocumentBytes);
     if (event === "oversize") this.refuseOversize(reader.oversize!);
     else if (event === "broken") this.refuseBroken(reader.failure!);
     else this.piece(true);
@@ -277,11 +286,6 @@ class UnitRun {
   ): QuarantinedPiece {
     return { file: this.unit.name, offset, line: this.counts.lines, reason, message, ...more };
   }
-}
-
-/** Where reading starts for a unit: a range starts one byte early to tell whether its first byte starts a line. */
-export function readFrom(unit: IngestUnit): number {
-  return Math.max(0, unit.start - 1);
 }
 
 function isBlank(bytes: Buffer, start: number, end: number): boolean {
