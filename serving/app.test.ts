@@ -430,6 +430,12 @@ describe("the log", () => {
       rowCount: 0,
     });
     expect(Object.keys(first)).toContain("requestId");
+    expect(lines.map((line) => (JSON.parse(line) as { code?: string }).code)).toEqual([
+      undefined,
+      "serving/unknown-parameter",
+      "query/unknown-view",
+      "query/bad-value",
+    ]);
   });
 
   it("blanks secret fields even when they are passed by mistake", () => {

@@ -5,8 +5,8 @@ import { Hono, type MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { type Clock, LakeError, packageRoot } from "#kernel";
 import type { LakeCatalog, QueryService } from "#query";
-import type { ServingDependencies, ServingEnv } from "./context.js";
-import { errorResponse, statusOf } from "./http/errors.js";
+import type { RequestNotes, ServingDependencies, ServingEnv } from "./context.js";
+import { errorResponse } from "./http/errors.js";
 import type { Logger } from "./log.js";
 import { systemRoutes } from "./routes/system.js";
 import { viewRoutes } from "./routes/views.js";
@@ -41,12 +41,13 @@ function observe(log: Logger, clock: Clock): MiddlewareHandler<ServingEnv> {
   return async (context, next) => {
     const given = context.req.header("X-Request-Id") ?? "";
     const requestId = /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
-    const notes = { requestId };
+    const notes: RequestNotes = { requestId };
     context.set("notes", notes);
     const startedAt = clock.now().getTime();
     await next();
     context.res.headers.set("X-Request-Id", requestId);
-    log.info("request", {
+    const level = context.res.status >= 500 ? "error" : "info";
+    log[level]("request", {
       ...notes,
       method: context.req.raw.method,
       route: context.req.routePath,
@@ -121,13 +122,9 @@ export function createApp(options: AppOptions): ServingApp {
     );
   });
   app.onError((error, context) => {
-    const { requestId } = context.get("notes");
-    const status = statusOf(error);
-    if (status >= 500) {
-      const code = error instanceof LakeError ? error.code : `unexpected ${error.name}`;
-      log.error("request failed", { requestId, code, status });
-    }
-    return errorResponse(error, requestId);
+    const notes = context.get("notes");
+    notes.code = error instanceof LakeError ? error.code : `unexpected ${error.name}`;
+    return errorResponse(error, notes.requestId);
   });
   return app;
 }

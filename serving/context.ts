@@ -22,6 +22,8 @@ export interface RequestNotes {
   view?: string;
   format?: string;
   rowCount?: number;
+  /** The code of the error that the request ended in. */
+  code?: string;
 }
 
 /** Hono's type parameters for this server: bindings are absent when a test calls the app without a socket. */
