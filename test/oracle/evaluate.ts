@@ -1,6 +1,6 @@
 import { dataOf, ExactDecimal, type Item, resourceNode } from "./engine.js";
 import { expression } from "./expression.js";
-import { OracleError } from "./values.js";
+import { OracleError, UnspecifiedError } from "./values.js";
 import { type Column, columnsOf, readView, type Select, type View } from "./view.js";
 
 /** A number in an oracle row: its digits, and whether only its value (or only roughly its value) is to be compared. */
@@ -36,7 +36,7 @@ function cellOf(item: Item): OracleCell {
   if (data instanceof ExactDecimal) return { digits: data.exact.text, origin: data.exact.origin };
   const text = (data as { asStr?: string } | null)?.asStr;
   if (text !== undefined) return text.replace(/T$/, "");
-  throw new OracleError("a column's value is not primitive");
+  throw new UnspecifiedError("a column's value is not primitive");
 }
 
 function columnValue(column: Column, scope: Scope): OracleCell {

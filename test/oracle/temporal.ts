@@ -85,7 +85,9 @@ function compareSeconds(a: NonNullable<Temporal["seconds"]>, b: NonNullable<Temp
  * Throws nothing: a time and a date are never passed together.
  */
 export function compareTemporals(a: Temporal, b: Temporal): number | undefined {
-  const [x, y] = [normalized(a), normalized(b)];
+  // A date compares with the calendar date that is written, not with that date in another zone.
+  const moments = a.kind === "time" || (a.fields.length > 3 && b.fields.length > 3);
+  const [x, y] = moments ? [normalized(a), normalized(b)] : [a.fields, b.fields];
   for (let i = 0; i < Math.max(x.length, y.length); i++) {
     const [p, q] = [x[i], y[i]];
     if (p === undefined || q === undefined) return undefined;
@@ -106,7 +108,7 @@ function milliseconds(value: Temporal, high: boolean): string {
   if (value.seconds === undefined) return high ? "59.999" : "00.000";
   const digits = value.seconds.coefficient.toString().padStart(value.seconds.scale + 2, "0");
   const whole = digits.slice(0, digits.length - value.seconds.scale);
-  const fraction = digits.slice(digits.length - value.seconds.scale).slice(0, 3);
+  const fraction = digits.slice(digits.length - value.seconds.scale);
   return `${whole}.${fraction.padEnd(3, high ? "9" : "0")}`;
 }
 
@@ -122,8 +124,8 @@ function zoneText(value: Temporal, high: boolean): string {
 }
 
 /**
- * The earliest (or, with `high`, latest) moment that `value` may mean, at the full precision of its kind or at
- * `precision` digits; undefined for a number of digits that the kind does not have.
+ * The earliest (or, with `high`, latest) moment that `value` may mean, to the millisecond (finer only if it is written so)
+ * or at `precision` digits; undefined for a number of digits that the kind does not have.
  */
 export function boundaryOf(
   value: Temporal,
@@ -132,7 +134,7 @@ export function boundaryOf(
 ): string | undefined {
   const full = { date: 8, dateTime: 17, time: 9 }[value.kind];
   const digits = precision ?? full;
-  const cut = cuts[value.kind][digits];
+  const cut = precision === undefined && value.kind !== "date" ? 99 : cuts[value.kind][digits];
   if (cut === undefined) return undefined;
   if (value.kind === "time") {
     const [hour, minute] = value.fields;

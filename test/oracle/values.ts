@@ -14,6 +14,9 @@ export type Value =
 /** An error that the evaluated view deserves, as opposed to a defect of the oracle. */
 export class OracleError extends Error {}
 
+/** What the specification leaves to the runner, so that the oracle has no answer to compare with. */
+export class UnspecifiedError extends OracleError {}
+
 const temporalTypes: Record<string, TemporalKind> = {
   date: "date",
   dateTime: "dateTime",
