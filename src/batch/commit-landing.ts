@@ -21,7 +21,7 @@ import {
 } from "#lake";
 import type { LandingManifest } from "#landing";
 import { compiledOf, type RegisteredView, unbuilt } from "./view-registry.js";
-import { deltaLayer, withDelta } from "./view-rows.js";
+import { deltaLayer, failedView, withDelta } from "./view-rows.js";
 
 /** What became of a landing. `snapshot` is undefined when it held nothing new. */
 export interface LandingOutcome {
@@ -139,8 +139,12 @@ class LandingCommit {
     if (added.layer === undefined) return;
     for (const [name, before] of Object.entries(head?.views ?? {})) {
       if (before.resource !== type || before.state !== "ready") continue;
-      const delta = await this.deltaOf(name, before, added.layer, added.observed);
-      views[name] = await withDelta(this.lake, this.connection, before, delta);
+      try {
+        const delta = await this.deltaOf(name, before, added.layer, added.observed);
+        views[name] = await withDelta(this.lake, this.connection, before, delta);
+      } catch (error) {
+        views[name] = failedView(before, error, (head?.tables[type]?.revision ?? 0) + 1);
+      }
     }
   }
 

@@ -1,7 +1,8 @@
-import type { CompiledView } from "#compiler";
+import { type CompiledView, viewDataError } from "#compiler";
 import type { Connection } from "#duckdb";
 import {
   changedKeys,
+  type FileRef,
   type FileWriter,
   type Lake,
   layerResources,
@@ -26,7 +27,18 @@ function viewSelect(compiled: CompiledView, resources: ResourceRelation): string
   }).text;
 }
 
-/** Builds a view from everything in its table: one statement, one file. */
+/**
+ * The view after data broke one of its rules (for example two values for one column), so that one bad resource stops neither the
+ * ingestion nor other views. Any other error is thrown again.
+ */
+export function failedView(state: ViewState, error: unknown, revision: number): ViewState {
+  const cause = viewDataError(error);
+  if (cause === undefined) throw error;
+  const { code, message } = cause;
+  return { ...state, state: "failed", rowCount: 0, layers: [], failure: { code, message, revision } };
+}
+
+/** Builds a view from everything in its table: one statement, one file. Data that breaks the view makes it `failed`. */
 export async function buildView(
   lake: Lake,
   writer: FileWriter,
@@ -35,12 +47,18 @@ export async function buildView(
   compiled: CompiledView,
   table: TableState | undefined,
 ): Promise<ViewState> {
-  if (table === undefined) return { ...state, state: "ready", rowCount: 0, layers: [] };
+  const { failure: _, ...rest } = state;
+  if (table === undefined) return { ...rest, state: "ready", rowCount: 0, layers: [] };
   const resources = await liveResources(lake, state.resource, table);
-  const file = await writer.parquet(`views/${name}`, viewSelect(compiled, resources));
+  let file: FileRef | undefined;
+  try {
+    file = await writer.parquet(`views/${name}`, viewSelect(compiled, resources));
+  } catch (error) {
+    return failedView(state, error, table.revision);
+  }
   const rows = file?.rows ?? 0;
   const layer: ViewLayer = { files: file === undefined ? [] : [file], rows, level: 0, replaces: [] };
-  return { ...state, state: "ready", rowCount: rows, layers: [layer] };
+  return { ...rest, state: "ready", rowCount: rows, layers: [layer] };
 }
 
 /** The rows that a table's new layer adds to a view, and the keys whose earlier rows they replace. */

@@ -66,8 +66,12 @@ export interface ViewState {
   readonly title: string | undefined;
   readonly description: string | undefined;
   readonly columns: readonly ViewColumnState[];
-  /** `building`: the rows do not cover the snapshot's tables yet and must not be answered. */
-  readonly state: "ready" | "building";
+  /**
+   * `building`: the rows do not cover the snapshot's tables yet; `failed`: the data broke a rule of the view. Neither may be answered.
+   */
+  readonly state: "ready" | "building" | "failed";
+  /** Why and at which revision of its table the view failed; it is tried again when the table or the definition changes. */
+  readonly failure?: { readonly code: string; readonly message: string; readonly revision: number };
   readonly rowCount: number;
   /** Oldest first. */
   readonly layers: readonly ViewLayer[];

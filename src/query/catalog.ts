@@ -12,8 +12,13 @@ export interface SnapshotView {
   readonly columns: readonly ViewColumn[];
   /** A parenthesised SELECT, to stand after FROM, that yields `_lake_key` and then the columns. Trusted SQL text. */
   readonly relation: string;
-  /** `building` when the snapshot does not hold the rows of this view yet: reading it is refused with a retry hint. */
-  readonly state: "ready" | "building";
+  /**
+   * `building` when the snapshot does not hold the rows of this view yet: reading it is refused with a retry hint.
+   * `failed` when data broke a rule of the view: reading it is refused with the reason.
+   */
+  readonly state: "ready" | "building" | "failed";
+  /** Why a `failed` view has no rows. */
+  readonly failure?: { readonly code: string; readonly message: string };
   readonly rowCount: number;
   /** The FHIR resource type the view selects from. */
   readonly resource: string;

@@ -9,6 +9,7 @@ export type QueryErrorCode =
   | "query/no-snapshot"
   | "query/unknown-view"
   | "query/view-building"
+  | "query/view-failed"
   | "query/unknown-column"
   | "query/duplicate-column"
   | "query/no-columns"
@@ -42,7 +43,7 @@ export function unknownView(name: string, views: ReadonlyMap<string, SnapshotVie
   });
 }
 
-export function viewBuilding(name: string): LakeError {
+function viewBuilding(name: string): LakeError {
   return new LakeError(
     "unavailable",
     "query/view-building",
@@ -52,6 +53,21 @@ export function viewBuilding(name: string): LakeError {
       details: { view: name },
     },
   );
+}
+
+function viewFailed(view: SnapshotView): LakeError {
+  return new LakeError(
+    "conflict",
+    "query/view-failed",
+    `View '${view.name}' could not be built from the data: ${view.failure?.message ?? "the reason was not recorded."}`,
+    { details: { view: view.name, cause: view.failure?.code } },
+  );
+}
+
+/** Fails with `query/view-building` or `query/view-failed` when the view has no rows to answer with. */
+export function requireReady(view: SnapshotView): void {
+  if (view.state === "building") throw viewBuilding(view.name);
+  if (view.state === "failed") throw viewFailed(view);
 }
 
 export function unknownColumn(name: string, view: SnapshotView, role: string): LakeError {

@@ -13,6 +13,7 @@ async function viewsOf(lake: Lake, snapshot: Snapshot): Promise<Map<string, Snap
       columns: view.columns,
       relation: await viewRows(lake, view),
       state: view.state,
+      ...(view.failure === undefined ? {} : { failure: view.failure }),
       rowCount: view.rowCount,
       resource: view.resource,
       ...(description === undefined ? {} : { description }),

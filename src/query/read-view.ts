@@ -4,7 +4,7 @@ import { LakeError } from "#kernel";
 import type { LakeCatalog, SnapshotReader, SnapshotSummary, SnapshotView, ViewColumn } from "./catalog.js";
 import { checkValue } from "./column-value.js";
 import type { EncodedColumn } from "./encoding.js";
-import { noSnapshot, unknownColumn, unknownView, viewBuilding } from "./errors.js";
+import { noSnapshot, unknownColumn, requireReady, unknownView } from "./errors.js";
 import type { ResultFormat } from "./format.js";
 import { type EncodedResult, type EncodeOptions, ResultEncoder, type Statement } from "./result.js";
 
@@ -176,7 +176,7 @@ export async function readView(context: ReadContext, request: ViewRequest): Prom
   const snapshot = await openSnapshot(context.catalog, request.snapshot);
   try {
     const view = findView(snapshot, request.view);
-    if (view.state === "building") throw viewBuilding(view.name);
+    requireReady(view);
     const columns = selectColumns(view, request.select);
     const encoder = () => new ResultEncoder(context.database, bound, context.temporaryFolder);
     const bound = statement(view, columns, request);

@@ -3,7 +3,7 @@ import { type Connection, Database, parseColumnType, quoteIdentifier } from "#du
 import { isLakeError, LakeError } from "#kernel";
 import type { LakeCatalog, SnapshotReader, SnapshotSummary, SnapshotView } from "./catalog.js";
 import type { EncodedColumn } from "./encoding.js";
-import { viewBuilding } from "./errors.js";
+import { requireReady } from "./errors.js";
 import type { ResultFormat } from "./format.js";
 import { openSnapshot } from "./read-view.js";
 import { type EncodedResult, type EncodeOptions, ResultEncoder } from "./result.js";
@@ -138,8 +138,7 @@ async function prepare(database: Database, snapshot: SnapshotReader, sql: string
     });
   const names = checkStatement(serialized, snapshot.views.keys());
   const views = usedViews(snapshot, names);
-  const building = views.find((view) => view.state === "building");
-  if (building !== undefined) throw viewBuilding(building.name);
+  for (const view of views) requireReady(view);
   await defineViews(database, views);
   try {
     return await database.with(async (connection) => {

@@ -65,6 +65,9 @@ export async function vacuum(lake: Lake, options: VacuumOptions): Promise<Vacuum
       if (options.dryRun !== true) await lake.store.delete(entry.key);
     }
   }
-  if (options.dryRun !== true) await lake.store.prune(DATA_FOLDERS, cutoffMs);
+  // Removing files touched their folders just now, so the cutoff is taken anew.
+  if (options.dryRun !== true) {
+    await lake.store.prune(DATA_FOLDERS, lake.clock.now().getTime() - options.graceMs);
+  }
   return { snapshotsRemoved: expired.length, filesRemoved, bytesRemoved, oldestSnapshot: kept[0] };
 }

@@ -1,4 +1,5 @@
 import { LakeError } from "#kernel";
+import type { Snapshot } from "#lake";
 import { type IngestPhase, type IngestResult, ingestNdjson } from "../../ingest.js";
 import type { Command, Invocation } from "../command.js";
 import { EXIT } from "../exit-code.js";
@@ -32,6 +33,13 @@ export function phaseProgress(output: Output): {
   };
 }
 
+/** Views of a snapshot that the data broke, with the reason. */
+export function failedViews(head: Snapshot | undefined): [string, string][] {
+  return Object.entries(head?.views ?? {}).flatMap(([name, view]) =>
+    view.state === "failed" ? [[name, view.failure?.message ?? ""]] : [],
+  );
+}
+
 /** Prints counts per type and in total; they reconcile with the input. */
 export function reportIngest(output: Output, result: IngestResult): void {
   const { counts, types, problems, unknownElements, quarantine, head, snapshot } = result;
@@ -44,6 +52,7 @@ export function reportIngest(output: Output, result: IngestResult): void {
     `${counts.lines} lines${bundles} = ${counts.stored} stored + ${counts.superseded} superseded + ${counts.unchanged} unchanged + ${counts.quarantined} quarantined + ${counts.blank} blank${skipped}`,
   );
   output.line(snapshot === undefined ? "Nothing new: no snapshot was made." : `Committed as snapshot ${snapshot.id}.`);
+  for (const [name, failure] of failedViews(head)) output.note(`warning: view ${name} failed: ${failure}`);
   for (const problem of problems) output.note(`warning: ${problem.input}: ${problem.message}`);
   if (quarantine !== undefined) output.note(`warning: ${counts.quarantined} pieces of input were refused; see ${quarantine} in the lake.`);
 }
@@ -79,7 +88,9 @@ async function run(invocation: Invocation): Promise<number> {
       });
       progress.stop();
       reportIngest(output, result);
-      return result.counts.quarantined === 0 && result.problems.length === 0 ? EXIT.ok : EXIT.incomplete;
+      const whole =
+        result.counts.quarantined === 0 && result.problems.length === 0 && failedViews(result.head).length === 0;
+      return whole ? EXIT.ok : EXIT.incomplete;
     } finally {
       progress.stop();
       process.off("SIGINT", onInterrupt);

@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import type { Lake } from "#lake";
 import { generatePopulation } from "#synthetic";
@@ -14,6 +14,12 @@ import { address } from "./serve.js";
 
 /** Name of the source that the synthetic population is stored under. */
 const SOURCE = "synthetic";
+
+/** The population's NDJSON; the truth table beside it is no FHIR data. */
+async function resourceFiles(dir: string): Promise<string[]> {
+  const names = await readdir(dir);
+  return names.filter((name) => name.endsWith(".ndjson")).map((name) => path.join(dir, name));
+}
 
 /** Generates, ingests and materializes the synthetic population. */
 async function fill(lake: Lake, invocation: Invocation, patients: number): Promise<void> {
@@ -31,7 +37,7 @@ async function fill(lake: Lake, invocation: Invocation, patients: number): Promi
     generating.stop();
     const progress = phaseProgress(output);
     const views = await wantedViews(values, lake.definitions);
-    const result = await ingestNdjson(lake, { inputs: [outDir], source: SOURCE, policy: "time", views, onProgress: progress.update });
+    const result = await ingestNdjson(lake, { inputs: await resourceFiles(outDir), source: SOURCE, policy: "time", views, onProgress: progress.update });
     progress.stop();
     const rows = Object.values(result.head?.views ?? {}).reduce((sum, view) => sum + view.rowCount, 0);
     output.note(`${result.counts.stored} resources of ${patients} synthetic patients, ${rows} rows in ${Object.keys(result.head?.views ?? {}).length} views`);

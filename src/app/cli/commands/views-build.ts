@@ -4,6 +4,7 @@ import type { Command } from "../command.js";
 import { EXIT } from "../exit-code.js";
 import { withLake } from "../open-lake.js";
 import { wantedViews } from "../views-option.js";
+import { failedViews } from "./ingest-ndjson.js";
 
 /** `fhir-lake views build` */
 export const viewsBuildCommand: Command = {
@@ -36,7 +37,9 @@ export const viewsBuildCommand: Command = {
         const built = snapshot?.operation.kind === "build-views" ? snapshot.operation.views : [];
         output.document({ snapshot: snapshot?.id ?? null, built });
         output.line(snapshot === undefined ? "All views are up to date." : `Built ${built.join(", ")} in snapshot ${snapshot.id}.`);
-        return EXIT.ok;
+        const failed = failedViews(snapshot).filter(([name]) => built.includes(name));
+        for (const [name, failure] of failed) output.note(`warning: view ${name} failed: ${failure}`);
+        return failed.length === 0 ? EXIT.ok : EXIT.incomplete;
       },
       { mustExist: true },
     ),
