@@ -1,26 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { compareRows, ExactNumber, type ExactObject } from "../../src/compiler/conformance/index.js";
-import { evaluateView, type OracleCell } from "../oracle/evaluate.js";
-import { parseLosslessJson } from "../oracle/json.js";
+import { compareRows } from "../../src/compiler/conformance/index.js";
 import { casesOf } from "./cases.js";
+import { oracleRows } from "./oracle-rows.js";
 import { columnsOf, isOneRowPerResource, shippedViews } from "./shipped.js";
-
-function exactCell(cell: OracleCell): ExactObject[string] {
-  if (Array.isArray(cell)) return cell.map(exactCell);
-  if (cell !== null && typeof cell === "object" && "digits" in cell) return new ExactNumber(cell.digits);
-  return cell as string | boolean | null;
-}
-
-function oracleRows(view: unknown, resources: readonly string[]) {
-  const parsed = resources.map((text) => parseLosslessJson(text) as Record<string, unknown>);
-  const { columns, rows } = evaluateView(view, parsed);
-  return {
-    columns,
-    rows: rows.map((row) =>
-      Object.fromEntries(Object.entries(row).map(([name, cell]) => [name, exactCell(cell)])),
-    ),
-  };
-}
 
 describe.each(shippedViews())("$name", (shipped) => {
   const cases = casesOf(shipped);
