@@ -14,7 +14,7 @@ const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 const LOWER_N = 0x6e;
 
-const TYPE_PREFIX = Buffer.from('{"resourceType":"');
+const TYPE_KEY = Buffer.from('"resourceType"');
 const ID = /^[A-Za-z0-9\-.]{1,64}$/;
 /** Printable ASCII: some servers use base64 or ETag-like versions, which FHIR's id type would not allow. */
 const VERSION_ID = /^[\x21-\x7e]{1,128}$/;
@@ -156,9 +156,11 @@ export class ResourceScanner extends JsonGrammar {
   private resourceRoot(open: number): ResourceRoot {
     const b = this.bytes;
     if (b[open] !== OPEN_OBJECT) this.notAnObject(open);
-    let at = open;
-    while (at - open < TYPE_PREFIX.length && b[at] === TYPE_PREFIX[at - open]) at++;
-    if (at - open < TYPE_PREFIX.length) return this.searchResourceRoot(open);
+    const keyEnd = matchKey(b, this.space(open + 1), TYPE_KEY);
+    if (keyEnd < 0) return this.searchResourceRoot(open);
+    const value = this.colon(keyEnd);
+    if (b[value] !== QUOTE) return this.searchResourceRoot(open);
+    const at = value + 1;
     const last = this.root;
     if (last !== undefined) {
       const name = last.typeBytes;
@@ -167,7 +169,7 @@ export class ResourceScanner extends JsonGrammar {
       if (i === name.length && b[at + i] === QUOTE) return last;
     }
     const end = this.string(at);
-    return this.rootNamed(decodeLiteral(b, at - 1, end), at);
+    return this.rootNamed(decodeLiteral(b, value, end), value);
   }
 
   /** JSON that is valid but no object is told from text that is no JSON. */
@@ -178,29 +180,25 @@ export class ResourceScanner extends JsonGrammar {
     return this.reject("not-a-resource", "The value is not a JSON object.", at);
   }
 
-  /** Looks for the type among all properties of the resource, checking the whole text on the way. */
+  /** Looks for the type among all properties of the resource; what comes after it is checked later. */
   private searchResourceRoot(open: number): ResourceRoot {
     const b = this.bytes;
-    let found: string | undefined;
-    let foundAt = open;
     let at = this.space(open + 1);
     while (b[at] !== CLOSE_OBJECT) {
       const keyEnd = this.key(at);
-      const isType = keyEnd - at >= 14 && decodeLiteral(b, at, keyEnd) === "resourceType";
+      const isType = keyEnd - at >= TYPE_KEY.length && decodeLiteral(b, at, keyEnd) === "resourceType";
       const value = this.colon(keyEnd);
       const valueEnd = this.anyValue(value, 1);
-      if (isType && found === undefined && b[value] === QUOTE) {
-        found = decodeLiteral(b, value, valueEnd);
-        foundAt = value;
-      }
+      if (isType && b[value] === QUOTE) return this.rootNamed(decodeLiteral(b, value, valueEnd), value);
       at = this.space(valueEnd);
       if (b[at] === CLOSE_OBJECT) break;
       if (b[at] !== COMMA) this.reject("invalid-json", "A comma or the end of the object was expected.", at);
       at = this.space(at + 1);
       if (b[at] === CLOSE_OBJECT) this.reject("invalid-json", "A property name in quotes was expected.", at);
     }
-    if (found === undefined) this.reject("not-a-resource", "The object has no resourceType.", open);
-    return this.rootNamed(found, foundAt);
+    const last = this.space(at + 1);
+    if (last !== this.end) this.reject("invalid-json", "There is text after the end of the object.", last);
+    return this.reject("not-a-resource", "The object has no resourceType.", open);
   }
 
   private rootNamed(type: string, at: number): ResourceRoot {

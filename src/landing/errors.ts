@@ -6,15 +6,9 @@ export type LandingErrorCode =
   | "landing/unknown-version"
   | "landing/no-manifest"
   | "landing/bad-record"
-  | "landing/position-range"
-  | "landing/bad-field";
+  | "landing/position-range";
 
 /** A landing folder that holds something its own writer cannot have written. */
 export function corruptLanding(code: LandingErrorCode, message: string, cause?: unknown): LakeError {
   return new LakeError("corrupt-data", code, message, { cause });
-}
-
-/** A value that has no place in a landing record; the caller must check before it appends. */
-export function badField(message: string): LakeError {
-  return new LakeError("internal", "landing/bad-field", message);
 }

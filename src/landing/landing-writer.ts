@@ -65,7 +65,11 @@ class OpenFile {
 
   /** Gives the descriptor back without caring for the content. */
   abandon(): void {
-    closeSync(this.fd);
+    try {
+      closeSync(this.fd);
+    } catch {
+      // The failure that led here is the one to tell.
+    }
   }
 
   private makeRoom(size: number): void {
@@ -128,8 +132,10 @@ export class LandingWriter {
 
   /** Closes and syncs everything; the files in the order they were closed. */
   finish(): LandingFile[] {
-    for (const [type, file] of this.open) this.closed.push(file.close(type));
-    this.open.clear();
+    for (const [type, file] of this.open) {
+      this.closed.push(file.close(type));
+      this.open.delete(type);
+    }
     return this.closed;
   }
 
