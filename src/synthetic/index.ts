@@ -6,7 +6,7 @@
  * smaller one, and a record can be made by itself. `story/` tells lives as facts, `render/` writes facts as FHIR JSON text,
  * `update/` changes charts night by night, `table/` holds codes, names and weights.
  *
- * Distributions: age by a quantile table over an even sequence; use of care log-normal (median 0.84, sigma 0.57), which
+ * Distributions: age by a quantile table over an even sequence; use of care log-normal (median 0.76, sigma 0.57), which
  * makes resources per patient log-normal too (median about 270, mean 325); illnesses Poisson with weighted tables; chronic
  * diseases by share per age band; measurements normal around a level of the person's own; type 2 diabetes and its near
  * misses by a second even sequence, so that small populations have every kind.

@@ -183,7 +183,7 @@ function papers(random: Random, age: number) {
 
 function body(random: Random, sex: Person["sex"]) {
   return {
-    utilization: random.logNormal(0.84, 0.57),
+    utilization: random.logNormal(0.76, 0.57),
     adultHeight: random.normal(sex === "male" ? 176 : 163, 6.8),
     adultBodyMass: random.normal(27.4, 3.6),
     systolic: random.normal(112, 8),

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { patientRecord } from "./record.js";
-import { TRUTH_COLUMNS, type TruthRow, truthHeader, truthLine } from "./truth.js";
+import { chartTexts } from "./render/chart.js";
+import { tellLife } from "./story/life.js";
+import { TRUTH_COLUMNS, type TruthRow, truthHeader, truthLine, truthOf } from "./truth.js";
+import { isTouched, tellNight } from "./update/night.js";
 
 interface Coding {
   readonly system: string;
@@ -97,6 +100,20 @@ const adults = rows.filter(({ age }) => age >= 18);
 describe("the truth table", () => {
   it("says what an analyst finds in the resources", () => {
     for (const { resources, truth } of records) expect(truth).toMatchObject(analysed(resources));
+  });
+
+  it("stays true through nightly batches", () => {
+    let nights = 0;
+    for (let index = 0; index < 80; index++) {
+      const chart = tellLife(77, index, 0.4);
+      for (let batch = 1; batch <= 10; batch++) {
+        if (!isTouched(77, index, batch)) continue;
+        tellNight(chart, batch, { meta: true });
+        nights++;
+      }
+      expect(truthOf(chart)).toMatchObject(analysed(chartTexts(chart, { meta: true })));
+    }
+    expect(nights).toBeGreaterThan(150);
   });
 
   it("describes the Patient resource", () => {

@@ -77,7 +77,7 @@ export function tellAcute(chart: Chart): void {
   const years = Math.max(0, (last - detail) / (365.25 * DAY));
   const rate = 0.42 * chart.person.utilization * chart.density;
   const before = Math.max(0, (detail - born) / (365.25 * DAY));
-  const olderCount = random.poisson(Math.min(8, before * 0.035 * chart.density));
+  const olderCount = random.poisson(Math.min(12, before * 0.085 * chart.density));
   for (let i = 0; i < olderCount; i++) {
     const at = Math.floor(random.between(born, detail));
     fallIll(chart, random, at, illnessAt(chart, random, at));

@@ -4,7 +4,8 @@ import type { ConditionFact } from "../fact.js";
 import { bodyAt, detailStart } from "../person.js";
 import type { Random } from "../random.js";
 import { CHRONIC, type ChronicDisease, CONDITION } from "../table/chronic.js";
-import { VISIT } from "../table/visit.js";
+import type { Drug } from "../table/drug.js";
+import { VISIT, type VisitKind } from "../table/visit.js";
 import { diagnose } from "./diagnose.js";
 import { test, testPanel } from "./measure.js";
 import { perform, planCare, prescribe } from "./treat.js";
@@ -36,6 +37,26 @@ export function chronicVisit(
   }
 }
 
+/** Visits of the years before the detailed ones: now and then one, of which only the order of a drug is known. */
+export function tellOutline(
+  chart: Chart,
+  random: Random,
+  kind: VisitKind,
+  condition: ConditionFact,
+  drug: Drug | undefined,
+): void {
+  const until = Math.min(detailStart(chart.person), condition.abatedAt ?? chart.end);
+  const step = random.between(2, 5) / Math.min(2, Math.max(0.3, chart.person.utilization * chart.density));
+  for (
+    let at = condition.recordedAt + 300 * DAY;
+    at < until;
+    at += random.between(0.6, 1.4) * step * 365 * DAY
+  ) {
+    const encounter = chart.visit(kind, chart.appointment(random, Math.floor(at)), condition.code.snomed);
+    if (drug !== undefined) prescribe(chart, random, encounter, drug, condition, false);
+  }
+}
+
 function tellDisease(chart: Chart, random: Random, disease: ChronicDisease, age: number): void {
   const longest = Math.max(0.6, age - disease.from);
   const years = random.between(0.3, Math.min(longest, age > 60 ? 30 : 18));
@@ -46,6 +67,7 @@ function tellDisease(chart: Chart, random: Random, disease: ChronicDisease, age:
   const condition = diagnose(chart, random, disease.code, first, { chronic: true, abatedAt: ends });
   for (const drug of disease.drugs.slice(0, 1)) prescribe(chart, random, first, drug, condition, false);
   if (disease.program !== undefined) planCare(chart, first, disease.program, condition, undefined);
+  tellOutline(chart, random, disease.visit, condition, disease.drugs[0]);
   const until = Math.min(chart.end - 2 * DAY, condition.abatedAt ?? chart.end);
   const from = Math.max(onset + 30 * DAY, detailStart(chart.person));
   const step =

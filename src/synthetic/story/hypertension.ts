@@ -9,6 +9,7 @@ import { CONDITION } from "../table/chronic.js";
 import { DRUG, type Drug } from "../table/drug.js";
 import { PROCEDURE } from "../table/procedure.js";
 import { VISIT } from "../table/visit.js";
+import { tellOutline } from "./chronic.js";
 import { diagnose } from "./diagnose.js";
 import { testPanel } from "./measure.js";
 import { perform, planCare, prescribe } from "./treat.js";
@@ -82,6 +83,7 @@ function followUp(chart: Chart, random: Random, condition: ConditionFact, onset:
     DRUG.amlodipine,
   ];
   const drug = random.pick(drugs);
+  tellOutline(chart, random, VISIT.hypertension, condition, drug);
   const from = Math.max(onset + 20 * DAY, detailStart(chart.person));
   // Everybody with the diagnosis has a few blood pressures, however rarely they see a doctor.
   const longest = Math.max(20, (chart.end - from) / DAY / 4);
