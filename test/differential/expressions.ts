@@ -55,9 +55,29 @@ export class ExpressionWriter {
     this.recklessness = recklessness;
   }
 
+  /** A member below a choice element whose type does not depend on which choice it is. */
+  private throughChoice(element: Element): Element | undefined {
+    const members = element.types.flatMap((type) => schema.get(type) ?? []);
+    const safe = members.filter(
+      (member) =>
+        member.types.length === 1 &&
+        members.every(
+          (other) =>
+            other.name !== member.name || (other.types[0] === member.types[0] && other.list === member.list),
+        ),
+    );
+    return safe.length === 0 ? undefined : this.random.pick(safe);
+  }
+
   private step(from: Typed | undefined, element: Element): Typed {
     const prefix = from === undefined ? "" : `${from.text}.`;
     const type = this.random.pick(element.types);
+    const plain =
+      element.types.length > 1 && this.random.chance(0.15) ? this.throughChoice(element) : undefined;
+    if (plain !== undefined) {
+      const name = `${prefix}${element.name}.${plain.name}`;
+      return { text: name, type: plain.types[0]!, many: element.list || plain.list || from?.many === true };
+    }
     const choice = element.types.length > 1 ? `.ofType(${fhirType(type)})` : "";
     const many = element.list || from?.many === true;
     if (type === "Extension" && this.random.chance(0.6)) {
@@ -213,8 +233,17 @@ export class ExpressionWriter {
     return `${wrap(left.text)} ${this.random.pick(operators)} ${wrap(right.text)}`;
   }
 
+  /** The name of a choice element of the focus, which stands for whichever choice is there. */
+  private bareChoice(focus: string): string | undefined {
+    const choices = (schema.get(focus) ?? []).filter((element) => element.types.length > 1);
+    return choices.length === 0 ? undefined : this.random.pick(choices).name;
+  }
+
   private existence(focus: string, depth: number): string {
     const { random } = this;
+    const choice = random.chance(0.2) ? this.bareChoice(focus) : undefined;
+    if (choice !== undefined)
+      return `${choice}.${random.pick(["exists()", "empty()", "count() = 1", "exists().not()"])}`;
     const path = this.path(focus, 0, () => true);
     if (path === undefined) return random.pick(["$this.exists()", "$this.hasValue()", "$this.empty()"]);
     const inner = (): string => this.condition(path.type, depth - 1);

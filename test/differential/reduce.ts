@@ -54,7 +54,8 @@ function* smaller(value: Json, member: string): Generator<Json> {
   }
   if (typeof value !== "object" || value === null) return;
   if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) yield value.filter((_, at) => at !== i);
+    // FHIR has no empty lists.
+    for (let i = 0; i < value.length && value.length > 1; i++) yield value.filter((_, at) => at !== i);
     for (let i = 0; i < value.length; i++) {
       for (const item of smaller(value[i]!, member)) yield value.map((old, at) => (at === i ? item : old));
     }

@@ -18,7 +18,7 @@ const chunk = 400;
  * Resources of the edge cases that are not FHIR R4: `_address` on a complex element, `answer` and `context.encounter` that
  * are no lists. The oracle reads them kindly, the compiler as if the element were absent.
  */
-const notFhir = /"_address":\[|"answer":\{|"id":"DocumentReferenceB"/;
+const notFhir = /"_address":\[|"answer":\{|"id":"DocumentReference[A-Z]"/;
 
 interface NamedView {
   readonly name: string;

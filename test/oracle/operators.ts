@@ -75,8 +75,14 @@ function arithmetic(
     if (x.kind !== "number" || y.kind !== "number")
       throw new OracleError(`${x.kind} and ${y.kind} in arithmetic`);
     const result = compute(x.value, y.value);
-    return result === undefined ? [] : [numberItem(result, keepsInteger && x.integer && y.integer)];
+    return result === undefined ? [] : computed(result, keepsInteger && x.integer && y.integer);
   });
+}
+
+/** A number; empty where an integer leaves 32 bits, as FHIRPath has it. */
+function computed(result: DecimalValue, integer: boolean): Item[] {
+  const overflows = integer && (result.coefficient > 2n ** 31n - 1n || result.coefficient < -(2n ** 31n));
+  return overflows ? [] : [numberItem(result, integer)];
 }
 
 function add(a: Item[], b: Item[]): Item[] {
@@ -85,7 +91,7 @@ function add(a: Item[], b: Item[]): Item[] {
   const [x, y] = values;
   if (x.kind === "string" && y.kind === "string") return [x.value + y.value];
   if (x.kind !== "number" || y.kind !== "number") throw new OracleError(`${x.kind} + ${y.kind}`);
-  return [numberItem(addDecimals(x.value, y.value), x.integer && y.integer)];
+  return computed(addDecimals(x.value, y.value), x.integer && y.integer);
 }
 
 function negate(input: Item[]): Item[] {
@@ -93,7 +99,7 @@ function negate(input: Item[]): Item[] {
   const value = item === undefined ? undefined : worthOf(item);
   if (value === undefined) return [];
   if (value.kind !== "number") throw new OracleError(`minus a ${value.kind}`);
-  return [numberItem(negateDecimal(value.value), value.integer)];
+  return computed(negateDecimal(value.value), value.integer);
 }
 
 /** The operators of FHIRPath whose fhirpath.js form rounds, depends on the machine's zone, or sees extensions. */
