@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Definitions, type FhirVersion, loadDefinitions, type Shape } from "#fhir";
 import { LakeError } from "#kernel";
-import { explainPlan, type Plan } from "#plan";
+import { explainPlan, type Plan, shareSubexpressions } from "#plan";
 import { duckdbStatement, duckdbTypeName, type SqlStatement, type ViewSource } from "#sql";
 import {
   type CompileWarning,
@@ -135,7 +135,8 @@ function build(json: unknown, options: CompileOptions): CompiledView {
   checkNames(definitions, view);
   const warnings = [...parseWarnings];
   const lowering = new ViewLowering(definitions, view, warnings);
-  const { plan, columns } = lowering.lower(view);
+  const { plan: lowered, columns } = lowering.lower(view);
+  const plan = shareSubexpressions(lowered);
   if (options.strict === true) refuseWarnings(warnings);
   const requiredShape = lowering.requiredShape();
   return {

@@ -7,16 +7,14 @@ export {
   compileView,
   type ViewColumn,
 } from "./compile.js";
-export { viewDataError } from "./data-error.js";
-export { type NdjsonRelationOptions, ndjsonRelation } from "./ndjson-relation.js";
 export {
-  canonicalNumber,
-  compareRows,
   type ConformanceOptions,
   type ConformanceReport,
-  conformanceReport,
   type ConformanceResult,
   type ConformanceSummary,
+  canonicalNumber,
+  compareRows,
+  conformanceReport,
   ExactNumber,
   type ExactObject,
   type ExactValue,
@@ -24,7 +22,9 @@ export {
   type NumberComparison,
   parseExactJson,
   type RowDifference,
-  runConformance,
   type RunView,
+  runConformance,
   type ViewResult,
 } from "./conformance/index.js";
+export { viewDataError } from "./data-error.js";
+export { type NdjsonRelationOptions, ndjsonRelation } from "./ndjson-relation.js";

@@ -11,6 +11,8 @@ export interface NdjsonRelationOptions {
   readonly definitions: Definitions;
   /** Name of the source in keys; '' (the default) gives keys without a source. */
   readonly source?: string;
+  /** Longest line accepted, in bytes; 32 MiB by default. The reader sets aside several buffers of this size. */
+  readonly maxLineBytes?: number;
 }
 
 /**

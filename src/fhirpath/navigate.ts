@@ -1,6 +1,6 @@
 import { type Definitions, type ElementDefinition, jsonName } from "#fhir";
 import { didYouMean } from "#kernel";
-import { call, childUsage, choose, createUsage, type Expr, type Usage } from "#plan";
+import { call, childUsage, choose, createUsage, type Expr, readUsage, type Usage } from "#plan";
 import { type Collection, type Sibling, transform, type Variant } from "./collection.js";
 import { EMPTY } from "./convert.js";
 import type { Span } from "./errors.js";
@@ -42,17 +42,18 @@ function stepsTo(analysis: Analysis, collection: Collection, name: string): Step
     return element.types.map((type) => {
       const json = jsonName(element, type);
       const usage = childUsage(parent, json, type, element.list);
-      const at = (item: Expr, property: string, of: Usage): Expr => {
+      const at = (item: Expr, property: string, ofType: string): Expr => {
+        const of = readUsage(parent, property, ofType, element.list);
         const field: Expr = { kind: "field", base: from.pick(item), name: property, usage: of };
         return item.kind === "row" && collection.guard !== undefined
           ? choose(collection.guard, field)
           : field;
       };
-      const step: Step = { element, type, usage, read: (item) => at(item, json, usage) };
+      const step: Step = { element, type, usage, read: (item) => at(item, json, type) };
       if (!isPrimitive(definitions, type)) return step;
       const sibling = (item: Expr): Sibling => {
         const beside = childUsage(parent, `_${json}`, "Element", element.list);
-        return { expr: at(item, `_${json}`, beside), usage: beside };
+        return { expr: at(item, `_${json}`, "Element"), usage: beside };
       };
       return { ...step, sibling };
     });

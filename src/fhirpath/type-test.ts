@@ -1,6 +1,17 @@
 import { isSubtype } from "#fhir";
 import { didYouMean } from "#kernel";
-import { boolean, call, childUsage, choose, createUsage, type Expr, nullOf, text, type Usage } from "#plan";
+import {
+  boolean,
+  call,
+  childUsage,
+  choose,
+  createUsage,
+  type Expr,
+  nullOf,
+  readUsage,
+  text,
+  type Usage,
+} from "#plan";
 import type { Ast } from "./ast.js";
 import { type Collection, collapse, compact, filter, itemPresent, type Variant } from "./collection.js";
 import { EMPTY, singleton } from "./convert.js";
@@ -77,13 +88,13 @@ export function ofType(analysis: Analysis, collection: Collection, wanted: TypeN
 }
 
 /** Usage of a resource inside another one, apart from those of other types: each type is decoded from the same JSON on its own. */
-function resourceUsage(type: string): { usage: Usage; tag: Usage } {
-  const usage = createUsage(type, false);
-  return { usage, tag: childUsage(usage, "resourceType", "code", false) };
+function resourceUsage(holder: Usage | undefined, type: string): { usage: Usage; tag: Usage } {
+  const usage = childUsage(holder ?? createUsage("Resource", false), `#${type}`, type, false);
+  return { usage, tag: readUsage(usage, "resourceType", "code", false) };
 }
 
 function resourcesOf(analysis: Analysis, collection: Collection, variant: Variant, type: string): Collection {
-  const { usage, tag } = resourceUsage(type);
+  const { usage, tag } = resourceUsage(variant.usage, type);
   if (variant.usage !== undefined) variant.usage.json = "item";
   const variants = [{ type, usage, pick: (item: Expr) => item }];
   const isWanted = (item: Expr): Expr =>

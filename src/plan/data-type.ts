@@ -44,3 +44,17 @@ export function sameType(a: DataType | Shape, b: DataType | Shape): boolean {
   const others = [...b.fields];
   return [...a.fields].every(([name, type], i) => others[i]![0] === name && sameType(type, others[i]![1]));
 }
+
+/** A type in short, the same for equal types: `{family: text, given: text[]}[]`. */
+export function typeText(type: DataType): string {
+  switch (type.kind) {
+    case "scalar":
+      return typeof type.type === "string" ? type.type : `decimal(${type.type.precision},${type.type.scale})`;
+    case "json":
+      return "json";
+    case "list":
+      return `${typeText(type.item)}[]`;
+    case "struct":
+      return `{${[...type.fields].map(([name, field]) => `${name}: ${typeText(field)}`).join(", ")}}`;
+  }
+}

@@ -1,19 +1,6 @@
-import type { DataType } from "./data-type.js";
+import { typeText } from "./data-type.js";
 import type { Expr } from "./expression.js";
 import type { NamedExpr, Plan, Relation } from "./relation.js";
-
-function typeText(type: DataType): string {
-  switch (type.kind) {
-    case "scalar":
-      return typeof type.type === "string" ? type.type : `decimal(${type.type.precision},${type.type.scale})`;
-    case "json":
-      return "json";
-    case "list":
-      return `${typeText(type.item)}[]`;
-    case "struct":
-      return `{${[...type.fields].map(([name, field]) => `${name}: ${typeText(field)}`).join(", ")}}`;
-  }
-}
 
 /** An expression as one line of dialect-free text, for people and golden files. */
 export function explainExpr(expr: Expr): string {

@@ -1,4 +1,5 @@
 export { allOf, boolean, call, cast, choose, integer, nullOf, text } from "./build.js";
+export { costOf } from "./cost.js";
 export {
   BIGINT,
   BOOLEAN,
@@ -14,5 +15,6 @@ export {
 export { explainExpr, explainPlan } from "./explain.js";
 export type { Expr, FailureCode, Operation, SystemColumn } from "./expression.js";
 export type { NamedExpr, OutputColumn, Plan, Relation, UnionBranch } from "./relation.js";
-export { childUsage, createUsage, itemShape, type Usage, usageShape } from "./usage.js";
+export { shareSubexpressions } from "./share.js";
+export { childUsage, createUsage, itemShape, readUsage, type Usage, usageShape } from "./usage.js";
 export { children, contains, mapChildren, nullWith } from "./walk.js";

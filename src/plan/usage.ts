@@ -8,7 +8,10 @@ export interface Usage {
   /** FHIR type of the value (of an item, for lists). */
   readonly type: string;
   readonly list: boolean;
+  /** Properties that are read. */
   readonly children: Map<string, Usage>;
+  /** Properties that a path has named, read or not; one usage per property, so that equal paths are equal expressions. */
+  readonly known: Map<string, Usage>;
   /** Usages whose needs are also needs of this one: items of a `repeat` share the needs of its nodes. */
   readonly alsoUsedAs: Usage[];
   /**
@@ -20,16 +23,23 @@ export interface Usage {
 
 /** A usage without needs yet. */
 export function createUsage(type: string, list: boolean): Usage {
-  return { type, list, children: new Map(), alsoUsedAs: [], json: undefined };
+  return { type, list, children: new Map(), known: new Map(), alsoUsedAs: [], json: undefined };
 }
 
-/** The usage of a JSON property, made when first asked for. */
+/** The usage of a JSON property. Naming it reads nothing yet; see {@link readUsage}. */
 export function childUsage(parent: Usage, jsonName: string, type: string, list: boolean): Usage {
-  let child = parent.children.get(jsonName);
+  let child = parent.known.get(jsonName);
   if (child === undefined) {
     child = createUsage(type, list);
-    parent.children.set(jsonName, child);
+    parent.known.set(jsonName, child);
   }
+  return child;
+}
+
+/** Notes that a property is read, and gives its usage. */
+export function readUsage(parent: Usage, jsonName: string, type: string, list: boolean): Usage {
+  const child = childUsage(parent, jsonName, type, list);
+  parent.children.set(jsonName, child);
   return child;
 }
 
@@ -51,7 +61,7 @@ function merged(usages: readonly Usage[]): Usage {
   const json = usages.some((usage) => usage.json === "value")
     ? "value"
     : usages.find((usage) => usage.json)?.json;
-  return { ...first, children: new Map(), alsoUsedAs: [...usages], json };
+  return { ...first, children: new Map(), known: new Map(), alsoUsedAs: [...usages], json };
 }
 
 /**

@@ -16,6 +16,7 @@ import {
   boolean,
   call,
   choose,
+  costOf,
   createUsage,
   type Expr,
   integer,
@@ -155,8 +156,8 @@ export class ViewLowering {
   private forEach(items: Collection, outer: Place, orNull: boolean): Place {
     const kept = outer.present === undefined ? undefined : call("not", outer.present);
     if (isEmpty(items)) return this.nothing(outer, orNull);
-    if (!items.many) return this.forEachSingle(items, outer, orNull, kept);
-    const list = compact(this.environment.names, items);
+    const list = items.many ? compact(this.environment.names, items) : asShortList(items);
+    if (list === undefined) return this.forEachSingle(items, outer, orNull, kept);
     const item = this.environment.names.column();
     const index = this.environment.names.column();
     const keepEmpty = orNull ? boolean(true) : kept;
@@ -270,6 +271,19 @@ export class ViewLowering {
       (column, j) => branches.map((branch) => branch[j]!).find((c) => c.fhirType !== undefined) ?? column,
     );
   }
+}
+
+/**
+ * A list of at most one item, for a path that is costly to compute: unnesting computes it once, where a filter on its presence would
+ * compute it again. Undefined where testing presence is cheap.
+ */
+function asShortList(items: Collection): Collection | undefined {
+  if (items.expr.kind === "row" || items.variants.length !== 1 || costOf(items.expr) < 4) return undefined;
+  const { expr } = items;
+  if (expr.kind === "call" && expr.operation === "listItem") {
+    return { ...items, expr: call("listSlice", expr.args[0]!, expr.args[1]!, integer(1)) };
+  }
+  return { ...items, expr: call("listOf", expr) };
 }
 
 function checkUnionType(path: string, first: LoweredColumn, column: LoweredColumn): void {

@@ -2,6 +2,7 @@ import type { Definitions, Shape } from "#fhir";
 import { LakeError } from "#kernel";
 import {
   BOOLEAN,
+  contains,
   type DataType,
   type Expr,
   itemShape,
@@ -192,7 +193,9 @@ export class ExpressionWriter {
     const type = expr.kind === "transform" ? listOf(body.type) : list.type;
     if (isNull(list)) return nullValue(type);
     if (expr.kind === "filter" && body.constant === true) return list;
-    const names = expr.index === undefined ? expr.variable : `${expr.variable}, ${expr.index}`;
+    const usesIndex =
+      expr.index !== undefined && contains(expr.body, (e) => e.kind === "variable" && e.name === expr.index);
+    const names = usesIndex ? `${expr.variable}, ${expr.index}` : expr.variable;
     const name = expr.kind === "transform" ? "list_transform" : "list_filter";
     if (expr.kind === "transform" && body.sql === expr.variable) return list;
     return { sql: `${name}(${list.sql}, lambda ${names}: ${body.sql})`, type };

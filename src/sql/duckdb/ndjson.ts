@@ -1,27 +1,35 @@
-import { type Definitions, decimalNames, type Shape } from "#fhir";
+import { type Definitions, decimalNames, type PathNode, rootNode, type Shape } from "#fhir";
 import type { ViewSource } from "../source.js";
-import { identifier, stringLiteral } from "./quote.js";
+import { numberLiteral, stringLiteral } from "./quote.js";
 import { jsonStructure, typeName } from "./type-name.js";
 
-/** One resource may be this large; DuckDB's own default of 16 MB is less than real Bundles need. */
-const MAX_OBJECT_BYTES = 128 * 1024 * 1024;
+/** One line may be this large unless the caller says otherwise. The reader sets aside several buffers of this size. */
+const DEFAULT_LINE_BYTES = 32 * 1024 * 1024;
 
-/** Names of the decimals that a shape reads: only those need quoting before JSON is parsed. */
-function decimalsIn(shape: Shape, decimals: ReadonlySet<string>, found: Set<string>): void {
+/** Names under which a shape reads decimals: only those need quoting before the JSON is parsed. */
+function decimalsIn(
+  definitions: Definitions,
+  shape: Shape,
+  node: PathNode | undefined,
+  found: Set<string>,
+): void {
   switch (shape.kind) {
     case "scalar":
+      if (node?.decimal === true) found.add(node.name);
       return;
     case "json":
       // Whatever is inside may be read later.
-      for (const name of decimals) found.add(name);
+      for (const name of decimalNames(definitions)) found.add(name);
       return;
     case "list":
-      decimalsIn(shape.item, decimals, found);
+      decimalsIn(definitions, shape.item, node, found);
       return;
     case "struct":
       for (const [name, field] of shape.fields) {
-        if (decimals.has(name)) found.add(name);
-        decimalsIn(field, decimals, found);
+        // A typed shape may go deeper than the layout of stored data, which turns into JSON there.
+        const parent = node?.json === true ? rootNode(definitions, node.type) : node;
+        const child = parent?.child(name);
+        decimalsIn(definitions, field, child, found);
       }
   }
 }
@@ -42,6 +50,7 @@ interface Options {
   readonly shape: Shape;
   readonly definitions: Definitions;
   readonly source?: string;
+  readonly maxLineBytes?: number;
 }
 
 /** Properties to read, with those that every source needs. */
@@ -51,42 +60,51 @@ function withIdentity(shape: Shape): Map<string, Shape> {
   return fields;
 }
 
-function typedRows(fileList: string, fields: ReadonlyMap<string, Shape>): string {
+function typedRows(
+  fileList: string,
+  limit: string,
+  fields: ReadonlyMap<string, Shape>,
+  type: string,
+): string {
   const columns = [...fields].map(
     ([name, shape]) => `${stringLiteral(name)}: ${stringLiteral(typeName(shape))}`,
   );
   return (
     `SELECT * FROM read_json(${fileList}, format = 'newline_delimited', columns = {${columns.join(", ")}}, ` +
-    `ignore_errors = TRUE, maximum_object_size = ${MAX_OBJECT_BYTES})`
+    `ignore_errors = TRUE${limit}) WHERE "resourceType" = ${type}`
   );
 }
 
-function quotedRows(fileList: string, fields: ReadonlyMap<string, Shape>, names: readonly string[]): string {
+/** Decoding is put behind an unnest, because the engine would push a filter through a projection and decode every line twice. */
+function quotedRows(
+  fileList: string,
+  limit: string,
+  fields: ReadonlyMap<string, Shape>,
+  type: string,
+  names: readonly string[],
+): string {
   const structure = stringLiteral(JSON.stringify(jsonStructure({ kind: "struct", fields })));
+  const decoded = `json_transform(${quotedDecimals('"json"', names)}, ${structure})`;
   return (
-    `SELECT unnest(json_transform(${quotedDecimals('"json"', names)}, ${structure})) ` +
-    `FROM read_ndjson_objects(${fileList}, maximum_object_size = ${MAX_OBJECT_BYTES})`
+    `SELECT unnest("#r") FROM (SELECT unnest([${decoded}]) AS "#r" FROM read_ndjson_objects(${fileList}${limit})) ` +
+    `WHERE struct_extract("#r", 'resourceType') = ${type}`
   );
 }
 
 /** A view source over NDJSON files; see `ndjsonRelation` in `#compiler`. */
-export function duckdbNdjsonRelation({
-  files,
-  resourceType,
-  shape,
-  definitions,
-  source = "",
-}: Options): ViewSource {
+export function duckdbNdjsonRelation(options: Options): ViewSource {
+  const { files, resourceType, shape, definitions, source = "", maxLineBytes = DEFAULT_LINE_BYTES } = options;
   const fields = withIdentity(shape);
   const decimals = new Set<string>();
-  decimalsIn(shape, new Set(decimalNames(definitions)), decimals);
+  decimalsIn(definitions, shape, rootNode(definitions, resourceType), decimals);
   const fileList = `[${files.map(stringLiteral).join(", ")}]`;
-  const rows =
-    decimals.size === 0 ? typedRows(fileList, fields) : quotedRows(fileList, fields, [...decimals].sort());
+  const limit = `, maximum_object_size = ${numberLiteral(maxLineBytes)}`;
   const type = stringLiteral(resourceType);
-  const relation =
-    `(SELECT ${type} || '/' || "id" AS "_lake_key", ${stringLiteral(source)} AS "_lake_source", * ` +
-    `FROM (${rows}) WHERE ${identifier("resourceType")} = ${type})`;
+  const rows =
+    decimals.size === 0
+      ? typedRows(fileList, limit, fields, type)
+      : quotedRows(fileList, limit, fields, type, [...decimals].sort());
+  const relation = `(SELECT ${type} || '/' || "id" AS "_lake_key", ${stringLiteral(source)} AS "_lake_source", * FROM (${rows}))`;
   return {
     relation,
     shape: { kind: "struct", fields },

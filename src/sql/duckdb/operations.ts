@@ -296,12 +296,31 @@ const TEMPORAL = {
   temporalPart: { type: INTEGER, sql: ([a], values) => temporalPart(a!, literalText(values[1]!)) },
 } satisfies Partial<Record<Operation, Spelling>>;
 
-/** The last `Type/id` of a reference to a resource, relative or absolute, with or without a version. */
+const ID = "[A-Za-z0-9.-]{1,64}";
+
+/** With one of these a reference is conditional or to a part of something. */
+function hasOtherParts(reference: string): string {
+  return ["?", "#"].map((char) => `contains(${reference}, '${char}')`).join(" OR ");
+}
+
+/**
+ * The last `Type/id` of a reference to a resource, relative or absolute, with or without a version. Nearly all references are plain
+ * `Type/id`, which simple text functions recognise many times faster than the pattern that covers the rest.
+ */
 function referenceKeyPath(reference: string, type: string | undefined): string {
-  const pattern = "(?:^|/)([A-Z][A-Za-z]*/[A-Za-z0-9.-]{1,64})(?:/_history/[^/]*)?$";
-  const path = `nullif(regexp_extract(${reference}, '${pattern}', 1), '')`;
-  if (type === undefined) return path;
-  return `nullif(regexp_extract(${reference}, '${pattern.replace("[A-Z][A-Za-z]*", type.slice(1, -1))}', 1), '')`;
+  const name = type === undefined ? "[A-Z][A-Za-z]*" : type.slice(1, -1);
+  const found = `regexp_extract(${reference}, '(?:^|/)(${name}/${ID})(?:/_history/[^/]*)?$', 1)`;
+  const rest = type === undefined ? `strpos(${reference}, '/')` : `${name.length + 1}`;
+  const starts =
+    type === undefined
+      ? `${reference} >= 'A' AND ${reference} < '['`
+      : `starts_with(${reference}, '${name}/')`;
+  const possible = type === undefined ? `contains(${reference}, '/')` : `contains(${reference}, '${name}/')`;
+  return (
+    `CASE WHEN NOT ${possible} OR ${hasOtherParts(reference)} THEN NULL ` +
+    `WHEN ${starts} AND strpos(substr(${reference}, ${rest} + 1), '/') = 0 AND length(${reference}) > ${rest} THEN ${reference} ` +
+    `ELSE nullif(${found}, '') END`
+  );
 }
 
 const LISTS = {
@@ -316,8 +335,9 @@ const LISTS = {
   listSlice: {
     type: first,
     sql: ([a, start, count]) => {
-      const from = `greatest(${start}, 0)`;
-      const to = count === undefined ? `len(${a})` : `${from} + greatest(${count}, 0)`;
+      const from = /^\d+$/.test(start!) ? start : `greatest(${start}, 0)`;
+      const limit = count === undefined || /^\d+$/.test(count) ? count : `greatest(${count}, 0)`;
+      const to = limit === undefined ? `len(${a})` : `${from} + ${limit}`;
       return `list_slice(${a}, ${from} + 1, ${to})`;
     },
   },
@@ -347,7 +367,7 @@ const LISTS = {
   listSum: { type: NUMBER, sql: ([a]) => `TRY_CAST(list_sum(${a}) AS ${NUMBER_TYPE})` },
   listMinimum: named("list_min", NUMBER),
   listMaximum: named("list_max", NUMBER),
-  referenceKeyPath: { type: TEXT, sql: ([a, type]) => referenceKeyPath(a!, type) },
+  referenceKeyPath: { type: TEXT, sql: ([a, type]) => `(${referenceKeyPath(a!, type)})` },
 } satisfies Partial<Record<Operation, Spelling>>;
 
 const SPELLINGS: Readonly<Record<Exclude<Operation, "cast" | "toJson">, Spelling>> = {

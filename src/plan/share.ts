@@ -1,0 +1,298 @@
+import { costOf, REPEATS_OPERAND } from "./cost.js";
+import type { Expr } from "./expression.js";
+import { expressionKey, hasFreeVariable } from "./expression-key.js";
+import type { NamedExpr, Plan, Relation } from "./relation.js";
+import { children, contains, mapChildren } from "./walk.js";
+
+/**
+ * Common subpaths are computed once. An expression that a row needs more than once, or that would be computed again for every item of a
+ * later unnest, moves into an `extend` at the lowest place where its inputs are there and the row is still wanted.
+ */
+
+/** Cheaper expressions are computed again rather than carried. */
+const WORTH_SHARING = 4;
+
+/** A place in the plan that holds an expression. */
+interface Slot {
+  expr: Expr;
+  /** How often SQL writes the expression where it stands. */
+  readonly weight: number;
+}
+
+/** A plan node whose expressions can be replaced and below which columns can be added. */
+interface Node {
+  readonly relation: Relation;
+  readonly input: Node | undefined;
+  readonly slots: readonly Slot[];
+  readonly branches: readonly Branch[];
+  below: readonly (readonly NamedExpr[])[];
+}
+
+interface Branch {
+  readonly node: Node;
+  readonly columns: readonly (Slot & { readonly name: string })[];
+  above: readonly (readonly NamedExpr[])[];
+}
+
+function slot(expr: Expr, weight = 1): Slot {
+  return { expr, weight };
+}
+
+function open(relation: Relation): Node {
+  const node = (
+    input: Relation | undefined,
+    slots: readonly Slot[],
+    branches: readonly Branch[] = [],
+  ): Node => ({
+    relation,
+    input: input === undefined ? undefined : open(input),
+    slots,
+    branches,
+    below: [],
+  });
+  switch (relation.kind) {
+    case "scan":
+    case "shared":
+      return node(undefined, []);
+    case "filter":
+      return node(relation.input, [slot(relation.predicate)]);
+    case "extend":
+      return node(
+        relation.input,
+        relation.columns.map(({ expr }) => slot(expr)),
+      );
+    case "unnest":
+    case "repeat": {
+      const list = relation.kind === "unnest" ? relation.list : relation.start;
+      const { keepEmpty } = relation;
+      return node(relation.input, [slot(list, 2), ...(keepEmpty === undefined ? [] : [slot(keepEmpty)])]);
+    }
+    case "union":
+      return node(
+        relation.input,
+        [],
+        relation.branches.map((branch) => ({
+          node: open(branch.relation),
+          columns: branch.columns.map(({ name, expr }) => ({ name, expr, weight: 1 })),
+          above: [],
+        })),
+      );
+  }
+}
+
+function extended(relation: Relation, layers: readonly (readonly NamedExpr[])[]): Relation {
+  return layers.reduce<Relation>((input, columns) => ({ kind: "extend", input, columns }), relation);
+}
+
+function close(node: Node): Relation {
+  const { relation, slots } = node;
+  if (relation.kind === "scan" || relation.kind === "shared") return relation;
+  const input = extended(close(node.input!), node.below);
+  const [first, second] = slots;
+  switch (relation.kind) {
+    case "filter":
+      return { ...relation, input, predicate: first!.expr };
+    case "extend":
+      return {
+        ...relation,
+        input,
+        columns: relation.columns.map(({ name }, i) => ({ name, expr: slots[i]!.expr })),
+      };
+    case "unnest":
+      return {
+        ...relation,
+        input,
+        list: first!.expr,
+        ...(second === undefined ? {} : { keepEmpty: second.expr }),
+      };
+    case "repeat":
+      return {
+        ...relation,
+        input,
+        start: first!.expr,
+        ...(second === undefined ? {} : { keepEmpty: second.expr }),
+      };
+    case "union":
+      return {
+        ...relation,
+        input,
+        branches: node.branches.map((branch) => ({
+          relation: extended(close(branch.node), branch.above),
+          columns: branch.columns.map(({ name, expr }) => ({ name, expr })),
+        })),
+      };
+  }
+}
+
+/** All expressions inside a node and below it, down to the rows that a union shares. */
+function slotsWithin(node: Node): Slot[] {
+  const inBranches = node.branches.flatMap((branch) => [...slotsWithin(branch.node), ...branch.columns]);
+  return [...node.slots, ...inBranches, ...(node.input === undefined ? [] : slotsWithin(node.input))];
+}
+
+/** Columns that a node's rows have. */
+function columnsOf(node: Node, names = new Set<string>()): Set<string> {
+  const { relation } = node;
+  if (relation.kind === "shared") return columnsOfRelation(relation.of, names);
+  for (const layer of node.below) for (const { name } of layer) names.add(name);
+  addOwnColumns(relation, names);
+  if (node.input !== undefined) columnsOf(node.input, names);
+  return names;
+}
+
+function addOwnColumns(relation: Relation, names: Set<string>): void {
+  if (relation.kind === "unnest" || relation.kind === "repeat") {
+    names.add(relation.item);
+    if (relation.index !== undefined) names.add(relation.index);
+  } else if (relation.kind === "extend") {
+    for (const { name } of relation.columns) names.add(name);
+  } else if (relation.kind === "union") {
+    for (const { name } of relation.branches[0]!.columns) names.add(name);
+  }
+}
+
+function columnsOfRelation(relation: Relation, names: Set<string>): Set<string> {
+  addOwnColumns(relation, names);
+  if (relation.kind === "shared") columnsOfRelation(relation.of, names);
+  else if (relation.kind !== "scan") columnsOfRelation(relation.input, names);
+  return names;
+}
+
+interface Candidate {
+  readonly expr: Expr;
+  readonly cost: number;
+  count: number;
+}
+
+/** Finds what is worth sharing among the expressions of one place. */
+class Sharing {
+  private readonly available: ReadonlySet<string>;
+  private readonly newName: () => string;
+  private readonly shared: (NamedExpr & { readonly slot: Slot })[] = [];
+
+  constructor(available: ReadonlySet<string>, newName: () => string) {
+    this.available = available;
+    this.newName = newName;
+  }
+
+  /** `own`: evaluated here. `later`: evaluated above. `multiplied`: what is evaluated above may be so for several rows per row here. */
+  run(own: readonly Slot[], later: readonly Slot[], multiplied: boolean): readonly (readonly NamedExpr[])[] {
+    for (
+      let found = this.best(own, later, multiplied);
+      found !== undefined;
+      found = this.best(own, later, multiplied)
+    ) {
+      const name = this.newName();
+      const key = expressionKey(found);
+      for (const at of [...own, ...later, ...this.shared.map((share) => share.slot)])
+        at.expr = replaced(at.expr, key, name);
+      this.shared.push({ name, expr: found, slot: slot(found) });
+    }
+    return layered(this.shared.map(({ name, slot: { expr } }) => ({ name, expr })));
+  }
+
+  private best(own: readonly Slot[], later: readonly Slot[], multiplied: boolean): Expr | undefined {
+    const here = new Map<string, Candidate>();
+    const slots = [...own, ...this.shared.map((share) => share.slot)];
+    for (const { expr, weight } of slots) this.count(expr, weight, here, true);
+    const above = multiplied ? new Map<string, Candidate>() : here;
+    for (const { expr, weight } of later) this.count(expr, weight, above, multiplied);
+    if (multiplied) {
+      for (const [key, candidate] of above) {
+        const known = here.get(key);
+        if (known === undefined) here.set(key, { ...candidate, count: Math.max(2, candidate.count) });
+        else known.count += candidate.count;
+      }
+    }
+    let best: Candidate | undefined;
+    for (const candidate of here.values()) {
+      if (candidate.count >= 2 && (best === undefined || candidate.cost > best.cost)) best = candidate;
+    }
+    return best?.expr;
+  }
+
+  /** Counts candidates; with `add` false only those that are candidates already. */
+  private count(expr: Expr, weight: number, into: Map<string, Candidate>, add: boolean): void {
+    const cost = costOf(expr);
+    if (cost < WORTH_SHARING) return;
+    if (this.isCandidate(expr)) {
+      const key = expressionKey(expr);
+      const known = into.get(key);
+      if (known !== undefined) known.count += weight;
+      else if (add) into.set(key, { expr, cost, count: weight });
+    }
+    const repeats = expr.kind === "call" && REPEATS_OPERAND.has(expr.operation);
+    for (const [i, child] of children(expr).entries())
+      this.count(child, repeats && i === 0 ? 2 : 1, into, add);
+  }
+
+  private isCandidate(expr: Expr): boolean {
+    if (hasFreeVariable(expr) || contains(expr, (inner) => inner.kind === "fail")) return false;
+    return !contains(
+      expr,
+      (inner) => inner.kind === "column" && !this.available.has(inner.name) && !this.isShared(inner.name),
+    );
+  }
+
+  private isShared(name: string): boolean {
+    return this.shared.some((share) => share.name === name);
+  }
+}
+
+function replaced(expr: Expr, key: string, name: string): Expr {
+  if (!hasFreeVariable(expr) && expressionKey(expr) === key) return { kind: "column", name };
+  return mapChildren(expr, (child) => replaced(child, key, name));
+}
+
+/** Columns in layers, so that each uses only those of lower ones. */
+function layered(columns: readonly NamedExpr[]): readonly (readonly NamedExpr[])[] {
+  const layers: NamedExpr[][] = [];
+  let open = [...columns];
+  while (open.length > 0) {
+    const names = new Set(open.map(({ name }) => name));
+    const ready = open.filter(
+      ({ expr }) => !contains(expr, (inner) => inner.kind === "column" && names.has(inner.name)),
+    );
+    layers.push(ready);
+    open = open.filter((column) => !ready.includes(column));
+  }
+  return layers;
+}
+
+/** True when a row usually becomes several; a list that is filtered first more often leaves none. */
+function multiplies({ relation, slots }: Node): boolean {
+  if (relation.kind === "union" || relation.kind === "repeat") return true;
+  if (relation.kind !== "unnest") return false;
+  return relation.keepEmpty !== undefined || !contains(slots[0]!.expr, (expr) => expr.kind === "filter");
+}
+
+function visit(node: Node, above: readonly Slot[], newName: () => string): void {
+  if (node.input === undefined) return;
+  const branchSlots = node.branches.flatMap((branch) => [...slotsWithin(branch.node), ...branch.columns]);
+  visit(node.input, [...node.slots, ...branchSlots, ...above], newName);
+  const multiplied = multiplies(node);
+  node.below = new Sharing(columnsOf(node.input), newName).run(
+    node.slots,
+    [...branchSlots, ...above],
+    multiplied,
+  );
+  for (const branch of node.branches) {
+    visit(branch.node, branch.columns, newName);
+    branch.above = new Sharing(columnsOf(branch.node), newName).run(branch.columns, [], false);
+  }
+}
+
+/** The plan with common and multiplied subexpressions computed once. Results are the same row for row. */
+export function shareSubexpressions(plan: Plan): Plan {
+  let next = 0;
+  const newName = (): string => `#s${++next}`;
+  const root = open(plan.relation);
+  const outputs = plan.columns.map(({ expr }) => slot(expr));
+  visit(root, outputs, newName);
+  const top = new Sharing(columnsOf(root), newName).run(outputs, [], false);
+  return {
+    ...plan,
+    relation: extended(close(root), top),
+    columns: plan.columns.map((column, i) => ({ ...column, expr: outputs[i]!.expr })),
+  };
+}
