@@ -1,9 +1,19 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { gzipSync } from "node:zlib";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGzip, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadDefinitions } from "#fhir";
 import { packageRoot } from "#kernel";
@@ -18,16 +28,18 @@ const SCRIPT = `
   import { loadDefinitions } from "#fhir";
   const options = JSON.parse(process.argv[1]);
   const controller = new AbortController();
-  let reports = 0, last;
+  const definitions = loadDefinitions("4.0.1");
+  const before = process.memoryUsage.rss();
+  let last;
   try {
     const manifest = await landNdjson({
-      ...options, acceptedAt: new Date(0), definitions: loadDefinitions("4.0.1"), signal: controller.signal,
+      ...options, acceptedAt: new Date(0), definitions, signal: controller.signal,
       onProgress: (bytes, total) => {
-        reports++; last = [bytes, total];
+        last = [bytes, total];
         if (options.abort) controller.abort();
       },
     });
-    console.log(JSON.stringify({ manifest, reports, last, rss: process.resourceUsage().maxRSS * 1024 }));
+    console.log(JSON.stringify({ manifest, last, addedRss: process.resourceUsage().maxRSS * 1024 - before }));
   } catch (error) {
     console.log(JSON.stringify({ code: error.code, kind: error.kind, message: error.message }));
   }
@@ -36,6 +48,7 @@ const SCRIPT = `
 interface Outcome {
   readonly manifest: LandingManifest;
   readonly last: readonly [number, number];
+  readonly addedRss: number;
   readonly code?: string;
 }
 
@@ -129,4 +142,33 @@ describe.skipIf(!existsSync(built))("scanning in worker threads", () => {
       kind: "invalid-input",
     });
   }, 60_000);
+
+  it("stays within 150 MB for bombs, giant lines and big documents", async () => {
+    const half = Buffer.alloc(1 << 20, "x");
+    const bomb = path.join(dir, "bomb.ndjson.gz");
+    await pipeline(
+      Readable.from([Buffer.from('{"x":"'), ...Array.from({ length: 300 }, () => half), Buffer.from('"}\n')]),
+      createGzip({ level: 1 }),
+      createWriteStream(bomb),
+    );
+    const lines = path.join(dir, "giant.ndjson");
+    const giant = (id: string, data: string): string =>
+      `{"resourceType":"Binary","id":"${id}","data":"${data}"}\n`;
+    writeFileSync(lines, ["a", "b", "c", "d"].map((id) => giant(id, "QUJD".repeat(3_900_000))).join(""));
+    const document = path.join(dir, "document.json");
+    const entry = `{\n"resource": ${giant("e", "QUJD".repeat(100))} }`;
+    writeFileSync(
+      document,
+      `{\n"resourceType":"Bundle","type":"collection","entry":[${Array(60_000).fill(entry).join(",")}]}`,
+    );
+    const { manifest, addedRss } = inChild({ ...options("memory"), inputs: [bomb, lines, document] });
+    expect(manifest.counts).toMatchObject({
+      lines: 6,
+      quarantined: 1,
+      unpacked: 1,
+      entries: 60_000,
+      accepted: 60_004,
+    });
+    expect(addedRss).toBeLessThan(150e6);
+  }, 120_000);
 });
