@@ -7,9 +7,10 @@ import type { Figure, Scenario } from "./scenario.js";
 import { ingestScenario } from "./scenarios/ingest.js";
 import { materializeScenario } from "./scenarios/materialize.js";
 import { nightsScenario } from "./scenarios/nights.js";
+import { viewsScenario } from "./views/scenario.js";
 import { memoryScenario } from "./scenarios/memory.js";
 
-const scenarios: readonly Scenario[] = [ingestScenario, materializeScenario, nightsScenario, memoryScenario];
+const scenarios: readonly Scenario[] = [viewsScenario, ingestScenario, materializeScenario, nightsScenario, memoryScenario];
 
 function machine(): Record<string, unknown> {
   return {
