@@ -32,22 +32,20 @@ type Texts = Map<string, string>;
 
 /** Finds the entries of a Bundle in text that a scanner has accepted; nothing is parsed into values but short strings. */
 export class BundleReader extends JsonGrammar {
-  /** The entries of the Bundle in `bytes[start, end)`, in order; `bytes[end]` must be the sentinel. */
-  entries(bytes: Buffer, start: number, end: number): BundleEntry[] {
+  /** Visits the entries of the Bundle in `bytes[start, end)` in order; `bytes[end]` must be the sentinel. */
+  each(bytes: Buffer, start: number, end: number, visit: (entry: BundleEntry) => void): void {
     this.begin(bytes, end, true);
-    const entries: BundleEntry[] = [];
     this.members(this.space(start), (name, value) => {
       if (name !== "entry" || bytes[value] !== OPEN_ARRAY) return this.anyValue(value, 0);
       let at = this.space(value + 1);
       while (bytes[at] !== CLOSE_ARRAY) {
         const entry = this.entry(at);
-        entries.push(entry);
+        visit(entry);
         at = this.space(entry.end);
         if (bytes[at] !== CLOSE_ARRAY) at = this.space(at + 1);
       }
       return at + 1;
     });
-    return entries;
   }
 
   private entry(start: number): BundleEntry {

@@ -6,7 +6,7 @@ import { Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Rejection } from "../quarantine/reason.js";
-import { type ByteSource, gzipFileSource, PlainFileSource, streamSource } from "./byte-source.js";
+import { type ByteSource, gzipFileSource, lineStart, PlainFileSource, streamSource } from "./byte-source.js";
 
 let dir: string;
 beforeAll(() => {
@@ -49,6 +49,22 @@ describe("plain files", () => {
     const source = new PlainFileSource(file(text), 5);
     expect((await drain(source)).bytes.equals(text.subarray(5))).toBe(true);
     expect(source.consumedBytes).toBe(text.length - 5);
+  });
+
+  it("divided into ranges give every line to one range", () => {
+    const lines = Buffer.from("a\n\nbbb\r\ncccccccccccccccccccccc\nd\n\n\neeeeeee\nlast");
+    const name = file(lines);
+    const starts = [0, ...[...lines.keys()].filter((i) => lines[i] === 0x0a).map((i) => i + 1)];
+    for (let size = 1; size <= lines.length; size++) {
+      const owned: number[] = [];
+      for (let start = 0; start < lines.length; start += size) {
+        const end = start + size < lines.length ? start + size : undefined;
+        const first = lineStart(name, start, end);
+        owned.push(...starts.filter((at) => at >= first && at < (end ?? lines.length)));
+        expect(first === (end ?? lines.length) || starts.includes(first)).toBe(true);
+      }
+      expect(owned).toEqual(starts);
+    }
   });
 
   it("that cannot be opened are named", () => {

@@ -1,10 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { rewriteJson } from "./json-text.js";
+import { rewriteJson, TextBuffer } from "./json-text.js";
 
 function rewrite(text: string, options: Parameters<typeof rewriteJson>[3]): string {
   const bytes = Buffer.from(text);
-  return rewriteJson(bytes, 0, bytes.length, options).toString("utf8");
+  const output = new TextBuffer();
+  output.append(Buffer.from("kept in front "));
+  rewriteJson(bytes, 0, bytes.length, options, output);
+  const result = output.bytes.toString("utf8", 0, output.length);
+  expect(result.startsWith("kept in front ")).toBe(true);
+  return result.slice(14);
 }
 
 describe("rewriting JSON text", () => {

@@ -29,42 +29,47 @@ export interface Rewrite {
   readonly references?: ReadonlyMap<string, string>;
 }
 
-/** Output that grows; one large piece of memory instead of one small one per token. */
-class Output {
-  private bytes: Buffer;
-  private used = 0;
+/** Text that is put together in memory which is kept for the next one: garbage outside the heap is collected late. */
+export class TextBuffer {
+  bytes: Buffer = Buffer.allocUnsafeSlow(64 * 1024);
+  length = 0;
 
-  constructor(size: number) {
-    this.bytes = Buffer.allocUnsafeSlow(size);
+  clear(): void {
+    this.length = 0;
   }
 
-  copy(from: Buffer, start: number, end: number): void {
-    if (this.used + end - start > this.bytes.length) this.grow(end - start);
+  append(from: Buffer, start = 0, end = from.length): void {
+    if (this.length + end - start > this.bytes.length) this.grow(end - start);
     const { bytes } = this;
     // Runs are short in indented text; for those a loop beats a call into native code.
-    if (end - start > 64) from.copy(bytes, this.used, start, end);
-    else for (let i = start, o = this.used; i < end; ) bytes[o++] = from[i++]!;
-    this.used += end - start;
-  }
-
-  done(): Buffer {
-    return this.bytes.subarray(0, this.used);
+    if (end - start > 64) from.copy(bytes, this.length, start, end);
+    else for (let i = start, o = this.length; i < end; ) bytes[o++] = from[i++]!;
+    this.length += end - start;
   }
 
   private grow(more: number): void {
     const bytes = Buffer.allocUnsafeSlow(Math.ceil(this.bytes.length * 1.5) + more);
-    this.bytes.copy(bytes, 0, 0, this.used);
+    this.bytes.copy(bytes, 0, 0, this.length);
     this.bytes = bytes;
   }
 }
 
 /**
- * The valid JSON text `bytes[start, end)` with nothing changed but what is asked for: every string and every number
- * literal stays as written. One pass over the bytes.
+ * Appends the valid JSON text `bytes[start, end)` to `output` with nothing changed but what is asked for: every string
+ * and every number literal stays as written. The range may be part of a text, if it is cut between tokens.
  */
-export function rewriteJson(bytes: Buffer, start: number, end: number, rewrite: Rewrite): Buffer {
+export function rewriteJson(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  rewrite: Rewrite,
+  output: TextBuffer,
+): void {
   const references = rewrite.references ?? NO_REFERENCES;
-  const output = new Output(end - start);
+  if (rewrite.compact !== true && references.size === 0) {
+    output.append(bytes, start, end);
+    return;
+  }
   let copied = start;
   let afterReference = false;
   let at = start;
@@ -74,8 +79,8 @@ export function rewriteJson(bytes: Buffer, start: number, end: number, rewrite: 
       const close = stringEnd(bytes, at);
       const target = afterReference ? referenceTarget(bytes, at, close, references) : undefined;
       if (target !== undefined) {
-        output.copy(bytes, copied, at);
-        output.copy(target, 0, target.length);
+        output.append(bytes, copied, at);
+        output.append(target);
         copied = close;
       }
       afterReference = close - at === REFERENCE_KEY.length && startsWith(bytes, at, REFERENCE_KEY);
@@ -83,7 +88,7 @@ export function rewriteJson(bytes: Buffer, start: number, end: number, rewrite: 
     } else if (rewrite.compact === true && isSpace(c)) {
       let next = at + 1;
       while (next < end && isSpace(bytes[next]!)) next++;
-      output.copy(bytes, copied, at);
+      output.append(bytes, copied, at);
       copied = at = next;
     } else {
       // The string "reference" was a key only if a colon follows.
@@ -91,8 +96,7 @@ export function rewriteJson(bytes: Buffer, start: number, end: number, rewrite: 
       at++;
     }
   }
-  output.copy(bytes, copied, end);
-  return output.done();
+  output.append(bytes, copied, end);
 }
 
 /** The literal to put in place of the reference at `[start, end)`, or undefined when it stays. */

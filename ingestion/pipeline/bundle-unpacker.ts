@@ -1,12 +1,16 @@
 import type { Definitions } from "#fhir";
 import { parseInstant } from "#landing";
 import { type BundleEntry, BundleReader } from "../ndjson/bundle.js";
-import { rewriteJson } from "../ndjson/json-text.js";
+import { type Rewrite, rewriteJson, TextBuffer } from "../ndjson/json-text.js";
 import { Rejection } from "../quarantine/reason.js";
 import type { VersionFacts } from "./record-sink.js";
 import type { BundleMode } from "./settings.js";
 
 const LF = 0x0a;
+const CR = 0x0d;
+const LINE_END = Buffer.of(LF);
+/** How a reference to an entry of the same Bundle starts. */
+const URN = Buffer.from('"urn:');
 const UUID_URL = /^urn:uuid:([A-Za-z0-9\-.]{1,64})$/i;
 const PLAIN_ID = /^[A-Za-z0-9\-.]{1,64}$/;
 /** `Patient/1`, also absolute and with a version; no conditional request. */
@@ -27,32 +31,34 @@ export function unpacksBundle(mode: BundleMode, bundleType: string, inDocument: 
 export type EntryAction =
   | { readonly kind: "skip" }
   | { readonly kind: "delete"; readonly facts: VersionFacts }
-  /** The resource's text as it is to be stored, with a LF behind its last byte. */
-  | { readonly kind: "store"; readonly raw: Buffer };
+  /** The resource's text as it is to be stored is `bytes[0, end)`, with a LF behind it; good until the next action. */
+  | { readonly kind: "store"; readonly bytes: Buffer; readonly end: number };
 
-/** Takes Bundles apart. */
+/** Takes Bundles apart, one entry at a time. */
 export class BundleUnpacker {
   private readonly reader: BundleReader;
   private readonly definitions: Definitions;
+  private readonly text = new TextBuffer();
 
   constructor(definitions: Definitions, maxDepth: number) {
     this.reader = new BundleReader(maxDepth);
     this.definitions = definitions;
   }
 
-  /** The entries of the accepted Bundle in `bytes[start, end)`; `bytes[end]` must be the sentinel. */
-  entries(bytes: Buffer, start: number, end: number): BundleEntry[] {
-    return this.reader.entries(bytes, start, end);
+  /** Visits the entries of the accepted Bundle in `bytes[start, end)`; `bytes[end]` must be the sentinel. */
+  each(bytes: Buffer, start: number, end: number, visit: (entry: BundleEntry) => void): void {
+    this.reader.each(bytes, start, end, visit);
   }
 
-  /** `Type/id` by `urn:` fullUrl, for the references between entries. */
-  references(entries: readonly BundleEntry[]): Map<string, string> {
+  /** `Type/id` by `urn:` fullUrl, for the references between the entries of that Bundle. */
+  references(bytes: Buffer, start: number, end: number): ReadonlyMap<string, string> {
     const targets = new Map<string, string>();
-    for (const entry of entries) {
+    if (!bytes.subarray(start, end).includes(URN)) return targets;
+    this.each(bytes, start, end, (entry) => {
       const id = entryId(entry);
-      if (entry.fullUrl?.startsWith("urn:") !== true || entry.resourceType === undefined) continue;
+      if (entry.fullUrl?.startsWith("urn:") !== true || entry.resourceType === undefined) return;
       if (id !== undefined) targets.set(entry.fullUrl, `${entry.resourceType}/${id}`);
-    }
+    });
     return targets;
   }
 
@@ -68,7 +74,35 @@ export class BundleUnpacker {
         entry.start,
       );
     }
-    return { kind: "store", raw: storedText(entry, entry.resource, bytes, references) };
+    this.writeStored(entry, entry.resource, bytes, references);
+    return { kind: "store", bytes: this.text.bytes, end: this.text.length - 1 };
+  }
+
+  /**
+   * The source text of the resource, changed only where it must be: on one line, with an id when it has none, with
+   * references to entries of the same Bundle by `Type/id`.
+   */
+  private writeStored(
+    entry: BundleEntry,
+    resource: { readonly start: number; readonly end: number },
+    bytes: Buffer,
+    references: ReadonlyMap<string, string>,
+  ): void {
+    const { text } = this;
+    const { start, end } = resource;
+    const slice = bytes.subarray(start, end);
+    const compact = slice.includes(LF) || slice.includes(CR);
+    const rewrite: Rewrite = { compact, ...(slice.includes(URN) ? { references } : {}) };
+    const id = entry.id === undefined ? entryId(entry) : undefined;
+    text.clear();
+    if (id === undefined) rewriteJson(bytes, start, end, rewrite, text);
+    else {
+      const first = entry.idPlace === start + 1;
+      rewriteJson(bytes, start, entry.idPlace, rewrite, text);
+      text.append(Buffer.from(first ? `"id":"${id}",` : `,"id":"${id}"`));
+      rewriteJson(bytes, entry.idPlace, end, rewrite, text);
+    }
+    text.append(LINE_END);
   }
 
   private deletion(entry: BundleEntry): VersionFacts {
@@ -94,27 +128,4 @@ export class BundleUnpacker {
 function entryId(entry: BundleEntry): string | undefined {
   if (entry.id !== undefined) return PLAIN_ID.test(entry.id) ? entry.id : undefined;
   return UUID_URL.exec(entry.fullUrl ?? "")?.[1];
-}
-
-/**
- * The source text of the resource, changed only where it must be: on one line, with an id when it has none, with
- * references to entries of the same Bundle by `Type/id`.
- */
-function storedText(
-  entry: BundleEntry,
-  resource: { readonly start: number; readonly end: number },
-  bytes: Buffer,
-  references: ReadonlyMap<string, string>,
-): Buffer {
-  let text = bytes.subarray(resource.start, resource.end);
-  const id = entry.id === undefined ? entryId(entry) : undefined;
-  if (id !== undefined) {
-    const at = entry.idPlace - resource.start;
-    const property = at === 1 ? `"id":"${id}",` : `,"id":"${id}"`;
-    text = Buffer.concat([text.subarray(0, at), Buffer.from(property), text.subarray(at)]);
-  }
-  const compact = text.includes(LF) || text.includes(0x0d);
-  const linked = references.size > 0 && text.includes('"urn:');
-  const stored = compact || linked ? rewriteJson(text, 0, text.length, { compact, references }) : text;
-  return Buffer.concat([stored, Buffer.of(LF)]);
 }

@@ -2,7 +2,7 @@ import type { Definitions } from "#fhir";
 import type { LandingProblem } from "#landing";
 import type { BundleEntry } from "../ndjson/bundle.js";
 import type { ByteSource } from "../ndjson/byte-source.js";
-import { rewriteJson } from "../ndjson/json-text.js";
+import { rewriteJson, TextBuffer } from "../ndjson/json-text.js";
 import { LineReader, lineBuffer, type OversizePiece } from "../ndjson/line-reader.js";
 import { ResourceScanner, type ScannedResource } from "../ndjson/scanner.js";
 import { QuarantinePart } from "../quarantine/quarantine-file.js";
@@ -32,6 +32,7 @@ export class UnitScanner {
   private readonly unpacker: BundleUnpacker;
   private readonly sink: RecordSink;
   private buffer = lineBuffer();
+  private readonly text = new TextBuffer();
 
   constructor(definitions: Definitions, settings: UnitSettings, lane: { index: number; count: number }) {
     this.settings = settings;
@@ -42,8 +43,8 @@ export class UnitScanner {
 
   /** Scans one unit to its end and closes its source. */
   async scan(opened: OpenUnit, heartbeat: Heartbeat): Promise<UnitResult> {
-    const { settings, scanner, unpacker, sink, buffer } = this;
-    const run = new UnitRun(opened, { settings, scanner, unpacker, sink, buffer });
+    const { settings, scanner, unpacker, sink, buffer, text } = this;
+    const run = new UnitRun(opened, { settings, scanner, unpacker, sink, buffer, text });
     try {
       return await run.scan(heartbeat);
     } finally {
@@ -77,6 +78,8 @@ interface Tools {
   readonly unpacker: BundleUnpacker;
   readonly sink: RecordSink;
   readonly buffer: Buffer;
+  /** Where texts are put together that cannot be stored as they are. */
+  readonly text: TextBuffer;
 }
 
 /** One pass over one unit. */
@@ -192,13 +195,15 @@ class UnitRun {
   }
 
   private store(resource: ScannedResource, document: boolean, position: number): void {
-    const { scanner, sink } = this.tools;
+    const { scanner, sink, text } = this.tools;
     let { bytes, start, end } = this.reader;
     this.checkLength(start, end);
     if (document || scanner.hasCarriageReturn) {
-      bytes = rewriteJson(bytes, start, end, { compact: true });
+      text.clear();
+      rewriteJson(bytes, start, end, { compact: true }, text);
+      bytes = text.bytes;
       start = 0;
-      end = bytes.length;
+      end = text.length;
     }
     sink.update(resource, bytes, start, end, position);
     scanner.keep();
@@ -212,10 +217,11 @@ class UnitRun {
 
   private unpack(bytes: Buffer, start: number, end: number): void {
     const { unpacker } = this.tools;
-    const entries = unpacker.entries(bytes, start, end);
-    const references = unpacker.references(entries);
+    const references = unpacker.references(bytes, start, end);
     this.counts.unpacked++;
-    entries.forEach((entry, index) => {
+    let index = -1;
+    unpacker.each(bytes, start, end, (entry) => {
+      index++;
       this.counts.entries++;
       try {
         this.entry(entry, bytes, references);
@@ -238,10 +244,9 @@ class UnitRun {
     }
     if (action.kind === "delete") sink.delete(action.facts, position);
     else {
-      const end = action.raw.length - 1;
-      this.checkLength(0, end);
-      const resource = this.rescan(action.raw, end, place);
-      sink.update(resource, action.raw, 0, end, position);
+      this.checkLength(0, action.end);
+      const resource = this.rescan(action.bytes, action.end, place);
+      sink.update(resource, action.bytes, 0, action.end, position);
       scanner.keep();
     }
     this.counts.accepted++;
