@@ -3,6 +3,7 @@ import { LakeError } from "#kernel";
 import {
   BOOLEAN,
   contains,
+  costOf,
   type DataType,
   type Expr,
   itemShape,
@@ -41,6 +42,9 @@ function fieldOf(base: Value, name: string): Value | undefined {
     ? undefined
     : { sql: `struct_extract(${base.sql}, ${stringLiteral(name)})`, type };
 }
+
+/** From this cost on, rows with an empty list are spared a lambda. */
+const WORTH_GUARDING = 5;
 
 /** Turns plan expressions into DuckDB SQL for one source. */
 export class ExpressionWriter {
@@ -198,7 +202,11 @@ export class ExpressionWriter {
     const names = usesIndex ? `${expr.variable}, ${expr.index}` : expr.variable;
     const name = expr.kind === "transform" ? "list_transform" : "list_filter";
     if (expr.kind === "transform" && body.sql === expr.variable) return list;
-    return { sql: `${name}(${list.sql}, lambda ${names}: ${body.sql})`, type };
+    const sql = `${name}(${list.sql}, lambda ${names}: ${body.sql})`;
+    // The engine sets up a lambda for every batch of rows, also when all their lists are empty.
+    const guarded = costOf(expr.body) >= WORTH_GUARDING && !list.sql.includes("lambda");
+    if (guarded) return { sql: `(CASE WHEN len(${list.sql}) > 0 THEN ${sql} END)`, type };
+    return { sql, type };
   }
 
   private choice(expr: Expr & { readonly kind: "case" }): Value {

@@ -298,28 +298,22 @@ const TEMPORAL = {
 
 const ID = "[A-Za-z0-9.-]{1,64}";
 
-/** With one of these a reference is conditional or to a part of something. */
-function hasOtherParts(reference: string): string {
-  return ["?", "#"].map((char) => `contains(${reference}, '${char}')`).join(" OR ");
-}
-
 /**
- * The last `Type/id` of a reference to a resource, relative or absolute, with or without a version. Nearly all references are plain
- * `Type/id`, which simple text functions recognise many times faster than the pattern that covers the rest.
+ * The last `Type/id` of a reference to a resource, relative or absolute, with or without a version; a conditional reference has none.
+ * Nearly all references are plain `Type/id`, which simple text functions recognise many times faster than the pattern for the rest.
  */
 function referenceKeyPath(reference: string, type: string | undefined): string {
   const name = type === undefined ? "[A-Z][A-Za-z]*" : type.slice(1, -1);
   const found = `regexp_extract(${reference}, '(?:^|/)(${name}/${ID})(?:/_history/[^/]*)?$', 1)`;
-  const rest = type === undefined ? `strpos(${reference}, '/')` : `${name.length + 1}`;
+  const noQuery = `NOT contains(${reference}, '?')`;
   const starts =
     type === undefined
-      ? `${reference} >= 'A' AND ${reference} < '['`
-      : `starts_with(${reference}, '${name}/')`;
+      ? `${reference} LIKE '_%/_%' AND ${reference} >= 'A' AND ${reference} < '['`
+      : `starts_with(${reference}, '${name}/') AND ${reference} <> '${name}/'`;
   const possible = type === undefined ? `contains(${reference}, '/')` : `contains(${reference}, '${name}/')`;
   return (
-    `CASE WHEN NOT ${possible} OR ${hasOtherParts(reference)} THEN NULL ` +
-    `WHEN ${starts} AND strpos(substr(${reference}, ${rest} + 1), '/') = 0 AND length(${reference}) > ${rest} THEN ${reference} ` +
-    `ELSE nullif(${found}, '') END`
+    `CASE WHEN ${starts} AND ${reference} NOT LIKE '%/%/%' AND ${noQuery} THEN ${reference} ` +
+    `WHEN ${possible} AND ${noQuery} THEN nullif(${found}, '') END`
   );
 }
 
