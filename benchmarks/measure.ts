@@ -17,7 +17,12 @@ export async function reportCost(work: () => Promise<Record<string, unknown>>): 
   const facts = await work();
   const wall = (performance.now() - before) / 1000;
   const { user, system } = process.cpuUsage(cpuBefore);
-  const cost: Cost = { wall, cpu: (user + system) / 1e6, peakRss: process.resourceUsage().maxRSS * 1024, facts };
+  const cost: Cost = {
+    wall,
+    cpu: (user + system) / 1e6,
+    peakRss: process.resourceUsage().maxRSS * 1024,
+    facts,
+  };
   process.stdout.write(`${JSON.stringify(cost)}\n`);
 }
 

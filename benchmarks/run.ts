@@ -6,11 +6,17 @@ import { packageRoot } from "#kernel";
 import type { Figure, Scenario } from "./scenario.js";
 import { ingestScenario } from "./scenarios/ingest.js";
 import { materializeScenario } from "./scenarios/materialize.js";
+import { memoryScenario } from "./scenarios/memory.js";
 import { nightsScenario } from "./scenarios/nights.js";
 import { viewsScenario } from "./views/scenario.js";
-import { memoryScenario } from "./scenarios/memory.js";
 
-const scenarios: readonly Scenario[] = [viewsScenario, ingestScenario, materializeScenario, nightsScenario, memoryScenario];
+const scenarios: readonly Scenario[] = [
+  viewsScenario,
+  ingestScenario,
+  materializeScenario,
+  nightsScenario,
+  memoryScenario,
+];
 
 function machine(): Record<string, unknown> {
   return {
@@ -26,7 +32,9 @@ function print(figures: readonly Figure[]): void {
   for (const f of figures) {
     const range = f.min === undefined ? "" : ` (${f.min.toPrecision(3)}..${f.max!.toPrecision(3)})`;
     const bar = f.bar === undefined ? "" : `   aim ${f.bar}`;
-    process.stdout.write(`  ${f.name.padEnd(58)} ${f.value.toPrecision(4).padStart(9)} ${f.unit}${range}${bar}\n`);
+    process.stdout.write(
+      `  ${f.name.padEnd(58)} ${f.value.toPrecision(4).padStart(9)} ${f.unit}${range}${bar}\n`,
+    );
   }
 }
 
@@ -37,7 +45,9 @@ const { values, positionals } = parseArgs({
 const chosen = positionals.length === 0 ? scenarios : scenarios.filter((s) => positionals.includes(s.name));
 const unknown = positionals.filter((name) => !scenarios.some((s) => s.name === name));
 if (unknown.length > 0) {
-  process.stderr.write(`Unknown scenario ${unknown.join(", ")}; there are ${scenarios.map((s) => s.name).join(", ")}.\n`);
+  process.stderr.write(
+    `Unknown scenario ${unknown.join(", ")}; there are ${scenarios.map((s) => s.name).join(", ")}.\n`,
+  );
   process.exit(2);
 }
 const results: Record<string, Figure[]> = {};
@@ -62,6 +72,9 @@ if (values.quick !== true) {
   const folder = path.join(packageRoot(), "benchmarks", "results");
   mkdirSync(folder, { recursive: true });
   for (const [name, figures] of Object.entries(results)) {
-    writeFileSync(path.join(folder, `${name}.json`), `${JSON.stringify({ machine: machine(), figures }, null, 2)}\n`);
+    writeFileSync(
+      path.join(folder, `${name}.json`),
+      `${JSON.stringify({ machine: machine(), figures }, null, 2)}\n`,
+    );
   }
 }

@@ -24,17 +24,31 @@ export const ingestScenario: Scenario = {
       if (a.facts["rows"] !== b.facts["rows"]) throw new Error("both sides must store the same rows");
       rows = a.facts["rows"];
       bytes = a.facts["bytes"] as number;
-      log(`ours ${a.wall.toFixed(2)} s (landed after ${String(a.facts["landed"])}), bare ${b.wall.toFixed(2)} s`);
+      log(
+        `ours ${a.wall.toFixed(2)} s (landed after ${String(a.facts["landed"])}), bare ${b.wall.toFixed(2)} s`,
+      );
       ours.push(a);
       bare.push(b);
     }
-    const ratio = (of: "wall" | "cpu"): ReturnType<typeof spread> => spread(ours.map((a, i) => a[of] / bare[i]![of]));
+    const ratio = (of: "wall" | "cpu"): ReturnType<typeof spread> =>
+      spread(ours.map((a, i) => a[of] / bare[i]![of]));
     const wall = ratio("wall");
     const cpu = ratio("cpu");
     return [
-      { name: "wall, ours / bare COPY", value: wall.median, min: wall.min, max: wall.max, unit: "x", bar: "<= 2" },
+      {
+        name: "wall, ours / bare COPY",
+        value: wall.median,
+        min: wall.min,
+        max: wall.max,
+        unit: "x",
+        bar: "<= 2",
+      },
       { name: "CPU, ours / bare COPY", value: cpu.median, min: cpu.min, max: cpu.max, unit: "x" },
-      { name: "resources per second", value: Number(rows) / spread(ours.map((a) => a.wall)).median, unit: "1/s" },
+      {
+        name: "resources per second",
+        value: Number(rows) / spread(ours.map((a) => a.wall)).median,
+        unit: "1/s",
+      },
       { name: "lake size", value: bytes / 1e6, unit: "MB" },
       { name: "peak memory, ours", value: Math.max(...ours.map((a) => a.peakRss)) / 1e6, unit: "MB" },
     ];

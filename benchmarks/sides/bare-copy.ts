@@ -13,7 +13,10 @@ const { tables } = await lake.head();
 const { definitions } = lake;
 await lake.close();
 mkdirSync(out!, { recursive: true });
-const database = await Database.open({ memoryLimitBytes: 736 * 2 ** 20, tempDirectory: path.join(out!, "spill") });
+const database = await Database.open({
+  memoryLimitBytes: 736 * 2 ** 20,
+  tempDirectory: path.join(out!, "spill"),
+});
 await reportCost(async () => {
   let rows = 0;
   const connection = await database.connect();
@@ -21,7 +24,7 @@ await reportCost(async () => {
     const type = path.basename(input).split(".")[0]!;
     const text = (name: string): string => `json_extract_string(raw, '$.${name}')`;
     const key = `sha256('main' || chr(0) || '${type}' || chr(0) || id)`;
-    const landing = `(SELECT left(${key}, 32) AS "key", 'U' AS kind, id, coalesce(version, '') AS version, coalesce(last_updated, '') AS last_updated, lpad(printf('%x', coalesce(epoch_ns(try_cast(last_updated AS TIMESTAMPTZ)), 0)), 16, '0') || lpad(coalesce(version, '0'), 16, '0') || '00' || lpad(printf('%x', 1), 12, '0') || lpad('1', 12, '0') || left(sha256(raw), 32) AS "order", raw FROM (SELECT json AS raw, ${text("id").replace("raw", "json")} AS id, ${text("meta.versionId").replace("raw", "json")} AS version, ${text("meta.lastUpdated").replace("raw", "json")} AS last_updated FROM read_ndjson_objects('${input}', maximum_object_size = 33554432)))`;
+    const landing = `(SELECT left(${key}, 32) AS "key", 'U' AS kind, id, coalesce(version, '') AS version, coalesce(last_updated, '') AS last_updated, lpad(printf('%x', coalesce(epoch_ns(try_cast(last_updated AS TIMESTAMPTZ)), 0)), 16, '0') || lpad(coalesce(version, '0'), 16, '0') || '00' || lpad(printf('%x', 1), 12, '0') || lpad('1', 12, '0') || left(sha256(raw), 32) AS "order", raw FROM (SELECT json::VARCHAR AS raw, ${text("id").replace("raw", "json")} AS id, ${text("meta.versionId").replace("raw", "json")} AS version, ${text("meta.lastUpdated").replace("raw", "json")} AS last_updated FROM read_ndjson_objects('${input}', maximum_object_size = 33554432)))`;
     const select = rowsFromLanding({
       definitions,
       type,

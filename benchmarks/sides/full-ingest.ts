@@ -24,6 +24,12 @@ await reportCost(async () => {
   });
   const resources = Object.values(result.head?.tables ?? {}).reduce((sum, t) => sum + t.resourceCount, 0);
   const rows = Object.values(result.head?.views ?? {}).reduce((sum, v) => sum + v.rowCount, 0);
-  return { stored: result.counts.stored, resources, viewRows: rows, snapshot: result.head?.id, phases: marks };
+  return {
+    stored: result.counts.stored,
+    resources,
+    viewRows: rows,
+    snapshot: result.head?.id,
+    phases: marks,
+  };
 });
 await lake.close();

@@ -22,9 +22,15 @@ await reportCost(async () => {
     limits: { targetFileBytes: lake.chunkBytes },
   });
   const landed = (performance.now() - started) / 1000;
-  const { snapshot, counts } = await commitLanding(lake, { landingDir: place.dir, manifest, views: new Map() });
+  const { snapshot, counts } = await commitLanding(lake, {
+    landingDir: place.dir,
+    manifest,
+    views: new Map(),
+  });
   const tables = Object.values(snapshot?.tables ?? {});
-  const bytes = tables.flatMap((t) => t.layers.flatMap((l) => l.files)).reduce((sum, f) => sum + f.sizeBytes, 0);
+  const bytes = tables
+    .flatMap((t) => t.layers.flatMap((l) => l.files))
+    .reduce((sum, f) => sum + f.sizeBytes, 0);
   return { rows: counts.stored, landed, bytes };
 });
 await lake.close();

@@ -9,7 +9,9 @@ const database = await Database.open({ memoryLimitBytes: 2 ** 30 });
 await reportCost(async () => {
   const rows = await viewRows(lake, (await lake.head()).views[name!]!);
   const connection = await database.connect();
-  const columns = (await connection.rows<{ column_name: string }>(`DESCRIBE SELECT * FROM '${file}'`)).map((row) => quoteIdentifier(row.column_name)).join(", ");
+  const columns = (await connection.rows<{ column_name: string }>(`DESCRIBE SELECT * FROM '${file}'`))
+    .map((row) => quoteIdentifier(row.column_name))
+    .join(", ");
   const [count] = await connection.rows<{ n: string; d: string }>(
     `SELECT (SELECT count(*) FROM ${rows}) AS n,
             (SELECT count(*) FROM (SELECT ${columns} FROM ${rows} EXCEPT ALL SELECT ${columns} FROM '${file}'))

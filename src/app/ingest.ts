@@ -32,7 +32,11 @@ export interface IngestResult extends LandingOutcome {
 }
 
 /** Keeps the quarantine records beyond the landing, as an object of the lake. */
-async function keepQuarantine(lake: Lake, dir: string, manifest: LandingManifest): Promise<string | undefined> {
+async function keepQuarantine(
+  lake: Lake,
+  dir: string,
+  manifest: LandingManifest,
+): Promise<string | undefined> {
   if (manifest.counts.quarantined === 0) return undefined;
   const key = `quarantine/${String(manifest.sequence).padStart(12, "0")}.ndjson`;
   await lake.store.publish(path.join(dir, QUARANTINE_NAME), key);
@@ -78,7 +82,10 @@ export async function ingestNdjson(lake: Lake, request: IngestRequest): Promise<
 }
 
 /** What every commit is followed by: views that are due, then compaction by policy. */
-export async function settle(lake: Lake, request: Pick<IngestRequest, "views" | "onProgress">): Promise<void> {
+export async function settle(
+  lake: Lake,
+  request: Pick<IngestRequest, "views" | "onProgress">,
+): Promise<void> {
   await buildViews(lake, {
     views: request.views,
     onProgress: (view, done, total) => request.onProgress?.("views", done, total, view),

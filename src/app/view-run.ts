@@ -7,7 +7,13 @@ import { loadDefinitions } from "#fhir";
 import { type LandNdjsonOptions, landNdjson } from "#ingestion";
 import { landedResources } from "#lake";
 import type { LandingManifest } from "#landing";
-import { createQuery, type EncodedResult, type LakeCatalog, type ResultFormat, type SnapshotReader } from "#query";
+import {
+  createQuery,
+  type EncodedResult,
+  type LakeCatalog,
+  type ResultFormat,
+  type SnapshotReader,
+} from "#query";
 
 /** One view over files, without a lake. */
 export interface ViewRunOptions {
@@ -37,14 +43,33 @@ function relationOf(compiled: CompiledView, dir: string, manifest: LandingManife
     observed: manifest.observed[compiled.resource] ?? [],
     files: files.map((file) => ({ ...file, path: path.join(dir, file.path) })),
   });
-  const source = { relation, shape, keyColumn: "_lake_key", idColumn: "_lake_id", sourceColumn: "_lake_source", rawColumn: "raw" };
+  const source = {
+    relation,
+    shape,
+    keyColumn: "_lake_key",
+    idColumn: "_lake_id",
+    sourceColumn: "_lake_source",
+    rawColumn: "raw",
+  };
   return `(${compiled.sql(source).text})`;
 }
 
 /** A catalog of one snapshot with one view, so that a one-shot run is encoded exactly as an answer of the lake would be. */
 function catalogOf(compiled: CompiledView, relation: string): LakeCatalog {
-  const view = { name: NAME, columns: compiled.columns, relation, state: "ready" as const, rowCount: 0, resource: compiled.resource };
-  const reader: SnapshotReader = { id: 0, committedAt: new Date(0).toISOString(), views: new Map([[NAME, view]]), release: () => {} };
+  const view = {
+    name: NAME,
+    columns: compiled.columns,
+    relation,
+    state: "ready" as const,
+    rowCount: 0,
+    resource: compiled.resource,
+  };
+  const reader: SnapshotReader = {
+    id: 0,
+    committedAt: new Date(0).toISOString(),
+    views: new Map([[NAME, view]]),
+    release: () => {},
+  };
   return { latest: async () => reader, at: async () => reader, snapshots: async () => [reader] };
 }
 

@@ -19,7 +19,8 @@ export function dueViews(head: Snapshot, options: BuildViewsOptions): string[] {
     if (state === undefined || state.hash !== view.compiled.hash) due.add(name);
   }
   for (const [name, state] of Object.entries(head.views)) {
-    const retry = state.state === "failed" && state.failure?.revision !== head.tables[state.resource]?.revision;
+    const retry =
+      state.state === "failed" && state.failure?.revision !== head.tables[state.resource]?.revision;
     if (state.state === "building" || retry) due.add(name);
   }
   for (const name of options.force ?? []) due.add(name);

@@ -28,7 +28,9 @@ export interface LandingOutcome {
   readonly snapshot: Snapshot | undefined;
   readonly counts: IngestCounts;
   /** Per resource type. */
-  readonly types: Readonly<Record<string, { stored: number; deleted: number; superseded: number; unchanged: number }>>;
+  readonly types: Readonly<
+    Record<string, { stored: number; deleted: number; superseded: number; unchanged: number }>
+  >;
 }
 
 /** Where a landing's files are and what a first commit registers. */
@@ -49,7 +51,11 @@ function landedTypes({ landingDir, manifest }: CommitLandingOptions): LandedType
     observed: manifest.observed[type] ?? [],
     files: manifest.files
       .filter((file) => file.type === type)
-      .map((file) => ({ path: path.join(landingDir, file.path), rows: file.rows, maxRecordBytes: file.maxRecordBytes })),
+      .map((file) => ({
+        path: path.join(landingDir, file.path),
+        rows: file.rows,
+        maxRecordBytes: file.maxRecordBytes,
+      })),
   }));
 }
 
@@ -92,7 +98,14 @@ class LandingCommit {
     const views: Record<string, ViewState> = head === undefined ? await this.firstViews() : {};
     for (const landed of landedTypes(this.options)) {
       this.options.onProgress?.(landed.type);
-      const added = await addVersions(this.lake, this.connection, this.writer, landed, head, this.layers.get(landed.type));
+      const added = await addVersions(
+        this.lake,
+        this.connection,
+        this.writer,
+        landed,
+        head,
+        this.layers.get(landed.type),
+      );
       this.layers.set(landed.type, added);
       if (added.layer === undefined) continue;
       tables[landed.type] = withLayer(head?.tables[landed.type], added);
@@ -112,10 +125,16 @@ class LandingCommit {
 
   outcome(): Omit<LandingOutcome, "snapshot"> {
     const { counts } = this.options.manifest;
-    const types: Record<string, { stored: number; deleted: number; superseded: number; unchanged: number }> = {};
+    const types: Record<string, { stored: number; deleted: number; superseded: number; unchanged: number }> =
+      {};
     const sum = { stored: 0, superseded: 0, unchanged: 0 };
     for (const [type, { classification: c }] of this.layers) {
-      types[type] = { stored: c.stored, deleted: c.deleted, superseded: c.superseded, unchanged: c.unchanged };
+      types[type] = {
+        stored: c.stored,
+        deleted: c.deleted,
+        superseded: c.superseded,
+        unchanged: c.unchanged,
+      };
       sum.stored += c.stored;
       sum.superseded += c.superseded;
       sum.unchanged += c.unchanged;

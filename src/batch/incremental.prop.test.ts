@@ -44,7 +44,13 @@ const change: fc.Arbitrary<Change> = fc.record({
 });
 
 const step = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constant("land" as const), changes: fc.array(change, { minLength: 1, maxLength: 6 }) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant("land" as const),
+      changes: fc.array(change, { minLength: 1, maxLength: 6 }),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("compact" as const), full: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("rebuild" as const) }) },
 );
@@ -82,7 +88,8 @@ class Model {
     const rows: string[] = [];
     for (const [id, { change: c }] of this.newest) {
       if (c.kind === "delete" || !c.active) continue;
-      for (const given of c.given.length === 0 ? [null] : c.given) rows.push(JSON.stringify([`test/Patient/p${id}`, given]));
+      for (const given of c.given.length === 0 ? [null] : c.given)
+        rows.push(JSON.stringify([`test/Patient/p${id}`, given]));
     }
     return rows.sort();
   }
@@ -92,7 +99,9 @@ async function rows(lake: Lake): Promise<string[]> {
   const state = (await lake.head()).views["active_names"]!;
   expect(state.state).toBe("ready");
   const found = await lake.database.with((c) =>
-    viewRows(lake, state).then((r) => c.rows<{ key: string; given: string | null }>(`SELECT key, given FROM ${r}`)),
+    viewRows(lake, state).then((r) =>
+      c.rows<{ key: string; given: string | null }>(`SELECT key, given FROM ${r}`),
+    ),
   );
   expect(state.rowCount).toBe(found.length);
   return found.map((row) => JSON.stringify([row.key, row.given])).sort();
@@ -127,7 +136,10 @@ describe("materialized views", () => {
           await rm(location, { recursive: true, force: true });
         }
       }),
-      { numRuns: Number(process.env["FHIR_LAKE_PROP_RUNS"] ?? 25), seed: Number(process.env["FHIR_LAKE_PROP_SEED"] ?? 42) },
+      {
+        numRuns: Number(process.env["FHIR_LAKE_PROP_RUNS"] ?? 25),
+        seed: Number(process.env["FHIR_LAKE_PROP_SEED"] ?? 42),
+      },
     );
   }, 240_000);
 });

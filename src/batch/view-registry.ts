@@ -25,7 +25,12 @@ export function shippedViewsDirectory(): string {
 
 async function viewFiles(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { withFileTypes: true, recursive: true }).catch((cause: unknown) => {
-    throw new LakeError("not-found", "views/no-such-folder", `The folder of ViewDefinitions '${dir}' cannot be read.`, { cause });
+    throw new LakeError(
+      "not-found",
+      "views/no-such-folder",
+      `The folder of ViewDefinitions '${dir}' cannot be read.`,
+      { cause },
+    );
   });
   return entries
     .filter((entry) => entry.isFile() && entry.name.endsWith(".json") && !entry.name.endsWith(".cases.json"))
@@ -38,7 +43,12 @@ function textOf(value: unknown): string | undefined {
 }
 
 /** Compiles one ViewDefinition text. Errors: `views/not-json`, `views/no-name`, and all of the compiler's. */
-export function registerView(text: string, file: string, definitions: Definitions, strict: boolean): RegisteredView {
+export function registerView(
+  text: string,
+  file: string,
+  definitions: Definitions,
+  strict: boolean,
+): RegisteredView {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -47,10 +57,21 @@ export function registerView(text: string, file: string, definitions: Definition
   }
   const compiled = compileView(json, { definitions, strict });
   if (compiled.name === undefined) {
-    throw new LakeError("invalid-input", "views/no-name", `The ViewDefinition in '${file}' needs a name to be materialized under.`);
+    throw new LakeError(
+      "invalid-input",
+      "views/no-name",
+      `The ViewDefinition in '${file}' needs a name to be materialized under.`,
+    );
   }
   const { title, description } = json as Record<string, unknown>;
-  return { name: compiled.name, file, text, title: textOf(title), description: textOf(description), compiled };
+  return {
+    name: compiled.name,
+    file,
+    text,
+    title: textOf(title),
+    description: textOf(description),
+    compiled,
+  };
 }
 
 /**
@@ -69,7 +90,11 @@ export async function loadViews(
       const view = registerView(await readFile(file, "utf8"), file, definitions, strict);
       const other = here.get(view.name);
       if (other !== undefined) {
-        throw new LakeError("invalid-input", "views/duplicate-name", `Both '${other.file}' and '${file}' define the view '${view.name}'; rename one.`);
+        throw new LakeError(
+          "invalid-input",
+          "views/duplicate-name",
+          `Both '${other.file}' and '${file}' define the view '${view.name}'; rename one.`,
+        );
       }
       here.set(view.name, view);
     }

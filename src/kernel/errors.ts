@@ -42,5 +42,9 @@ export function isLakeError(error: unknown, code?: string): error is LakeError {
 
 /** The end of an exhaustive `switch`: reaching it is a programming error. */
 export function assertNever(value: never, what: string): never {
-  throw new LakeError("internal", "kernel/unexpected-variant", `Unexpected ${what}: ${JSON.stringify(value)}`);
+  throw new LakeError(
+    "internal",
+    "kernel/unexpected-variant",
+    `Unexpected ${what}: ${JSON.stringify(value)}`,
+  );
 }

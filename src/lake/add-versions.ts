@@ -11,7 +11,11 @@ export interface LandedType {
   readonly source: string;
   readonly acceptedAtMs: number;
   readonly observed: readonly string[];
-  readonly files: readonly { readonly path: string; readonly rows: number; readonly maxRecordBytes: number }[];
+  readonly files: readonly {
+    readonly path: string;
+    readonly rows: number;
+    readonly maxRecordBytes: number;
+  }[];
 }
 
 /** A new layer ready to be committed, with what it was worked out against. */

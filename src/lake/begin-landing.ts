@@ -50,7 +50,12 @@ export async function beginLanding(lake: Lake): Promise<LandingPlace> {
     }
     last = sequence;
   }
-  throw new LakeError("conflict", "lake/too-much-contention", "Too many ingestions began at once; try again.", {
-    retryable: true,
-  });
+  throw new LakeError(
+    "conflict",
+    "lake/too-much-contention",
+    "Too many ingestions began at once; try again.",
+    {
+      retryable: true,
+    },
+  );
 }

@@ -62,10 +62,12 @@ export async function classify(
                  WHEN w.ord > c._lake_order THEN 'stored' ELSE 'superseded' END AS fate
      FROM winners w LEFT JOIN (${current}) c ON w.key = c._lake_key`,
   );
-  const [counts] = await connection.rows<Record<
-    "stored" | "superseded" | "unchanged" | "live" | "deleted" | "inserted" | "mix" | "sum",
-    string | null
-  >>(
+  const [counts] = await connection.rows<
+    Record<
+      "stored" | "superseded" | "unchanged" | "live" | "deleted" | "inserted" | "mix" | "sum",
+      string | null
+    >
+  >(
     `SELECT count(*) FILTER (fate = 'stored') AS stored, count(*) FILTER (fate = 'superseded') AS superseded,
             count(*) FILTER (fate = 'unchanged') AS unchanged, count(*) FILTER (fate = 'stored' AND deleted) AS deleted,
             count(*) FILTER (fate = 'stored' AND is_new) AS inserted,
@@ -73,7 +75,9 @@ export async function classify(
             count(*) FILTER (fate = 'stored' AND NOT deleted AND NOT was_live) - count(*) FILTER (fate = 'stored' AND deleted AND was_live) AS live
      FROM fate`,
   );
-  await connection.run("CREATE OR REPLACE TEMP TABLE to_store AS SELECT key, ord FROM fate WHERE fate = 'stored'");
+  await connection.run(
+    "CREATE OR REPLACE TEMP TABLE to_store AS SELECT key, ord FROM fate WHERE fate = 'stored'",
+  );
   await connection.run("DROP TABLE fate");
   await connection.run("DROP TABLE winners");
   return {

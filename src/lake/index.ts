@@ -1,4 +1,3 @@
-export { type LandedResources, landedResources } from "./landed-resources.js";
 export { type AddedLayer, addVersions, type LandedType, withLayer } from "./add-versions.js";
 export { beginLanding, type LandingPlace } from "./begin-landing.js";
 export type { Classification } from "./classify.js";
@@ -6,7 +5,8 @@ export { commit, toolVersion } from "./commit.js";
 export { planCompaction } from "./compaction-plan.js";
 export { History } from "./history.js";
 export { Lake, type LakeOptions } from "./lake.js";
-export { compact, type CompactOptions } from "./operations/compact.js";
+export { type LandedResources, landedResources } from "./landed-resources.js";
+export { type CompactOptions, compact } from "./operations/compact.js";
 export { type VacuumOptions, type VacuumReport, vacuum } from "./operations/vacuum.js";
 export { type DamagedObject, type VerifyReport, verify } from "./operations/verify.js";
 export { FileWriter } from "./publish.js";

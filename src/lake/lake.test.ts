@@ -104,9 +104,16 @@ describe("a lake", () => {
 
   it("answers the same after every kind of compaction", async () => {
     const lake = await newLake();
-    await ingest(lake, Array.from({ length: 50 }, (_, i) => patient(`p${i}`, 0)));
+    await ingest(
+      lake,
+      Array.from({ length: 50 }, (_, i) => patient(`p${i}`, 0)),
+    );
     for (let i = 0; i < 12; i++) {
-      await ingest(lake, [patient(`p${i}`, i + 1, "male"), patient(`p${i + 1}`, i + 1, "other"), patient(`n${i}`, 1)]);
+      await ingest(lake, [
+        patient(`p${i}`, i + 1, "male"),
+        patient(`p${i + 1}`, i + 1, "other"),
+        patient(`n${i}`, 1),
+      ]);
     }
     const before = await patients(lake);
     const made = await compact(lake);

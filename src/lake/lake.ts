@@ -44,7 +44,10 @@ export class Lake {
   private readonly spill: string;
 
   private constructor(
-    parts: Pick<Lake, "store" | "history" | "database" | "definitions" | "clock" | "chunkBytes" | "sortRows"> & {
+    parts: Pick<
+      Lake,
+      "store" | "history" | "database" | "definitions" | "clock" | "chunkBytes" | "sortRows"
+    > & {
       spill: string;
     },
   ) {
@@ -81,7 +84,9 @@ export class Lake {
       store,
       history,
       database,
-      definitions: loadDefinitions((head?.fhirVersion as FhirVersion | undefined) ?? options.fhirVersion ?? "4.0.1"),
+      definitions: loadDefinitions(
+        (head?.fhirVersion as FhirVersion | undefined) ?? options.fhirVersion ?? "4.0.1",
+      ),
       clock: options.clock ?? systemClock,
       chunkBytes: memoryLimitBytes >= 1024 * MIB ? 48 * MIB : 24 * MIB,
       sortRows: memoryLimitBytes >= 1024 * MIB ? 60_000 : 25_000,
@@ -93,7 +98,11 @@ export class Lake {
   async head(): Promise<Snapshot> {
     const head = await this.history.latest();
     if (head === undefined) {
-      throw new LakeError("not-found", "lake/empty", `The lake in '${this.store.location}' has no data yet; ingest something first.`);
+      throw new LakeError(
+        "not-found",
+        "lake/empty",
+        `The lake in '${this.store.location}' has no data yet; ingest something first.`,
+      );
     }
     return head;
   }
@@ -138,6 +147,10 @@ function damaged(file: FileRef, what: string, cause?: unknown): LakeError {
 async function checkLocation(location: string): Promise<void> {
   const info = await stat(location).catch(() => undefined);
   if (info !== undefined && !info.isDirectory()) {
-    throw new LakeError("invalid-input", "lake/not-a-folder", `'${location}' is not a folder; name the lake's folder with --lake.`);
+    throw new LakeError(
+      "invalid-input",
+      "lake/not-a-folder",
+      `'${location}' is not a folder; name the lake's folder with --lake.`,
+    );
   }
 }

@@ -2,11 +2,11 @@ import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import path from "node:path";
 import type { Connection } from "#duckdb";
+import { quoteLiteral } from "#duckdb";
 import { isLakeError } from "#kernel";
 import { hashFile } from "#storage";
 import type { Lake } from "./lake.js";
 import { type FileRef, filesOf, type Snapshot } from "./snapshot.js";
-import { quoteLiteral } from "#duckdb";
 import { ROW_GROUP_SIZE } from "./table-layout.js";
 
 /** Files written but not yet part of a snapshot: staged, checksummed, published under unique names, or dropped. */

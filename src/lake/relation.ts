@@ -1,7 +1,7 @@
+import { quoteIdentifier, quoteLiteral } from "#duckdb";
 import type { Shape } from "#fhir";
 import type { Lake } from "./lake.js";
 import type { FileRef, TableLayer, TableState, ViewState } from "./snapshot.js";
-import { quoteIdentifier, quoteLiteral } from "#duckdb";
 import { tableShape } from "./table-layout.js";
 
 /** `read_parquet` over files; `reconcile` unites differing column sets by name. */

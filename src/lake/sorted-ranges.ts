@@ -55,5 +55,7 @@ export async function sortedRanges(
     const edges = [undefined, ...points, undefined];
     for (let i = 0; i + 1 < edges.length; i++) bounds.push({ column, from: edges[i], to: edges[i + 1] });
   }
-  return bounds.map((b) => `SELECT * FROM (${select}) WHERE ${condition(b)} ORDER BY _lake_patient, _lake_id`);
+  return bounds.map(
+    (b) => `SELECT * FROM (${select}) WHERE ${condition(b)} ORDER BY _lake_patient, _lake_id`,
+  );
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { quoteIdentifier, quoteLiteral } from "#duckdb";
 import {
   clinicalDatePaths,
   type Definitions,
@@ -9,7 +10,6 @@ import {
   rootNode,
   type Shape,
 } from "#fhir";
-import { quoteIdentifier, quoteLiteral } from "#duckdb";
 import { jsonStructure, quotedDecimals } from "#sql";
 
 /** Text field separator of landing records. */
@@ -46,7 +46,11 @@ export function tableShape(definitions: Definitions, type: string, observed: rea
  * JSON property names whose decimals must be quoted before the engine parses these paths: those observed, or all that FHIR knows
  * as soon as something is kept as JSON, because anything may stand below it.
  */
-function decimalsToQuote(definitions: Definitions, type: string, observed: readonly string[]): readonly string[] {
+function decimalsToQuote(
+  definitions: Definitions,
+  type: string,
+  observed: readonly string[],
+): readonly string[] {
   const names = new Set<string>();
   for (const path of observed) {
     let node: PathNode | undefined = rootNode(definitions, type);
@@ -138,7 +142,9 @@ export function rowsFromLanding(request: RowsFromLanding): string {
   const fields = typed.map((name) => `t.${quoteIdentifier(name)}`);
   // A tombstone has no text: json_transform of '{}' gives NULLs in every typed column.
   const transformed =
-    typed.length === 0 ? "" : `, json_transform(CASE WHEN raw = '' THEN '{}' ELSE ${quoted} END, ${quoteLiteral(JSON.stringify(jsonStructure(shape)))}) AS t`;
+    typed.length === 0
+      ? ""
+      : `, json_transform(CASE WHEN raw = '' THEN '{}' ELSE ${quoted} END, ${quoteLiteral(JSON.stringify(jsonStructure(shape)))}) AS t`;
   const system = [
     '"key"::UUID AS _lake_key',
     `${quoteLiteral(request.source)} AS _lake_source`,

@@ -6,7 +6,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { cli } from "../support/cli.js";
 
 const scratch = mkdtempSync(path.join(tmpdir(), "fhir-lake-cli-"));
-const patient = (id: string, extra = ""): string => `{"resourceType":"Patient","id":"${id}","gender":"female"${extra}}`;
+const patient = (id: string, extra = ""): string =>
+  `{"resourceType":"Patient","id":"${id}","gender":"female"${extra}}`;
 
 interface IngestReport {
   readonly snapshot: number | null;
@@ -24,7 +25,12 @@ async function ingest(
   const file = path.join(scratch, name);
   writeFileSync(file, content);
   const { code, stdout, stderr } = await cli(["ingest", "ndjson", file, "--lake", lake, "--json", ...extra]);
-  return { code, report: stdout === "" ? (undefined as never) : (JSON.parse(stdout) as IngestReport), stderr, lake };
+  return {
+    code,
+    report: stdout === "" ? (undefined as never) : (JSON.parse(stdout) as IngestReport),
+    stderr,
+    lake,
+  };
 }
 
 describe("the command line", () => {
@@ -63,25 +69,40 @@ describe("the command line", () => {
 describe("bad input", () => {
   it.each([
     ["half-a-line.ndjson", `${patient("a")}\n{"resourceType":"Patient","id":"b","gen`],
-    ["deep.ndjson", `${patient("a")}\n{"resourceType":"Patient","id":"b","x":${"[".repeat(40_000)}${"]".repeat(40_000)}}\n`],
+    [
+      "deep.ndjson",
+      `${patient("a")}\n{"resourceType":"Patient","id":"b","x":${"[".repeat(40_000)}${"]".repeat(40_000)}}\n`,
+    ],
     ["nan.ndjson", `${patient("a")}\n{"resourceType":"Patient","id":"b","x":NaN}\n`],
     ["infinite.ndjson", `${patient("a")}\n{"resourceType":"Patient","id":"b","x":1e400}\n`],
-    ["utf8.ndjson", Buffer.concat([Buffer.from(`${patient("a")}\n{"resourceType":"Patient","id":"b","x":"`), Buffer.of(0xff, 0xfe), Buffer.from('"}\n')])],
+    [
+      "utf8.ndjson",
+      Buffer.concat([
+        Buffer.from(`${patient("a")}\n{"resourceType":"Patient","id":"b","x":"`),
+        Buffer.of(0xff, 0xfe),
+        Buffer.from('"}\n'),
+      ]),
+    ],
     ["wrong-type.ndjson", `${patient("a")}\n{"resourceType":"Pateint","id":"b"}\n`],
     ["no-id.ndjson", `${patient("a")}\n{"resourceType":"Patient","gender":"male"}\n`],
     ["huge.ndjson", `${patient("a")}\n{"resourceType":"Patient","id":"b","x":"${"y".repeat(20 << 20)}"}\n`],
-  ])("%s: the bad line is quarantined with its place, the good one is stored, exit code 8", async (name, content) => {
-    const { code, report, stderr, lake } = await ingest(name, content);
-    expect(code).toBe(8);
-    expect(report.counts).toMatchObject({ lines: 2, stored: 1, quarantined: 1, blank: 0 });
-    expect(stderr).toContain("quarantine");
-    const [record] = readFileSync(path.join(lake, report.quarantine!), "utf8").trim().split("\n");
-    expect(JSON.parse(record!)).toMatchObject({ offset: Buffer.byteLength(`${patient("a")}\n`) });
-    expect((await cli(["verify", "--lake", lake])).code).toBe(0);
-  });
+  ])(
+    "%s: the bad line is quarantined with its place, the good one is stored, exit code 8",
+    async (name, content) => {
+      const { code, report, stderr, lake } = await ingest(name, content);
+      expect(code).toBe(8);
+      expect(report.counts).toMatchObject({ lines: 2, stored: 1, quarantined: 1, blank: 0 });
+      expect(stderr).toContain("quarantine");
+      const [record] = readFileSync(path.join(lake, report.quarantine!), "utf8").trim().split("\n");
+      expect(JSON.parse(record!)).toMatchObject({ offset: Buffer.byteLength(`${patient("a")}\n`) });
+      expect((await cli(["verify", "--lake", lake])).code).toBe(0);
+    },
+  );
 
   it("a truncated gzip file: what could be read is stored, the cut is reported", async () => {
-    const lines = Array.from({ length: 20_000 }, (_, i) => patient(`p${i}`, `,"active":${i % 2 === 0}`)).join("\n");
+    const lines = Array.from({ length: 20_000 }, (_, i) => patient(`p${i}`, `,"active":${i % 2 === 0}`)).join(
+      "\n",
+    );
     const whole = gzipSync(lines);
     const { code, report } = await ingest("cut.ndjson.gz", whole.subarray(0, whole.length - 2000));
     expect(code).toBe(8);
@@ -97,7 +118,11 @@ describe("bad input", () => {
   });
 
   it("a resource over the line limit is stored once the limit is raised", async () => {
-    const { code, report } = await ingest("big.ndjson", `{"resourceType":"Patient","id":"b","x":"${"y".repeat(20 << 20)}"}\n`, ["--max-line", "32MiB"]);
+    const { code, report } = await ingest(
+      "big.ndjson",
+      `{"resourceType":"Patient","id":"b","x":"${"y".repeat(20 << 20)}"}\n`,
+      ["--max-line", "32MiB"],
+    );
     expect(code).toBe(0);
     expect(report.counts).toMatchObject({ stored: 1, quarantined: 0 });
   });
@@ -109,12 +134,16 @@ describe("bad input", () => {
     expect(stderr).toContain("no-such-folder");
     const emptyFolder = path.join(scratch, "empty-folder");
     mkdirSync(emptyFolder);
-    expect((await cli(["ingest", "ndjson", emptyFolder, "--lake", path.join(scratch, "l")])).stderr).toContain("empty-folder");
+    expect(
+      (await cli(["ingest", "ndjson", emptyFolder, "--lake", path.join(scratch, "l")])).stderr,
+    ).toContain("empty-folder");
   });
 
   it("stdin is read with -", async () => {
     const lake = path.join(scratch, "lake-stdin");
-    const { code, stdout } = await cli(["ingest", "ndjson", "-", "--lake", lake, "--json"], { stdin: `${patient("a")}\n\n${patient("b")}\n` });
+    const { code, stdout } = await cli(["ingest", "ndjson", "-", "--lake", lake, "--json"], {
+      stdin: `${patient("a")}\n\n${patient("b")}\n`,
+    });
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ counts: { lines: 3, stored: 2, blank: 1 } });
   });
@@ -129,7 +158,13 @@ describe("a lake on the command line", () => {
   });
 
   it("answers SQL over views and nothing else", async () => {
-    const good = await cli(["query", "SELECT id, birth_date, birth_date_end FROM patient_demographics ORDER BY id", "--lake", lake, "--json"]);
+    const good = await cli([
+      "query",
+      "SELECT id, birth_date, birth_date_end FROM patient_demographics ORDER BY id",
+      "--lake",
+      lake,
+      "--json",
+    ]);
     expect(good.code).toBe(0);
     expect(JSON.parse(good.stdout)).toEqual([
       { id: "a", birth_date: null, birth_date_end: null },
@@ -152,7 +187,17 @@ describe("a lake on the command line", () => {
 
   it("runs one view over files without a lake", async () => {
     const out = path.join(scratch, "one.csv");
-    const { code } = await cli(["view", "run", "viewdefinitions/patient/patient_demographics.json", "--from", path.join(scratch, "main.ndjson"), "--format", "csv", "--out", out]);
+    const { code } = await cli([
+      "view",
+      "run",
+      "viewdefinitions/patient/patient_demographics.json",
+      "--from",
+      path.join(scratch, "main.ndjson"),
+      "--format",
+      "csv",
+      "--out",
+      out,
+    ]);
     expect(code).toBe(0);
     const lines = readFileSync(out, "utf8").trim().split(/\r?\n/);
     expect(lines).toHaveLength(3);
@@ -161,7 +206,16 @@ describe("a lake on the command line", () => {
 
   it("checks ViewDefinitions and points at the mistake", async () => {
     const file = path.join(scratch, "bad-view.json");
-    writeFileSync(file, JSON.stringify({ resourceType: "ViewDefinition", name: "x", resource: "Patient", status: "draft", select: [{ column: [{ name: "a", path: "name.frist()" }] }] }));
+    writeFileSync(
+      file,
+      JSON.stringify({
+        resourceType: "ViewDefinition",
+        name: "x",
+        resource: "Patient",
+        status: "draft",
+        select: [{ column: [{ name: "a", path: "name.frist()" }] }],
+      }),
+    );
     const { code, stdout, stderr } = await cli(["views", "check", file]);
     expect(code).not.toBe(0);
     expect(stdout + stderr).toContain("first");

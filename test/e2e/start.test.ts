@@ -8,7 +8,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Finished, startCli } from "../support/cli.js";
 
 /** Starts the server on a free port and waits for its greeting. */
-async function start(lake: string): Promise<{ url: string; stop: () => Promise<Finished>; greeting: string }> {
+async function start(
+  lake: string,
+): Promise<{ url: string; stop: () => Promise<Finished>; greeting: string }> {
   const { child, finished } = startCli(["start", "--patients", "15", "--port", "0", "--lake", lake]);
   let text = "";
   const url = await new Promise<string>((resolve, reject) => {
@@ -62,11 +64,15 @@ describe("npm start on an empty lake", () => {
     expect(json).toHaveLength(15);
     const parquet = await (await get("/views/patient_demographics.parquet")).arrayBuffer();
     const rows = await parquetReadObjects({ file: parquet, compressors });
-    const arrow = tableFromIPC(new Uint8Array(await (await get("/views/patient_demographics.arrow")).arrayBuffer()));
+    const arrow = tableFromIPC(
+      new Uint8Array(await (await get("/views/patient_demographics.arrow")).arrayBuffer()),
+    );
     expect(arrow.numRows).toBe(15);
     const byId = (list: { id: string }[]): string[] => list.map((row) => row.id).sort();
     expect(byId(rows as { id: string }[])).toEqual(byId(json as { id: string }[]));
-    expect(byId(arrow.toArray().map((row: { id: string }) => ({ id: row.id })))).toEqual(byId(json as { id: string }[]));
+    expect(byId(arrow.toArray().map((row: { id: string }) => ({ id: row.id })))).toEqual(
+      byId(json as { id: string }[]),
+    );
     expect(rows[0]!["birth_date_start"]).toBeInstanceOf(Date);
     const start = arrow.schema.fields.find((field) => field.name === "birth_date_start");
     expect(String(start?.type)).toMatch(/^Date/);

@@ -13,7 +13,13 @@ interface Acknowledged {
   readonly lines: readonly { id: string; meta: { lastUpdated: string }; identifier: { value: string }[] }[];
 }
 
-function work(location: string, dir: string, name: number, rounds: number, role: string): Promise<Acknowledged[]> {
+function work(
+  location: string,
+  dir: string,
+  name: number,
+  rounds: number,
+  role: string,
+): Promise<Acknowledged[]> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [WORKER, location, String(name), String(rounds), role], {
       env: { ...process.env, WORK: dir, NODE_OPTIONS: "" },
@@ -25,7 +31,13 @@ function work(location: string, dir: string, name: number, rounds: number, role:
     child.stderr.on("data", (chunk) => (err += String(chunk)));
     child.on("close", (code) => {
       if (code !== 0) reject(new Error(`${role} ${name} ended with ${code}: ${err}`));
-      else resolve(out.split("\n").filter(Boolean).map((line) => JSON.parse(line) as Acknowledged));
+      else
+        resolve(
+          out
+            .split("\n")
+            .filter(Boolean)
+            .map((line) => JSON.parse(line) as Acknowledged),
+        );
     });
   });
 }
@@ -46,7 +58,12 @@ describe("eight processes that commit overlapping resources at once, with a comp
     expect(snapshots.map((s) => s.parent)).toEqual([null, ...ids.slice(0, -1)]);
     expect(new Set(snapshots.map((s) => s.commitId)).size).toBe(ids.length);
     const ingests = snapshots.filter((s) => s.operation.kind === "ingest").map((s) => s.id);
-    expect(acknowledged.map((a) => a.snapshot).filter((id) => id !== null).sort((a, b) => a - b)).toEqual(ingests);
+    expect(
+      acknowledged
+        .map((a) => a.snapshot)
+        .filter((id) => id !== null)
+        .sort((a, b) => a - b),
+    ).toEqual(ingests);
 
     const newest = new Map<string, { at: string; value: string }>();
     for (const line of acknowledged.flatMap((a) => a.lines)) {
@@ -58,9 +75,13 @@ describe("eight processes that commit overlapping resources at once, with a comp
     const table = head.tables["Patient"]!;
     const { relation } = await liveResources(lake, "Patient", table);
     const rows = await lake.database.with((c) =>
-      c.rows<{ id: string; value: string }>(`SELECT id, identifier[1].value AS value FROM ${relation} ORDER BY id`),
+      c.rows<{ id: string; value: string }>(
+        `SELECT id, identifier[1].value AS value FROM ${relation} ORDER BY id`,
+      ),
     );
-    const expected = [...newest].map(([id, { value }]) => ({ id, value })).sort((a, b) => (a.id < b.id ? -1 : 1));
+    const expected = [...newest]
+      .map(([id, { value }]) => ({ id, value }))
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
     expect(rows).toEqual(expected);
     expect(table.resourceCount).toBe(expected.length);
 

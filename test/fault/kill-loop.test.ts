@@ -50,7 +50,8 @@ describe("kill -9 at any moment of an ingestion", () => {
     const nights = [population, path.join(population, "batch-001"), path.join(population, "batch-002")];
 
     const calm = path.join(scratch, "calm");
-    for (const night of nights) expect((await cli(["ingest", "ndjson", ...inputs(night), "--lake", calm])).code).toBe(0);
+    for (const night of nights)
+      expect((await cli(["ingest", "ndjson", ...inputs(night), "--lake", calm])).code).toBe(0);
 
     const random = seeded(seed);
     const stormy = path.join(scratch, "stormy");

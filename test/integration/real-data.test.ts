@@ -18,7 +18,10 @@ function sourceLines(folder: string): string[] {
     .flatMap((name) => {
       const bytes = readFileSync(path.join(folder, name));
       const text = name.endsWith(".gz") ? gunzipSync(bytes) : bytes;
-      return text.toString("utf8").split("\n").filter((line) => line !== "");
+      return text
+        .toString("utf8")
+        .split("\n")
+        .filter((line) => line !== "");
     });
 }
 
@@ -34,7 +37,9 @@ describe.skipIf(shared === undefined)("real data sets, each in a lake of its own
       const request = { inputs: [folder], source: name, policy: "time" as const, views };
       const first = await ingestNdjson(lake, request);
       const { counts } = first;
-      expect(counts.stored + counts.superseded + counts.unchanged + counts.quarantined + counts.blank).toBe(counts.lines);
+      expect(counts.stored + counts.superseded + counts.unchanged + counts.quarantined + counts.blank).toBe(
+        counts.lines,
+      );
 
       const head = await lake.head();
       const lines = new Map(sourceLines(folder).map((line) => [hash(line), line]));

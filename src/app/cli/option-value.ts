@@ -17,7 +17,11 @@ export function parseSize(text: string, option: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([kmg]?i?b)?$/i.exec(text.trim());
   const unit = match === null ? undefined : UNITS[(match[2] ?? "B").toUpperCase()];
   if (match === null || unit === undefined) {
-    throw new LakeError("invalid-input", "cli/bad-size", `--${option} takes a size such as 512MB or 2GiB, not '${text}'.`);
+    throw new LakeError(
+      "invalid-input",
+      "cli/bad-size",
+      `--${option} takes a size such as 512MB or 2GiB, not '${text}'.`,
+    );
   }
   return Math.floor(Number(match[1]) * unit);
 }
@@ -26,7 +30,11 @@ export function parseSize(text: string, option: string): number {
 export function parseCount(text: string, option: string, least: number): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (!Number.isSafeInteger(value) || value < least) {
-    throw new LakeError("invalid-input", "cli/bad-number", `--${option} takes a whole number of at least ${least}, not '${text}'.`);
+    throw new LakeError(
+      "invalid-input",
+      "cli/bad-number",
+      `--${option} takes a whole number of at least ${least}, not '${text}'.`,
+    );
   }
   return value;
 }
@@ -47,7 +55,11 @@ export function listOption(values: OptionValues, name: string): string[] {
 export function parseDuration(text: string, option: string): number {
   const match = /^(\d+)\s*(ms|s|m|h|d)$/.exec(text.trim());
   if (match === null) {
-    throw new LakeError("invalid-input", "cli/bad-duration", `--${option} takes a duration such as 30s, 15m, 24h or 7d, not '${text}'.`);
+    throw new LakeError(
+      "invalid-input",
+      "cli/bad-duration",
+      `--${option} takes a duration such as 30s, 15m, 24h or 7d, not '${text}'.`,
+    );
   }
   const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
   return Number(match[1]) * units[match[2]!]!;
@@ -55,7 +67,9 @@ export function parseDuration(text: string, option: string): number {
 
 /** The lake's folder: `--lake`, else FHIR_LAKE_HOME, else `data/lake` below the current folder. */
 export function lakeLocation({ values, environment }: Invocation): string {
-  return path.resolve(textOption(values, "lake") ?? environment["FHIR_LAKE_HOME"] ?? path.join("data", "lake"));
+  return path.resolve(
+    textOption(values, "lake") ?? environment["FHIR_LAKE_HOME"] ?? path.join("data", "lake"),
+  );
 }
 
 /** `--memory-limit` in bytes, at least 256 MB; undefined when not given. */

@@ -13,7 +13,11 @@ export class Output {
   private readonly stdout: NodeJS.WriteStream;
   private readonly stderr: NodeJS.WriteStream;
 
-  constructor(json: boolean, stdout: NodeJS.WriteStream = process.stdout, stderr: NodeJS.WriteStream = process.stderr) {
+  constructor(
+    json: boolean,
+    stdout: NodeJS.WriteStream = process.stdout,
+    stderr: NodeJS.WriteStream = process.stderr,
+  ) {
     this.json = json;
     this.stdout = stdout;
     this.stderr = stderr;
@@ -41,11 +45,18 @@ export class Output {
 
   /** Rows as an aligned table; numbers to the right. Silent with `--json`. */
   table(columns: readonly string[], rows: readonly (readonly (string | number)[])[]): void {
-    const cells = rows.map((row) => row.map((cell) => (typeof cell === "number" ? cell.toLocaleString("en-US") : cell)));
-    const widths = columns.map((name, i) => Math.max(name.length, ...cells.map((row) => row[i]?.length ?? 0)));
+    const cells = rows.map((row) =>
+      row.map((cell) => (typeof cell === "number" ? cell.toLocaleString("en-US") : cell)),
+    );
+    const widths = columns.map((name, i) =>
+      Math.max(name.length, ...cells.map((row) => row[i]?.length ?? 0)),
+    );
     const numeric = columns.map((_, i) => rows.length > 0 && rows.every((row) => typeof row[i] === "number"));
     const format = (row: readonly string[]): string =>
-      row.map((cell, i) => (numeric[i] === true ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!))).join("  ").trimEnd();
+      row
+        .map((cell, i) => (numeric[i] === true ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+        .join("  ")
+        .trimEnd();
     this.line(format(columns));
     this.line(widths.map((width) => "-".repeat(width)).join("  "));
     for (const row of cells) this.line(format(row));

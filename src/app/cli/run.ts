@@ -19,15 +19,31 @@ function unknownCommand(args: readonly string[]): LakeError {
   const within = commands.filter((command) => command.name.length > 1 && command.name[0] === words[0]);
   if (within.length > 0) {
     const names = within.map((command) => command.name.join(" ")).join(", ");
-    return new LakeError("invalid-input", "cli/unknown-command", `'${words.slice(0, 2).join(" ")}' is no command; there are: ${names}.`);
+    return new LakeError(
+      "invalid-input",
+      "cli/unknown-command",
+      `'${words.slice(0, 2).join(" ")}' is no command; there are: ${names}.`,
+    );
   }
   const names = commands.map((command) => command.name.join(" "));
   const typed = words.slice(0, 2).join(" ");
-  const hint = didYouMean(typed, names) || didYouMean(words[0] ?? "", names.map((name) => name.split(" ")[0]!));
-  return new LakeError("invalid-input", "cli/unknown-command", `'${words[0] ?? ""}' is no command.${hint} Run fhir-lake --help for all.`);
+  const hint =
+    didYouMean(typed, names) ||
+    didYouMean(
+      words[0] ?? "",
+      names.map((name) => name.split(" ")[0]!),
+    );
+  return new LakeError(
+    "invalid-input",
+    "cli/unknown-command",
+    `'${words[0] ?? ""}' is no command.${hint} Run fhir-lake --help for all.`,
+  );
 }
 
-function parse(command: Command, args: string[]): Pick<ReturnType<typeof parseArgs>, "values" | "positionals"> {
+function parse(
+  command: Command,
+  args: string[],
+): Pick<ReturnType<typeof parseArgs>, "values" | "positionals"> {
   const options = { ...COMMON_OPTIONS, ...command.options };
   try {
     return parseArgs({ args, options, allowPositionals: true, strict: true });
@@ -56,7 +72,11 @@ async function execute(args: readonly string[], environment: NodeJS.ProcessEnv):
   }
   const [least, most] = command.positionals;
   if (positionals.length < least || positionals.length > most) {
-    throw new LakeError("invalid-input", "cli/bad-arguments", `Usage: fhir-lake ${command.name.join(" ")} ${command.usage}`);
+    throw new LakeError(
+      "invalid-input",
+      "cli/bad-arguments",
+      `Usage: fhir-lake ${command.name.join(" ")} ${command.usage}`,
+    );
   }
   return command.run({ values, positionals, output: new Output(values["json"] === true), environment });
 }
@@ -71,9 +91,16 @@ export async function run(args: readonly string[], environment: NodeJS.ProcessEn
   } catch (error) {
     const known = isLakeError(error)
       ? error
-      : new LakeError("internal", "cli/unexpected", "Something unexpected went wrong; run again with FHIR_LAKE_DEBUG=1 to see where.", { cause: error });
+      : new LakeError(
+          "internal",
+          "cli/unexpected",
+          "Something unexpected went wrong; run again with FHIR_LAKE_DEBUG=1 to see where.",
+          { cause: error },
+        );
     if (args.includes("--json")) {
-      process.stderr.write(`${JSON.stringify({ error: { code: known.code, kind: known.kind, message: known.message } })}\n`);
+      process.stderr.write(
+        `${JSON.stringify({ error: { code: known.code, kind: known.kind, message: known.message } })}\n`,
+      );
     } else {
       process.stderr.write(`fhir-lake: ${known.message}\n`);
     }

@@ -21,15 +21,17 @@ interface Rewrite<Layer> {
   readonly output: Layer;
 }
 
-function keysOfLayer(layer: { readonly files: readonly FileRef[]; readonly replaces?: readonly FileRef[] }): string {
+function keysOfLayer(layer: {
+  readonly files: readonly FileRef[];
+  readonly replaces?: readonly FileRef[];
+}): string {
   return [...layer.files, ...(layer.replaces ?? [])].map((file) => file.key).join(" ");
 }
 
 /** The layers with the inputs replaced by the output at the place of the last input; undefined when an input is gone. */
-function replaced<Layer extends { readonly files: readonly FileRef[]; readonly replaces?: readonly FileRef[] }>(
-  layers: readonly Layer[],
-  rewrite: Rewrite<Layer>,
-): Layer[] | undefined {
+function replaced<
+  Layer extends { readonly files: readonly FileRef[]; readonly replaces?: readonly FileRef[] },
+>(layers: readonly Layer[], rewrite: Rewrite<Layer>): Layer[] | undefined {
   const inputs = new Set(rewrite.inputs.map(keysOfLayer));
   const at = layers.flatMap((layer, i) => (inputs.has(keysOfLayer(layer)) ? [i] : []));
   if (at.length !== inputs.size) return undefined;
@@ -66,7 +68,10 @@ async function rewriteView(
   step: CompactionStep,
 ): Promise<Rewrite<ViewLayer>> {
   const inputs = step.inputs.map((i) => view.layers[i]!);
-  const written = await writer.parquet(`views/${name}`, `FROM ${await viewRows(lake, { ...view, layers: inputs })}`);
+  const written = await writer.parquet(
+    `views/${name}`,
+    `FROM ${await viewRows(lake, { ...view, layers: inputs })}`,
+  );
   const files = written === undefined ? [] : [written];
   const changed = inputs.flatMap((layer) => layer.replaces);
   // A key list of its own, so that the merged layer does not keep the commits' data files alive.
@@ -91,7 +96,8 @@ async function pass(lake: Lake, plan: Plan, options: CompactOptions): Promise<Sn
     options.onProgress?.(`resources/${type}`);
     const snapshot = await rewriteAndCommit(lake, (connection, writer) =>
       rewriteTable(lake, connection, writer, type, table, step).then((rewrite) => (now) => {
-        const layers = now.tables[type] === undefined ? undefined : replaced(now.tables[type].layers, rewrite);
+        const layers =
+          now.tables[type] === undefined ? undefined : replaced(now.tables[type].layers, rewrite);
         if (layers === undefined) return undefined;
         return {
           operation: { kind: "compact", tables: [type], views: [] },
@@ -121,7 +127,9 @@ async function pass(lake: Lake, plan: Plan, options: CompactOptions): Promise<Sn
   return made;
 }
 
-type Change = (head: Snapshot) => Parameters<typeof commit>[1] extends (head: Snapshot | undefined) => Promise<infer C> ? C : never;
+type Change = (
+  head: Snapshot,
+) => Parameters<typeof commit>[1] extends (head: Snapshot | undefined) => Promise<infer C> ? C : never;
 
 async function rewriteAndCommit(
   lake: Lake,

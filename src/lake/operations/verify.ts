@@ -43,7 +43,11 @@ export async function verify(
   for (const id of ids) {
     const snapshot = await lake.history.at(id).catch(() => undefined);
     if (snapshot === undefined) {
-      damaged.push({ key: `snapshots/${String(id).padStart(12, "0")}.json`, problem: "snapshot", snapshots: [id] });
+      damaged.push({
+        key: `snapshots/${String(id).padStart(12, "0")}.json`,
+        problem: "snapshot",
+        snapshots: [id],
+      });
       continue;
     }
     for (const file of filesOf(snapshot)) {

@@ -21,7 +21,9 @@ export const compactCommand: Command = {
           onProgress: (what) => output.note(`compacting ${what}`),
         });
         output.document({ snapshots: made.map((s) => s.id) });
-        output.line(made.length === 0 ? "Nothing to compact." : `Made snapshots ${made.map((s) => s.id).join(", ")}.`);
+        output.line(
+          made.length === 0 ? "Nothing to compact." : `Made snapshots ${made.map((s) => s.id).join(", ")}.`,
+        );
         return EXIT.ok;
       },
       { mustExist: true },

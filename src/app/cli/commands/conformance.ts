@@ -12,7 +12,10 @@ export const conformanceCommand: Command = {
   name: ["conformance"],
   summary: "Run official SQL-on-FHIR test files",
   usage: "<dir>… [--report out.json]",
-  help: ["<dir>…          folders of test files; a later folder's file takes the place of its namesake", "--report FILE   write the official report format"],
+  help: [
+    "<dir>…          folders of test files; a later folder's file takes the place of its namesake",
+    "--report FILE   write the official report format",
+  ],
   options: { report: { type: "string" } },
   positionals: [1, 100],
   run: async ({ positionals, values, output }) => {
@@ -32,7 +35,8 @@ export const conformanceCommand: Command = {
         },
       });
       const report = textOption(values, "report");
-      if (report !== undefined) await writeFile(report, `${JSON.stringify(conformanceReport(summary), null, 2)}\n`);
+      if (report !== undefined)
+        await writeFile(report, `${JSON.stringify(conformanceReport(summary), null, 2)}\n`);
       output.document(summary);
       output.line(`${summary.passed} passed, ${summary.failed} failed`);
       return summary.failed === 0 && summary.passed > 0 ? EXIT.ok : EXIT.incomplete;

@@ -32,7 +32,11 @@ async function checkDuckDb(): Promise<Finding> {
     database.close();
     return { check: "DuckDB", state: "ok", text: row?.v ?? "" };
   } catch {
-    return { check: "DuckDB", state: "problem", text: "the engine does not load; run npm ci again on this machine" };
+    return {
+      check: "DuckDB",
+      state: "problem",
+      text: "the engine does not load; run npm ci again on this machine",
+    };
   }
 }
 
@@ -41,7 +45,13 @@ async function checkFolder(location: string): Promise<Finding[]> {
     await mkdir(location, { recursive: true });
     await access(location, constants.R_OK | constants.W_OK);
   } catch {
-    return [{ check: "lake folder", state: "problem", text: `${location} cannot be created or written; check its owner and mode` }];
+    return [
+      {
+        check: "lake folder",
+        state: "problem",
+        text: `${location} cannot be created or written; check its owner and mode`,
+      },
+    ];
   }
   const { bavail, bsize } = await statfs(location);
   const free = bavail * bsize;
@@ -60,19 +70,34 @@ async function checkLake(location: string): Promise<Finding[]> {
     const lake = await Lake.open({ location });
     try {
       const head = await lake.history.latest();
-      if (head === undefined) return [{ check: "snapshots", state: "warning", text: "the lake is empty; ingest something" }];
+      if (head === undefined)
+        return [{ check: "snapshots", state: "warning", text: "the lake is empty; ingest something" }];
       const building = Object.entries(head.views).filter(([, view]) => view.state === "building");
       return [
-        { check: "snapshots", state: "ok", text: `newest is ${head.id}, committed at ${head.committedAt}, format ${head.formatVersion}` },
+        {
+          check: "snapshots",
+          state: "ok",
+          text: `newest is ${head.id}, committed at ${head.committedAt}, format ${head.formatVersion}`,
+        },
         building.length === 0
           ? { check: "views", state: "ok", text: `${Object.keys(head.views).length} ready` }
-          : { check: "views", state: "warning", text: `${building.map(([name]) => name).join(", ")} not built yet; run fhir-lake views build` },
+          : {
+              check: "views",
+              state: "warning",
+              text: `${building.map(([name]) => name).join(", ")} not built yet; run fhir-lake views build`,
+            },
       ];
     } finally {
       await lake.close();
     }
   } catch (error) {
-    return [{ check: "snapshots", state: "problem", text: isLakeError(error) ? error.message : "the lake cannot be read" }];
+    return [
+      {
+        check: "snapshots",
+        state: "problem",
+        text: isLakeError(error) ? error.message : "the lake cannot be read",
+      },
+    ];
   }
 }
 
@@ -91,7 +116,8 @@ export const doctorCommand: Command = {
   run: async (invocation) => {
     const found = await findings(invocation);
     invocation.output.document(found);
-    for (const { check, state, text } of found) invocation.output.line(`${state.padEnd(8)} ${check.padEnd(12)} ${text}`);
+    for (const { check, state, text } of found)
+      invocation.output.line(`${state.padEnd(8)} ${check.padEnd(12)} ${text}`);
     return found.some(({ state }) => state === "problem") ? EXIT.incomplete : EXIT.ok;
   },
 };

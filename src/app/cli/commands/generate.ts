@@ -38,7 +38,9 @@ export const generateCommand: Command = {
     progress.stop();
     output.document(totals);
     output.table(["type", "resources"], Object.entries(totals.resources));
-    output.line(`${totals.totalResources} resources of ${totals.patients} patients, ${(totals.totalBytes / 1e6).toFixed(1)} MB, in ${outDir}`);
+    output.line(
+      `${totals.totalResources} resources of ${totals.patients} patients, ${(totals.totalBytes / 1e6).toFixed(1)} MB, in ${outDir}`,
+    );
     return EXIT.ok;
   },
 };

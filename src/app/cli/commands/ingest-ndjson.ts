@@ -43,18 +43,38 @@ export function failedViews(head: Snapshot | undefined): [string, string][] {
 /** Prints counts per type and in total; they reconcile with the input. */
 export function reportIngest(output: Output, result: IngestResult): void {
   const { counts, types, problems, unknownElements, quarantine, head, snapshot } = result;
-  output.document({ snapshot: snapshot?.id ?? null, head: head?.id ?? null, counts, types, problems, unknownElements, quarantine: quarantine ?? null });
-  const rows = Object.entries(types).map(([type, c]) => [type, c.stored, c.deleted, c.superseded, c.unchanged]);
+  output.document({
+    snapshot: snapshot?.id ?? null,
+    head: head?.id ?? null,
+    counts,
+    types,
+    problems,
+    unknownElements,
+    quarantine: quarantine ?? null,
+  });
+  const rows = Object.entries(types).map(([type, c]) => [
+    type,
+    c.stored,
+    c.deleted,
+    c.superseded,
+    c.unchanged,
+  ]);
   output.table(["type", "stored", "of these deletes", "superseded", "unchanged"], rows);
   const bundles = counts.unpacked === 0 ? "" : ` + ${counts.entries} entries of ${counts.unpacked} bundles`;
-  const skipped = counts.unpacked === 0 ? "" : ` + ${counts.unpacked} bundles unpacked + ${counts.skipped} entries skipped`;
+  const skipped =
+    counts.unpacked === 0 ? "" : ` + ${counts.unpacked} bundles unpacked + ${counts.skipped} entries skipped`;
   output.line(
     `${counts.lines} lines${bundles} = ${counts.stored} stored + ${counts.superseded} superseded + ${counts.unchanged} unchanged + ${counts.quarantined} quarantined + ${counts.blank} blank${skipped}`,
   );
-  output.line(snapshot === undefined ? "Nothing new: no snapshot was made." : `Committed as snapshot ${snapshot.id}.`);
+  output.line(
+    snapshot === undefined ? "Nothing new: no snapshot was made." : `Committed as snapshot ${snapshot.id}.`,
+  );
   for (const [name, failure] of failedViews(head)) output.note(`warning: view ${name} failed: ${failure}`);
   for (const problem of problems) output.note(`warning: ${problem.input}: ${problem.message}`);
-  if (quarantine !== undefined) output.note(`warning: ${counts.quarantined} pieces of input were refused; see ${quarantine} in the lake.`);
+  if (quarantine !== undefined)
+    output.note(
+      `warning: ${counts.quarantined} pieces of input were refused; see ${quarantine} in the lake.`,
+    );
 }
 
 function policyOption(text: string | undefined): "time" | "version" {
@@ -64,7 +84,11 @@ function policyOption(text: string | undefined): "time" | "version" {
 
 function bundlesOption(text: string | undefined): "auto" | "unpack" | "store" {
   if (text === undefined || text === "auto" || text === "unpack" || text === "store") return text ?? "auto";
-  throw new LakeError("invalid-input", "cli/bad-bundles", `--bundles is 'auto', 'unpack' or 'store', not '${text}'.`);
+  throw new LakeError(
+    "invalid-input",
+    "cli/bad-bundles",
+    `--bundles is 'auto', 'unpack' or 'store', not '${text}'.`,
+  );
 }
 
 async function run(invocation: Invocation): Promise<number> {
@@ -89,7 +113,9 @@ async function run(invocation: Invocation): Promise<number> {
       progress.stop();
       reportIngest(output, result);
       const whole =
-        result.counts.quarantined === 0 && result.problems.length === 0 && failedViews(result.head).length === 0;
+        result.counts.quarantined === 0 &&
+        result.problems.length === 0 &&
+        failedViews(result.head).length === 0;
       return whole ? EXIT.ok : EXIT.incomplete;
     } finally {
       progress.stop();
@@ -102,7 +128,8 @@ async function run(invocation: Invocation): Promise<number> {
 export const ingestNdjsonCommand: Command = {
   name: ["ingest", "ndjson"],
   summary: "Load NDJSON files, folders, Bundles or stdin into the lake",
-  usage: "<path>… [--source NAME] [--order time|version] [--bundles auto|unpack|store] [--max-line SIZE] [--views DIR]…",
+  usage:
+    "<path>… [--source NAME] [--order time|version] [--bundles auto|unpack|store] [--max-line SIZE] [--views DIR]…",
   help: [
     "<path>             a file, a folder (searched for *.ndjson, *.jsonl, *.json, also .gz), or - for stdin",
     "--source NAME      identity namespace of the resources (default main)",

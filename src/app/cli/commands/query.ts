@@ -26,8 +26,13 @@ export const queryCommand: Command = {
             output.results.write("\n");
           } else {
             const rows = await answer.texts();
-            output.table(answer.columns.map((c) => c.name), rows.map((row) => row.map((cell) => cell ?? "")));
-            output.note(`${rows.length} rows from snapshot ${answer.snapshot.id} as of ${answer.snapshot.committedAt}`);
+            output.table(
+              answer.columns.map((c) => c.name),
+              rows.map((row) => row.map((cell) => cell ?? "")),
+            );
+            output.note(
+              `${rows.length} rows from snapshot ${answer.snapshot.id} as of ${answer.snapshot.committedAt}`,
+            );
           }
         } finally {
           answer.close();

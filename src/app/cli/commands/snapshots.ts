@@ -39,7 +39,9 @@ export const snapshotsCommand: Command = {
             committedAt: s.committedAt,
             operation: s.operation,
             resources: resources(s),
-            views: Object.fromEntries(Object.entries(s.views).map(([name, v]) => [name, { state: v.state, rows: v.rowCount }])),
+            views: Object.fromEntries(
+              Object.entries(s.views).map(([name, v]) => [name, { state: v.state, rows: v.rowCount }]),
+            ),
             tool: s.tool,
           })),
         );

@@ -37,10 +37,18 @@ async function fill(lake: Lake, invocation: Invocation, patients: number): Promi
     generating.stop();
     const progress = phaseProgress(output);
     const views = await wantedViews(values, lake.definitions);
-    const result = await ingestNdjson(lake, { inputs: await resourceFiles(outDir), source: SOURCE, policy: "time", views, onProgress: progress.update });
+    const result = await ingestNdjson(lake, {
+      inputs: await resourceFiles(outDir),
+      source: SOURCE,
+      policy: "time",
+      views,
+      onProgress: progress.update,
+    });
     progress.stop();
     const rows = Object.values(result.head?.views ?? {}).reduce((sum, view) => sum + view.rowCount, 0);
-    output.note(`${result.counts.stored} resources of ${patients} synthetic patients, ${rows} rows in ${Object.keys(result.head?.views ?? {}).length} views`);
+    output.note(
+      `${result.counts.stored} resources of ${patients} synthetic patients, ${rows} rows in ${Object.keys(result.head?.views ?? {}).length} views`,
+    );
   } finally {
     await rm(staging, { recursive: true, force: true });
   }
@@ -49,7 +57,10 @@ async function fill(lake: Lake, invocation: Invocation, patients: number): Promi
 /** Views that a new version of the program changed, or that an interrupted run left unbuilt. */
 async function completeViews(lake: Lake, invocation: Invocation): Promise<void> {
   const progress = phaseProgress(invocation.output);
-  await settle(lake, { views: await wantedViews(invocation.values, lake.definitions), onProgress: progress.update });
+  await settle(lake, {
+    views: await wantedViews(invocation.values, lake.definitions),
+    onProgress: progress.update,
+  });
   progress.stop();
 }
 
@@ -93,7 +104,10 @@ export const startCommand: Command = {
       if ((await lake.history.latest()) === undefined) await fill(lake, invocation, patients);
       else await completeViews(lake, invocation);
       const memoryLimitBytes = memoryLimit(invocation);
-      const server = await serveLake(lake, { ...at, ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }) });
+      const server = await serveLake(lake, {
+        ...at,
+        ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
+      });
       invocation.output.document({ url: server.url });
       for (const line of greeting(server.url)) invocation.output.line(line);
       await untilStopped();

@@ -20,7 +20,9 @@ export const verifyCommand: Command = {
         progress.stop();
         output.document(report);
         for (const damaged of report.damaged) {
-          output.line(`DAMAGED ${damaged.key}: ${damaged.problem} (needed by snapshots ${damaged.snapshots.join(", ")})`);
+          output.line(
+            `DAMAGED ${damaged.key}: ${damaged.problem} (needed by snapshots ${damaged.snapshots.join(", ")})`,
+          );
         }
         output.line(
           `${report.files} files, ${report.bytes} bytes, ${report.snapshots} snapshots checked; ${report.damaged.length} damaged`,

@@ -14,7 +14,11 @@ function formatOption(text: string | undefined, out: string | undefined): Result
   const name = text ?? (out === undefined ? "csv" : path.extname(out).slice(1));
   const format = resultFormats.find((known) => known === name);
   if (format === undefined) {
-    throw new LakeError("invalid-input", "cli/bad-format", `There is no format '${name}'; choose --format ${resultFormats.join(", ")}.${didYouMean(name, resultFormats)}`);
+    throw new LakeError(
+      "invalid-input",
+      "cli/bad-format",
+      `There is no format '${name}'; choose --format ${resultFormats.join(", ")}.${didYouMean(name, resultFormats)}`,
+    );
   }
   return format;
 }
@@ -24,7 +28,12 @@ async function readView(file: string): Promise<unknown> {
   try {
     text = await readFile(file, "utf8");
   } catch (cause) {
-    throw new LakeError("not-found", "cli/no-view-file", `The ViewDefinition file '${file}' cannot be read.`, { cause });
+    throw new LakeError(
+      "not-found",
+      "cli/no-view-file",
+      `The ViewDefinition file '${file}' cannot be read.`,
+      { cause },
+    );
   }
   try {
     return JSON.parse(text);
@@ -50,7 +59,11 @@ async function run(invocation: Invocation): Promise<number> {
   const out = textOption(values, "out");
   const inputs = listOption(values, "from");
   if (inputs.length === 0) {
-    throw new LakeError("invalid-input", "cli/missing-option", "--from is needed: a folder or files of NDJSON; see --help.");
+    throw new LakeError(
+      "invalid-input",
+      "cli/missing-option",
+      "--from is needed: a folder or files of NDJSON; see --help.",
+    );
   }
   const format = formatOption(textOption(values, "format"), out);
   const compiled = compileView(await readView(positionals[0]!), { strict: values["strict"] === true });
@@ -74,7 +87,8 @@ async function run(invocation: Invocation): Promise<number> {
   const { quarantined } = manifest.counts;
   output.note(`${rows} rows${out === undefined ? "" : ` in ${out}`}`);
   for (const problem of manifest.problems) output.note(`warning: ${problem.input}: ${problem.message}`);
-  if (quarantined > 0) output.note(`warning: ${quarantined} pieces of input were refused and are not in the answer.`);
+  if (quarantined > 0)
+    output.note(`warning: ${quarantined} pieces of input were refused and are not in the answer.`);
   return quarantined === 0 && manifest.problems.length === 0 ? EXIT.ok : EXIT.incomplete;
 }
 

@@ -17,12 +17,19 @@ async function checkFile(file: string): Promise<Finding[]> {
     view = JSON.parse(await readFile(file, "utf8"));
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
-    return [{ file, severity: "error", message: missing ? "the file does not exist" : "the file is not valid JSON" }];
+    return [
+      {
+        file,
+        severity: "error",
+        message: missing ? "the file does not exist" : "the file is not valid JSON",
+      },
+    ];
   }
   const findings: Finding[] = [];
   try {
     const compiled = compileView(view, { definitions: loadDefinitions("4.0.1") });
-    for (const warning of compiled.warnings) findings.push({ file, severity: "warning", message: warning.message });
+    for (const warning of compiled.warnings)
+      findings.push({ file, severity: "warning", message: warning.message });
   } catch (error) {
     if (!isLakeError(error)) throw error;
     return [{ file, severity: "error", message: error.message }];

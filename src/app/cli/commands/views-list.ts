@@ -18,7 +18,13 @@ export const viewsListCommand: Command = {
         const rows = Object.entries(views).sort(([a], [b]) => (a < b ? -1 : 1));
         output.document({
           snapshot: id,
-          views: rows.map(([name, v]) => ({ name, resource: v.resource, state: v.state, rows: v.rowCount, columns: v.columns.map((c) => c.name) })),
+          views: rows.map(([name, v]) => ({
+            name,
+            resource: v.resource,
+            state: v.state,
+            rows: v.rowCount,
+            columns: v.columns.map((c) => c.name),
+          })),
         });
         output.table(
           ["view", "resource", "state", "rows", "columns"],
