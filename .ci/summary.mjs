@@ -7,7 +7,9 @@ let failed = Number(staticFailures);
 try {
   const report = JSON.parse(readFileSync(file, "utf8"));
   passed = report.numPassedTests;
-  failed += report.numFailedTests + report.testResults.filter((t) => t.status === "failed" && t.assertionResults.length === 0).length;
+  failed +=
+    report.numFailedTests +
+    report.testResults.filter((t) => t.status === "failed" && t.assertionResults.length === 0).length;
   if (report.success !== true && failed === 0) failed = 1;
 } catch {
   failed += 1;
