@@ -61,7 +61,12 @@ module.exports = {
       from: { path: "^(ingestion|serving)/", pathNot: tests },
       to: { path: "^src/[^/]+/", pathNot: "^src/[^/]+/index\\.ts$" },
     },
-    { name: "nobody-imports-app", severity: "error", from: { pathNot: "^src/app/" }, to: { path: "^src/app/" } },
+    {
+      name: "nobody-imports-app",
+      severity: "error",
+      from: { pathNot: "^src/app/" },
+      to: { path: "^src/app/" },
+    },
     { name: "no-unresolved", severity: "error", from: {}, to: { couldNotResolve: true } },
     sole("duckdb", "node_modules/@duckdb/", "^src/duckdb/"),
     sole("hono", "node_modules/(hono|@hono)/", "^serving/"),
@@ -73,6 +78,9 @@ module.exports = {
     exclude: { path: "^dist/" },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.test.json" },
-    enhancedResolveOptions: { conditionNames: ["source", "import", "node", "default"], exportsFields: ["exports"] },
+    enhancedResolveOptions: {
+      conditionNames: ["source", "import", "node", "default"],
+      exportsFields: ["exports"],
+    },
   },
 };

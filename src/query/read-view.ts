@@ -4,7 +4,7 @@ import { LakeError } from "#kernel";
 import type { LakeCatalog, SnapshotReader, SnapshotSummary, SnapshotView, ViewColumn } from "./catalog.js";
 import { checkValue } from "./column-value.js";
 import type { EncodedColumn } from "./encoding.js";
-import { noSnapshot, unknownColumn, requireReady, unknownView } from "./errors.js";
+import { noSnapshot, requireReady, unknownColumn, unknownView } from "./errors.js";
 import type { ResultFormat } from "./format.js";
 import { type EncodedResult, type EncodeOptions, ResultEncoder, type Statement } from "./result.js";
 

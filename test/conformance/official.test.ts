@@ -18,7 +18,9 @@ afterAll(() => database.close());
 function failures(summary: ConformanceSummary): string[] {
   return summary.results
     .filter((result) => !result.passed)
-    .map((result) => `${result.file}: ${result.title}: ${result.error} ${JSON.stringify(result.details ?? {})}`);
+    .map(
+      (result) => `${result.file}: ${result.title}: ${result.error} ${JSON.stringify(result.details ?? {})}`,
+    );
 }
 
 const run = (dirs: readonly string[], numbers: NumberComparison): Promise<ConformanceSummary> =>
