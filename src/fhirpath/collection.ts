@@ -68,9 +68,15 @@ export function isPlain(collection: Collection): boolean {
 
 /** True when some variant of the item is there. */
 export function itemPresent(collection: Collection, item: Expr): Expr {
-  if (item.kind === "row") return collection.guard ?? boolean(true);
+  if (isResource(collection, item)) return collection.guard ?? boolean(true);
   const checks = collection.variants.map((v) => call("isNotNull", v.pick(item)));
-  return checks.length === 1 ? checks[0]! : call("or", ...checks);
+  const present = checks.length === 1 ? checks[0]! : call("or", ...checks);
+  return collection.guard === undefined ? present : call("and", collection.guard, present);
+}
+
+/** True for the resource itself. A choice element of it not yet narrowed has the same row as its item, but picks fields of it. */
+function isResource(collection: Collection, item: Expr): boolean {
+  return item.kind === "row" && collection.variants.some((v) => v.pick(item).kind === "row");
 }
 
 /** Makes names of lambda variables and columns that are unique within one view. */
@@ -159,7 +165,7 @@ export function mapItems(
 ): Collection {
   if (!collection.many) {
     const result = project(collection);
-    if (collection.expr.kind === "row" && collection.guard === undefined) return result;
+    if (isResource(collection, collection.expr) && collection.guard === undefined) return result;
     if (nullWith(result.expr, (expr) => expr === collection.expr)) return result;
     const present = itemPresent(collection, collection.expr);
     return { ...result, expr: choose(present, result.expr) };
