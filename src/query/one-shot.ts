@@ -12,6 +12,7 @@ import {
   type RunView,
   type ViewColumn,
   type ViewResult,
+  type ViewSource,
   viewDataError,
 } from "#compiler";
 import type { Connection, Database } from "#duckdb";
@@ -48,23 +49,16 @@ export interface OneShotInput {
 }
 
 /**
- * Runs a compiled view over NDJSON files, without a lake. Rows hold exact values: numbers with their digits as written,
- * null for nothing, arrays for collections. Everything is held in memory.
- * Errors: `view/multiple-values` and other errors of the data in the view; `duckdb/…` for files that cannot be read.
+ * Runs a compiled view over any source. Rows hold exact values: numbers with their digits as written, null for nothing,
+ * arrays for collections. Everything is held in memory.
+ * Errors: `view/multiple-values` and other errors of the data in the view; `duckdb/…` for a source that cannot be read.
  */
-export async function runViewOnFiles(
+export async function runViewOnSource(
   connection: Connection,
   view: CompiledView,
-  input: OneShotInput,
+  source: ViewSource,
 ): Promise<ViewResult> {
-  const { text, parameters } = view.sql(
-    ndjsonRelation({
-      ...input,
-      resourceType: view.resource,
-      shape: view.requiredShape,
-      definitions: loadDefinitions(view.fhirVersion),
-    }),
-  );
+  const { text, parameters } = view.sql(source);
   try {
     const rows = await connection.rows(text, parameters);
     return {
@@ -74,6 +68,21 @@ export async function runViewOnFiles(
   } catch (error) {
     throw viewDataError(error) ?? error;
   }
+}
+
+/** {@link runViewOnSource} over NDJSON files, without a lake. */
+export function runViewOnFiles(
+  connection: Connection,
+  view: CompiledView,
+  input: OneShotInput,
+): Promise<ViewResult> {
+  const source = ndjsonRelation({
+    ...input,
+    resourceType: view.resource,
+    shape: view.requiredShape,
+    definitions: loadDefinitions(view.fhirVersion),
+  });
+  return runViewOnSource(connection, view, source);
 }
 
 /**

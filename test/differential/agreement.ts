@@ -17,6 +17,8 @@ import { UnspecifiedError } from "../oracle/values.js";
 export interface Pair {
   readonly view: unknown;
   readonly resources: readonly string[];
+  /** What keys start with where the resources come from; nothing by default. */
+  readonly keyPrefix?: string;
 }
 
 /** How compiler and oracle stand to each other on one pair. */
@@ -36,6 +38,7 @@ function askOracle(pair: Pair): OracleOutcome {
     return evaluateView(
       pair.view,
       pair.resources.map((text) => parseLosslessJson(text) as Record<string, unknown>),
+      pair.keyPrefix,
     );
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

@@ -47,7 +47,11 @@ export interface UserFunction {
 
 export interface EngineContext {
   $index?: number;
+  readonly vars: Readonly<Record<string, unknown>>;
 }
+
+/** The variable that holds what keys of resources start with; no ViewDefinition can use its name. */
+export const keyPrefixVariable = "key_prefix_";
 
 interface FhirPathModule {
   parse(expression: string): SyntaxNode;

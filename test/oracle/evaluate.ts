@@ -1,4 +1,4 @@
-import { dataOf, ExactDecimal, type Item, resourceNode } from "./engine.js";
+import { dataOf, ExactDecimal, type Item, keyPrefixVariable, resourceNode } from "./engine.js";
 import { expression } from "./expression.js";
 import { OracleError, UnspecifiedError } from "./values.js";
 import { type Column, columnsOf, readView, type Select, type View } from "./view.js";
@@ -109,17 +109,19 @@ function included(view: View, scope: Scope): boolean {
 
 /**
  * The rows of a view over resources, one resource after another, in the specification's order. Resources of other types
- * are passed over. Throws {@link OracleError} for every error that the specification asks for.
+ * are passed over; `keyPrefix` stands before every key. Throws {@link OracleError} for every error that the specification asks for.
  */
 export function evaluateView(
   definition: unknown,
   resources: Iterable<Record<string, unknown>>,
+  keyPrefix = "",
 ): { columns: readonly string[]; rows: OracleRow[] } {
   const view = readView(definition);
+  const constants = { ...view.constants, [keyPrefixVariable]: keyPrefix };
   const rows: OracleRow[] = [];
   for (const resource of resources) {
     if (resource["resourceType"] !== view.resource) continue;
-    const scope: Scope = { constants: view.constants, focus: resourceNode(resource), rowIndex: 0 };
+    const scope: Scope = { constants, focus: resourceNode(resource), rowIndex: 0 };
     if (!included(view, scope)) continue;
     for (const row of product(view.select.map((select) => process(select, scope)))) rows.push(row);
   }

@@ -13,6 +13,7 @@ import {
   type EngineContext,
   ExactDecimal,
   type Item,
+  keyPrefixVariable,
   type ResourceNode,
   type TypeName,
   types,
@@ -276,20 +277,24 @@ export function referenceTarget(reference: string): { type: string; id: string }
   return match === null ? undefined : { type: match[1]!, id: match[2]! };
 }
 
-function referenceKeys(input: Item[], type?: TypeName): string[] {
+function prefixOf(context: EngineContext): string {
+  return (context.vars[keyPrefixVariable] as string | undefined) ?? "";
+}
+
+function referenceKeys(this: EngineContext, input: Item[], type?: TypeName): string[] {
   return input.flatMap((item) => {
     const reference = (dataOf(item) as { reference?: unknown } | null)?.reference;
     const target = typeof reference === "string" ? referenceTarget(reference) : undefined;
     if (target === undefined || (type !== undefined && type.name !== target.type)) return [];
-    return [`${target.type}/${target.id}`];
+    return [`${prefixOf(this)}${target.type}/${target.id}`];
   });
 }
 
-function resourceKeys(input: Item[]): string[] {
+function resourceKeys(this: EngineContext, input: Item[]): string[] {
   return input.flatMap((item) => {
     const data = dataOf(item) as { resourceType?: unknown; id?: unknown } | null;
     if (typeof data?.resourceType !== "string" || typeof data.id !== "string") return [];
-    return [`${data.resourceType}/${data.id}`];
+    return [`${prefixOf(this)}${data.resourceType}/${data.id}`];
   });
 }
 
