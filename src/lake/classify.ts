@@ -5,7 +5,7 @@ import type { TableState } from "./snapshot.js";
 
 /** What the fold of incoming versions with the table's current ones comes to, in resources and versions. */
 export interface Classification {
-  /** Versions that become current, tombstones included; their (key, order) stand in the temporary table `to_store`. */
+  /** Versions that become current, tombstones included; their (key, order) stand in the temporary relation `to_store`. */
   readonly stored: number;
   /** Older than, or beaten within the same landing by, another version. */
   readonly superseded: number;
@@ -28,10 +28,63 @@ export interface Classification {
 const SAME_CONTENT = `right(w.ord, 32) = right(c._lake_order, 32) AND w.deleted = c._lake_deleted
                  AND NOT (w.deleted AND w.dated AND w.ord > c._lake_order)`;
 
+/** Versions of the landing that lose to another of the same landing. */
+interface Losers {
+  readonly superseded: number;
+  readonly unchanged: number;
+}
+
+/** Makes the temporary table `winners`: per key the version with the greatest order key. */
+async function foldLanding(connection: Connection, landing: string): Promise<Losers> {
+  await connection.run(
+    `CREATE OR REPLACE TEMP TABLE winners AS
+     SELECT key, max(ord) AS ord, arg_max(deleted, ord) AS deleted, arg_max(dated, ord) AS dated, count(*) AS versions
+     FROM (SELECT "key"::UUID AS key, "order" AS ord, kind = 'D' AS deleted, last_updated <> '' OR version <> '' AS dated FROM ${landing})
+     GROUP BY key`,
+  );
+  const [repeated] = await connection.rows<{ n: string }>(
+    "SELECT count(*) AS n FROM winners WHERE versions > 1",
+  );
+  if (Number(repeated?.n ?? 0) === 0) return { superseded: 0, unchanged: 0 };
+  const same = "right(i.ord, 32) = right(w.ord, 32) AND i.deleted = w.deleted";
+  const [losers] = await connection.rows<{ superseded: string; unchanged: string }>(
+    `SELECT count(*) FILTER (NOT (${same})) AS superseded, count(*) FILTER (${same}) AS unchanged
+     FROM (SELECT "key"::UUID AS key, "order" AS ord, kind = 'D' AS deleted FROM ${landing}) i
+     JOIN (FROM winners WHERE versions > 1) w ON i.key = w.key AND i.ord <> w.ord`,
+  );
+  return { superseded: Number(losers?.superseded ?? 0), unchanged: Number(losers?.unchanged ?? 0) };
+}
+
+/** A SELECT of every winner with its fate against the table's current versions. */
+async function fates(lake: Lake, table: TableState | undefined): Promise<string> {
+  if (table === undefined)
+    return "SELECT key, ord, deleted, true AS is_new, false AS was_live, 'stored' AS fate FROM winners";
+  const current = `SELECT _lake_key, _lake_order, _lake_deleted FROM (${await currentVersions(lake, table)}) SEMI JOIN winners ON _lake_key = winners.key`;
+  return `SELECT w.key, w.ord, w.deleted, c._lake_key IS NULL AS is_new, c._lake_key IS NOT NULL AND NOT c._lake_deleted AS was_live,
+                 CASE WHEN c._lake_key IS NULL THEN 'stored' WHEN ${SAME_CONTENT} THEN 'unchanged'
+                      WHEN w.ord > c._lake_order THEN 'stored' ELSE 'superseded' END AS fate
+          FROM winners w LEFT JOIN (${current}) c ON w.key = c._lake_key`;
+}
+
+type Counted = "stored" | "superseded" | "unchanged" | "live" | "deleted" | "inserted" | "mix" | "sum";
+
+async function count(connection: Connection, fate: string): Promise<Record<Counted, string | null>> {
+  const stored = "FILTER (fate = 'stored')";
+  const [counts] = await connection.rows<Record<Counted, string | null>>(
+    `SELECT count(*) ${stored} AS stored, count(*) FILTER (fate = 'superseded') AS superseded,
+            count(*) FILTER (fate = 'unchanged') AS unchanged, count(*) FILTER (fate = 'stored' AND deleted) AS deleted,
+            count(*) FILTER (fate = 'stored' AND is_new) AS inserted,
+            bit_xor(hash(key, ord, is_new, was_live)) ${stored} AS mix, sum(hash(key, ord, is_new, was_live)) ${stored} AS sum,
+            count(*) FILTER (fate = 'stored' AND NOT deleted AND NOT was_live) - count(*) FILTER (fate = 'stored' AND deleted AND was_live) AS live
+     FROM ${fate}`,
+  );
+  return counts!;
+}
+
 /**
- * Folds landing records (a relation with `key`, `kind`, `order`) into the table's current versions: the greatest order key per
- * resource counts; content identical to the current version is no new version (architecture: one order key).
- * Leaves the winners in the connection's temporary table `to_store(key, ord)`.
+ * Folds landing records (a relation in landing columns) into the table's current versions: the greatest order key per resource counts;
+ * content identical to the current version is no new version (architecture: one order key).
+ * Leaves the winners in the connection's temporary relation `to_store(key, ord)`.
  */
 export async function classify(
   lake: Lake,
@@ -39,54 +92,23 @@ export async function classify(
   landing: string,
   table: TableState | undefined,
 ): Promise<Classification> {
-  await connection.run(
-    `CREATE OR REPLACE TEMP TABLE incoming AS SELECT "key"::UUID AS key, "order" AS ord, kind = 'D' AS deleted, last_updated <> '' OR version <> '' AS dated FROM ${landing}`,
-  );
-  await connection.run(
-    `CREATE OR REPLACE TEMP TABLE winners AS SELECT key, max(ord) AS ord, arg_max(deleted, ord) AS deleted, arg_max(dated, ord) AS dated, count(*) AS versions FROM incoming GROUP BY key`,
-  );
-  const [within] = await connection.rows<{ superseded: string; unchanged: string }>(
-    `SELECT count(*) FILTER (right(i.ord, 32) <> right(w.ord, 32) OR i.deleted <> w.deleted) AS superseded,
-            count(*) FILTER (right(i.ord, 32) = right(w.ord, 32) AND i.deleted = w.deleted) AS unchanged
-     FROM incoming i JOIN (FROM winners WHERE versions > 1) w ON i.key = w.key AND i.ord <> w.ord`,
-  );
-  await connection.run("DROP TABLE incoming");
-  const current =
-    table === undefined
-      ? "SELECT NULL::UUID AS _lake_key, NULL::VARCHAR AS _lake_order, NULL::BOOLEAN AS _lake_deleted WHERE false"
-      : `SELECT _lake_key, _lake_order, _lake_deleted FROM (${await currentVersions(lake, table)}) SEMI JOIN winners ON _lake_key = winners.key`;
-  await connection.run(
-    `CREATE OR REPLACE TEMP TABLE fate AS
-     SELECT w.key, w.ord, w.deleted, c._lake_key IS NULL AS is_new, c._lake_key IS NOT NULL AND NOT c._lake_deleted AS was_live,
-            CASE WHEN c._lake_key IS NULL THEN 'stored' WHEN ${SAME_CONTENT} THEN 'unchanged'
-                 WHEN w.ord > c._lake_order THEN 'stored' ELSE 'superseded' END AS fate
-     FROM winners w LEFT JOIN (${current}) c ON w.key = c._lake_key`,
-  );
-  const [counts] = await connection.rows<
-    Record<
-      "stored" | "superseded" | "unchanged" | "live" | "deleted" | "inserted" | "mix" | "sum",
-      string | null
-    >
-  >(
-    `SELECT count(*) FILTER (fate = 'stored') AS stored, count(*) FILTER (fate = 'superseded') AS superseded,
-            count(*) FILTER (fate = 'unchanged') AS unchanged, count(*) FILTER (fate = 'stored' AND deleted) AS deleted,
-            count(*) FILTER (fate = 'stored' AND is_new) AS inserted,
-            bit_xor(hash(key, ord, is_new, was_live)) FILTER (fate = 'stored') AS mix, sum(hash(key, ord, is_new, was_live)) FILTER (fate = 'stored') AS sum,
-            count(*) FILTER (fate = 'stored' AND NOT deleted AND NOT was_live) - count(*) FILTER (fate = 'stored' AND deleted AND was_live) AS live
-     FROM fate`,
-  );
-  await connection.run(
-    "CREATE OR REPLACE TEMP TABLE to_store AS SELECT key, ord FROM fate WHERE fate = 'stored'",
-  );
-  await connection.run("DROP TABLE fate");
-  await connection.run("DROP TABLE winners");
+  await connection.run("DROP VIEW IF EXISTS to_store");
+  await connection.run("DROP TABLE IF EXISTS fate");
+  const losers = await foldLanding(connection, landing);
+  const select = await fates(lake, table);
+  // Against an empty table every winner is stored: nothing needs to be kept beside the winners themselves.
+  if (table !== undefined) await connection.run(`CREATE TEMP TABLE fate AS ${select}`);
+  const counts = await count(connection, table === undefined ? `(${select})` : "fate");
+  const stored = table === undefined ? "winners" : "fate WHERE fate = 'stored'";
+  await connection.run(`CREATE TEMP VIEW to_store AS SELECT key, ord FROM ${stored}`);
+  if (table !== undefined) await connection.run("DROP TABLE winners");
   return {
-    stored: Number(counts?.stored ?? 0),
-    superseded: Number(counts?.superseded ?? 0) + Number(within?.superseded ?? 0),
-    unchanged: Number(counts?.unchanged ?? 0) + Number(within?.unchanged ?? 0),
-    liveDelta: Number(counts?.live ?? 0),
-    deleted: Number(counts?.deleted ?? 0),
-    inserted: Number(counts?.inserted ?? 0),
-    fingerprint: `${counts?.stored} ${counts?.mix} ${counts?.sum}`,
+    stored: Number(counts.stored),
+    superseded: Number(counts.superseded) + losers.superseded,
+    unchanged: Number(counts.unchanged) + losers.unchanged,
+    liveDelta: Number(counts.live),
+    deleted: Number(counts.deleted),
+    inserted: Number(counts.inserted),
+    fingerprint: `${counts.stored} ${counts.mix} ${counts.sum}`,
   };
 }

@@ -22,8 +22,8 @@ export interface LakeOptions {
 
 const MIB = 1 << 20;
 /** What Node, the scanner and allocator slack take beside DuckDB's accounted buffers. */
-const RUNTIME_SHARE_BYTES = 288 * MIB;
-const LEAST_DUCKDB_BYTES = 160 * MIB;
+const RUNTIME_SHARE_BYTES = 192 * MIB;
+const LEAST_DUCKDB_BYTES = 128 * MIB;
 
 /** DuckDB's share of a process-wide memory bound. */
 export function duckDbShare(memoryLimitBytes: number): number {
