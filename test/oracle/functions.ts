@@ -165,6 +165,10 @@ function ofNumber(fn: (value: DecimalValue, integer: boolean) => Item | undefine
   });
 }
 
+function absolute(value: DecimalValue): DecimalValue {
+  return value.coefficient < 0n ? negateDecimal(value) : { ...value, origin: "computed" };
+}
+
 const rounded = (mode: "floor" | "ceiling" | "truncate"): UserFunction =>
   ofNumber((value) => numberItem(roundDecimal(value, 0, mode), true));
 
@@ -185,9 +189,7 @@ const numbers: Record<string, UserFunction> = {
   exactDecimal: plain({ 1: ["String"] }, (_input, digits: string) => [
     new ExactDecimal(parseDecimal(digits)!),
   ]),
-  abs: ofNumber((value, integer) =>
-    numberItem(value.coefficient < 0n ? negateDecimal(value) : value, integer),
-  ),
+  abs: ofNumber((value, integer) => numberItem(absolute(value), integer)),
   floor: rounded("floor"),
   ceiling: rounded("ceiling"),
   truncate: rounded("truncate"),
