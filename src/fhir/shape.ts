@@ -6,7 +6,11 @@ import { type Definitions, type ElementDefinition, jsonName } from "./definition
  */
 export type Shape =
   | { readonly kind: "scalar"; readonly type: "text" | "boolean" | "integer" | "bigint" }
-  | { readonly kind: "json" }
+  | {
+      readonly kind: "json";
+      /** Names of the decimals that will be read inside; absent when any may be. Only for shapes that say what is needed. */
+      readonly decimals?: readonly string[];
+    }
   | { readonly kind: "list"; readonly item: Shape }
   | { readonly kind: "struct"; readonly fields: ReadonlyMap<string, Shape> };
 

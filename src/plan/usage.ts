@@ -81,9 +81,28 @@ export function itemShape(definitions: Definitions, usage: Usage): Shape {
   return { kind: "struct", fields };
 }
 
+/** Names of the decimals read below a value; undefined when it, or something inside it, is read as a whole. */
+function decimalsBelow(usage: Usage, seen = new Set<Usage>()): Set<string> | undefined {
+  const names = new Set<string>();
+  if (seen.has(usage)) return names;
+  seen.add(usage);
+  if (usage.json === "item") return undefined;
+  const inside = [...usage.children, ...[...usage.known].filter(([name]) => name.startsWith("#"))];
+  for (const [name, child] of [...inside, ...usage.alsoUsedAs.map((other) => ["", other] as const)]) {
+    if (child.type === "decimal") names.add(name);
+    const below = decimalsBelow(child, seen);
+    if (below === undefined) return undefined;
+    for (const found of below) names.add(found);
+  }
+  return names;
+}
+
 /** Shape of a property as a source should provide it: {@link itemShape}, in a list for list elements, or JSON where the usage says so. */
 export function usageShape(definitions: Definitions, usage: Usage): Shape {
-  if (usage.json === "value" || definitions.type(usage.type)?.kind === "resource") return { kind: "json" };
+  if (usage.json === "value" || definitions.type(usage.type)?.kind === "resource") {
+    const decimals = decimalsBelow(usage);
+    return decimals === undefined ? { kind: "json" } : { kind: "json", decimals: [...decimals].sort() };
+  }
   const item = itemShape(definitions, usage);
   return usage.list ? { kind: "list", item } : item;
 }

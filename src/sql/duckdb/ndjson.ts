@@ -18,8 +18,8 @@ function decimalsIn(
       if (node?.decimal === true) found.add(node.name);
       return;
     case "json":
-      // Whatever is inside may be read later.
-      for (const name of decimalNames(definitions)) found.add(name);
+      // Without better knowledge, whatever is inside may be read later.
+      for (const name of shape.decimals ?? decimalNames(definitions)) found.add(name);
       return;
     case "list":
       decimalsIn(definitions, shape.item, node, found);

@@ -310,10 +310,10 @@ export class RelationWriter {
     }
     // Positions along the way down sort nodes in pre-order; the parent row is numbered so that counting starts anew for each.
     firstItems.push(
-      `list_value(unnest(${keptRows(at.value.sql, at.keep, "0", `range(len(${at.value.sql}))`)})) AS "#path"`,
+      `${positionText(`unnest(${keptRows(at.value.sql, at.keep, "0", `range(len(${at.value.sql}))`)})`)} AS "#path"`,
       `"#parent"`,
     );
-    nextItems.push(`list_append("#path", unnest(range(len(${at.children.sql}))))`, `"#parent"`);
+    nextItems.push(`"#path" || ${positionText(`unnest(range(len(${at.children.sql})))`)}`, `"#parent"`);
     const numbered: Level = {
       ...at.level,
       from: `(SELECT *, row_number() OVER () AS "#parent" FROM ${at.level.from}) AS ${this.alias()}`,
@@ -413,6 +413,11 @@ export class RelationWriter {
 function addStepNeeds(step: Expr, item: string, needs: Set<string>): void {
   addNeeds(step, needs);
   needs.delete(`column:${item}`);
+}
+
+/** A position as text of fixed width, which sorts faster than a list of numbers would. */
+function positionText(position: string): string {
+  return `printf('%06x', ${position})`;
 }
 
 /** A list to unnest; where the row must stay although the list is empty, one placeholder takes its place. */
