@@ -87,7 +87,9 @@ async function report(tally: Tally, runView: RunView): Promise<string> {
     );
     const outcome = await checkAgreement(small, runView, rowLimit);
     const reason = outcome.kind === "disagree" ? outcome.reason : one.reason;
-    lines.push(`${reason}\n  view ${JSON.stringify(small.view)}\n  on ${small.resources.join("\n     ")}`);
+    lines.push(
+      `${reason}\n  (first seen as ${one.reason})\n  view ${JSON.stringify(small.view)}\n  on ${small.resources.join("\n     ")}`,
+    );
   }
   return lines.join("\n");
 }

@@ -201,7 +201,34 @@ export class ExpressionWriter {
       [2, () => this.membership(focus)],
       [2, () => this.stringTest(focus, depth)],
       [1, () => this.booleanPath(focus)],
+      [1, () => this.wholeLists(focus)],
+      [1, () => this.convertibility(focus, depth)],
     ]);
+  }
+
+  /** Two lists against each other, item by item. */
+  private wholeLists(focus: string): string {
+    const group = this.random.pick<Group>(["string", "number", "boolean", "temporal"]);
+    const [a, b] = [this.pathOf(focus, 0, group), this.pathOf(focus, 0, group)];
+    if (a === undefined || b === undefined) return "true";
+    return `${a.text} ${this.random.pick(["=", "!=", "=", "~", "!~"])} ${this.random.chance(0.3) ? a.text : b.text}`;
+  }
+
+  private convertibility(focus: string, depth: number): string {
+    const { random } = this;
+    const group = random.pick<Group>(["string", "number", "boolean", "temporal", "time"]);
+    const path = this.pathOf(focus, depth - 1, group);
+    if (path === undefined) return "'1'.convertsToInteger()";
+    const value = this.one(path).text;
+    if (group === "boolean" && path.many)
+      return `${path.text}.${random.pick(["allTrue", "anyTrue", "allFalse", "anyFalse"])}()`;
+    if (group === "string" || group === "number") {
+      const type = random.pick(["Integer", "Decimal", "String", "Boolean", "Date", "DateTime", "Time"]);
+      if (group === "string" || ["Integer", "Decimal", "String", "Boolean"].includes(type)) {
+        return `${value}.convertsTo${type}()`;
+      }
+    }
+    return `${value}.toString() ~ ${this.literal("string").text}`;
   }
 
   private booleanPath(focus: string): string {
@@ -226,7 +253,8 @@ export class ExpressionWriter {
       "temporal",
       "time",
     ]);
-    const operators = group === "boolean" ? ["=", "!="] : ["=", "=", "!=", "<", "<=", ">", ">="];
+    const operators =
+      group === "boolean" ? ["=", "!=", "~"] : ["=", "=", "!=", "<", "<=", ">", ">=", "~", "!~"];
     const left = this.operand(focus, depth - 1, group);
     const right = this.random.chance(0.6) ? this.literal(group) : this.operand(focus, depth - 1, group);
     const wrap = (text: string): string => (/ /.test(text) ? `(${text})` : text);
@@ -253,6 +281,10 @@ export class ExpressionWriter {
       [2, () => `${path.text}.count() ${random.pick([">", "=", "<="])} ${random.below(4)}`],
       [depth > 0 ? 3 : 0, () => `${path.text}.exists(${inner()})`],
       [depth > 0 ? 2 : 0, () => `${path.text}.all(${inner()})`],
+      [
+        path.many ? 1 : 0,
+        () => `${path.text}.where($index ${random.pick(["=", ">", "<"])} ${random.below(3)}).exists()`,
+      ],
       [1, () => `${path.text}.exists().not()`],
       [isPrimitive(path.type) ? 1 : 0, () => `${path.text}.hasValue()`],
       [isPrimitive(path.type) && path.many ? 1 : 0, () => `${path.text}.isDistinct()`],
@@ -336,6 +368,16 @@ export class ExpressionWriter {
       [1, () => computed(this.conditional(focus, depth, () => this.string(focus, depth - 1).text))],
       [1, () => computed(this.key(focus) ?? subject)],
       [1, () => computed(this.asText(focus) ?? subject)],
+      [1, () => computed(`${subject}.trim()`)],
+      [1, () => computed(`${subject}.encode(${quote(random.pick(["base64", "hex"]))})`)],
+      [
+        1,
+        () =>
+          computed(
+            `${subject}.split(${quote(random.pick(["a", "/", ","]))}).${random.pick(["first()", "last()", "join('-')"])}`,
+          ),
+      ],
+      [1, () => computed(`${subject}.toChars().${random.pick(["first()", "last()", "skip(1).first()"])}`)],
     ]);
   }
 
@@ -368,7 +410,15 @@ export class ExpressionWriter {
       [subject === undefined ? 0 : 4, () => this.one(path!)],
       [2, () => integer(`${this.path(focus, 0, () => true)?.text ?? "$this"}.count()`)],
       [1, () => integer(`${this.postfixable(this.string(focus, 0))}.length()`)],
-      [1, () => integer(`${this.postfixable(this.string(focus, 0))}.indexOf('b')`)],
+      [
+        1,
+        () =>
+          integer(
+            `${this.postfixable(this.string(focus, 0))}.${random.pick(["indexOf", "lastIndexOf"])}('b')`,
+          ),
+      ],
+      [path === undefined ? 0 : 1, () => decimal(`${path!.text}.${random.pick(["sum", "min", "max"])}()`)],
+      [subject === undefined ? 0 : 1, () => decimal(`${subject}.toDecimal()`)],
       [3, () => decimal(`${operand()} ${random.pick(["+", "-", "*", "/"])} ${operand()}`)],
       [1, () => integer(`${operand()} div ${operand()}`)],
       [1, () => decimal(`${operand()} mod ${operand()}`)],
@@ -395,6 +445,22 @@ export class ExpressionWriter {
     };
   }
 
+  /** A date moved by a number of calendar units. */
+  private moved(focus: string): Typed | undefined {
+    const path = this.pathOf(focus, 0, "temporal");
+    if (path === undefined) return undefined;
+    const one = this.one(path);
+    const units = [
+      "years",
+      "months",
+      "weeks",
+      "days",
+      ...(one.type === "date" ? [] : ["hours", "minutes", "seconds"]),
+    ];
+    const amount = `${this.random.pick([1, 2, 12, 30, 45, 400])} ${this.random.pick(units)}`;
+    return { text: `${one.text} ${this.random.pick(["+", "-"])} ${amount}`, type: one.type, many: false };
+  }
+
   /** One value of a group, for a column; `type` is the FHIR type to declare. */
   value(focus: string, group: Group, depth: number): Typed {
     switch (group) {
@@ -408,6 +474,10 @@ export class ExpressionWriter {
         if (group !== "wild" && this.random.chance(0.2)) {
           const boundary = this.boundary(focus);
           if (boundary !== undefined) return boundary;
+        }
+        if (group === "temporal" && this.random.chance(0.2)) {
+          const moved = this.moved(focus);
+          if (moved !== undefined) return moved;
         }
         const path = this.pathOf(focus, depth, group);
         return path === undefined ? this.literal(group) : this.one(path);

@@ -32,7 +32,7 @@ export function shorterPaths(text: string): string[] {
       const inner = text.slice(opens.pop()! + 1, i);
       if (inner !== "") result.add(inner);
       for (const argument of inner.split(", ")) if (argument !== "") result.add(argument);
-    } else if (!quoted && depth === 0 && (c === "." || c === " ")) {
+    } else if (!quoted && depth === 0 && (c === " " || (c === "." && !/\d/.test(text[i - 1] ?? "")))) {
       splits.push(i);
     }
   }
@@ -42,7 +42,11 @@ export function shorterPaths(text: string): string[] {
     result.add(text.slice(at + 1).replace(/^\S+ /, ""));
   }
   result.delete(text);
-  return [...result].filter((candidate) => candidate.trim() !== "").sort((a, b) => a.length - b.length);
+  // Pieces that mean something else than they did where they stood: half a number, an amount without its date.
+  const misread = /^\d+ [a-z]+$|^0\d|^[a-z]+$(?<=years|months|weeks|days|hours|minutes|seconds)/;
+  return [...result]
+    .filter((candidate) => candidate.trim() !== "" && !misread.test(candidate))
+    .sort((a, b) => a.length - b.length);
 }
 
 const pathMembers = new Set(["path", "forEach", "forEachOrNull"]);

@@ -15,6 +15,9 @@ export type OracleRow = Readonly<Record<string, OracleCell>>;
 /** Nodes that one `repeat` may reach before it is called endless. */
 const repeatLimit = 20_000;
 
+/** Rows that one resource may give before the oracle gives up; sibling iterations multiply. */
+const productLimit = 50_000;
+
 interface Scope {
   readonly constants: Readonly<Record<string, unknown>>;
   readonly focus: Item;
@@ -44,6 +47,29 @@ function columnValue(column: Column, scope: Scope): OracleCell {
   if (column.collection) return items.map(cellOf);
   if (items.length > 1) throw new OracleError(`column ${column.name} has ${items.length} values`);
   return items.length === 0 ? null : cellOf(items[0]!);
+}
+
+/** The error of a column, kept until it is known that its row comes out: an empty sibling may still remove it. */
+class Postponed {
+  readonly error: unknown;
+  readonly digits = "";
+  readonly origin = "written";
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+function cellIn(column: Column, scope: Scope): OracleCell {
+  try {
+    return columnValue(column, scope);
+  } catch (error) {
+    return new Postponed(error);
+  }
+}
+
+function emitted(row: OracleRow): OracleRow {
+  for (const cell of Object.values(row)) if (cell instanceof Postponed) throw cell.error;
+  return row;
 }
 
 function repeated(paths: readonly string[], scope: Scope): Item[] {
@@ -81,7 +107,10 @@ function nullRow(select: Select): OracleRow {
 
 function product(parts: readonly (readonly OracleRow[])[]): OracleRow[] {
   let rows: OracleRow[] = [{}];
-  for (const part of parts) rows = rows.flatMap((row) => part.map((addition) => ({ ...row, ...addition })));
+  for (const part of parts) {
+    if (rows.length * part.length > productLimit) throw new UnspecifiedError("too many rows");
+    rows = rows.flatMap((row) => part.map((addition) => ({ ...row, ...addition })));
+  }
   return rows;
 }
 
@@ -89,7 +118,7 @@ function process(select: Select, scope: Scope): OracleRow[] {
   const foci = fociOf(select, scope);
   if (foci.length === 0 && select.iteration.kind === "forEachOrNull") return [nullRow(select)];
   return foci.flatMap((inner) => {
-    const own = Object.fromEntries(select.columns.map((column) => [column.name, columnValue(column, inner)]));
+    const own = Object.fromEntries(select.columns.map((column) => [column.name, cellIn(column, inner)]));
     const parts: OracleRow[][] = [[own], ...select.selects.map((nested) => process(nested, inner))];
     if (select.unionAll.length > 0) parts.push(select.unionAll.flatMap((branch) => process(branch, inner)));
     return product(parts);
@@ -123,7 +152,7 @@ export function evaluateView(
     if (resource["resourceType"] !== view.resource) continue;
     const scope: Scope = { constants, focus: resourceNode(resource), rowIndex: 0 };
     if (!included(view, scope)) continue;
-    for (const row of product(view.select.map((select) => process(select, scope)))) rows.push(row);
+    for (const row of product(view.select.map((select) => process(select, scope)))) rows.push(emitted(row));
   }
   return { columns: view.columns, rows };
 }

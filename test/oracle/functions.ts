@@ -1,5 +1,6 @@
 import {
   addDecimals,
+  compareDecimals,
   type DecimalValue,
   fromDouble,
   makeDecimal,
@@ -20,8 +21,8 @@ import {
   type UserFunction,
 } from "./engine.js";
 import { distinctItems, holds, operatorFunctions, single } from "./operators.js";
-import { boundaryOf } from "./temporal.js";
-import { halfUnit, numberItem, OracleError, worthOf } from "./values.js";
+import { boundaryOf, parseTemporal, type TemporalKind } from "./temporal.js";
+import { halfUnit, numberItem, OracleError, temporalItem, worthOf } from "./values.js";
 
 type Lambda = (item: Item) => Item[];
 
@@ -131,10 +132,27 @@ function indexOf(characters: string[], wanted: string): number {
   return at < 0 ? -1 : Array.from(characters.join("").slice(0, at)).length;
 }
 
+function encoding(format: string): BufferEncoding {
+  const known: Record<string, BufferEncoding> = { base64: "base64", hex: "hex" };
+  const found = known[format];
+  if (found === undefined) throw new OracleError(`no encoding ${format}`);
+  return found;
+}
+
 const strings: Record<string, UserFunction> = {
   length: ofText([], (characters) => characters.length),
   toChars: ofText([], (characters) => characters),
   indexOf: ofText(["String"], (characters, wanted: string) => indexOf(characters, wanted)),
+  lastIndexOf: ofText(["String"], (characters, wanted: string) => {
+    const at = characters.join("").lastIndexOf(wanted);
+    return at < 0 ? -1 : Array.from(characters.join("").slice(0, at)).length;
+  }),
+  encode: ofText(["String"], (characters, format: string) =>
+    Buffer.from(characters.join("")).toString(encoding(format)),
+  ),
+  decode: ofText(["String"], (characters, format: string) =>
+    Buffer.from(characters.join(""), encoding(format)).toString(),
+  ),
   replace: ofText(["String", "String"], (characters, from: string, to: string) =>
     from === "" ? [to, ...characters, ""].join(to) : characters.join("").split(from).join(to),
   ),
@@ -185,6 +203,25 @@ function round(input: Item[], precision = 0): Item[] {
   return [new ExactDecimal(roundDecimal(number.value, precision, "nearest"))];
 }
 
+/** All numbers of a collection taken together; empty for none. */
+function folded(input: Item[], combine: (a: DecimalValue, b: DecimalValue) => DecimalValue): Item[] {
+  const values = input.flatMap((item) => {
+    const value = worthOf(item);
+    if (value !== undefined && value.kind !== "number") throw new OracleError("numbers are needed");
+    return value === undefined ? [] : [value.value];
+  });
+  if (values.length === 0) return [];
+  const result = values.reduce(combine);
+  return [new ExactDecimal({ ...result, origin: result.origin === "rounded" ? "rounded" : "computed" })];
+}
+
+function power(input: Item[], exponent: unknown): Item[] {
+  const number = numberOf(input, "power");
+  if (number === undefined || Array.isArray(exponent)) return [];
+  const result = fromDouble(toDouble(number.value) ** Number(exponent));
+  return result === undefined ? [] : [new ExactDecimal(result)];
+}
+
 const numbers: Record<string, UserFunction> = {
   exactDecimal: plain({ 1: ["String"] }, (_input, digits: string) => [
     new ExactDecimal(parseDecimal(digits)!),
@@ -194,6 +231,10 @@ const numbers: Record<string, UserFunction> = {
   ceiling: rounded("ceiling"),
   truncate: rounded("truncate"),
   round: plain({ 0: [], 1: ["Integer"] }, round),
+  power: plain({ 1: ["Number"] }, (input, exponent: unknown) => power(input, exponent)),
+  sum: plain({ 0: [] }, (input) => folded(input, addDecimals)),
+  min: plain({ 0: [] }, (input) => folded(input, (a, b) => (compareDecimals(b, a) < 0 ? b : a))),
+  max: plain({ 0: [] }, (input) => folded(input, (a, b) => (compareDecimals(b, a) > 0 ? b : a))),
   sqrt: inDoubles(Math.sqrt),
   exp: inDoubles(Math.exp),
   ln: inDoubles(Math.log),
@@ -233,10 +274,50 @@ function toText(input: Item[]): Item[] {
   }
 }
 
+function toBoolean(input: Item[]): Item[] {
+  const item = single(input, "toBoolean");
+  const value = item === undefined ? undefined : worthOf(item);
+  if (value?.kind === "boolean") return [value.value];
+  if (value?.kind === "number") {
+    if (compareDecimals(value.value, makeDecimal(1n, 0, "computed")) === 0) return [true];
+    return value.value.coefficient === 0n ? [false] : [];
+  }
+  if (value?.kind !== "string") return [];
+  const word = value.value.toLowerCase();
+  if (["true", "t", "yes", "y", "1", "1.0"].includes(word)) return [true];
+  return ["false", "f", "no", "n", "0", "0.0"].includes(word) ? [false] : [];
+}
+
+function toTemporal(kind: TemporalKind): (input: Item[]) => Item[] {
+  return (input) => {
+    const item = single(input, "a conversion");
+    const value = item === undefined ? undefined : worthOf(item);
+    if (value?.kind !== "string" && value?.kind !== "temporal") return [];
+    const text = value.kind === "string" ? value.value : value.value.text;
+    if (kind === "time" && value.kind === "temporal" && value.value.kind !== "time") return [];
+    const cut = kind === "date" && parseTemporal(text, "dateTime") !== undefined ? text.slice(0, 10) : text;
+    return parseTemporal(cut, kind) === undefined ? [] : [temporalItem(kind, cut)];
+  };
+}
+
 const conversions: Record<string, UserFunction> = {
   toInteger: plain({ 0: [] }, toInteger),
   toDecimal: plain({ 0: [] }, toDecimal),
   toString: plain({ 0: [] }, toText),
+  toBoolean: plain({ 0: [] }, toBoolean),
+  toDate: plain({ 0: [] }, toTemporal("date")),
+  toDateTime: plain({ 0: [] }, toTemporal("dateTime")),
+  toTime: plain({ 0: [] }, toTemporal("time")),
+  convertsToBoolean: plain({ 0: [] }, (input) => (input.length === 0 ? [] : toBoolean(input).length > 0)),
+  convertsToDate: plain({ 0: [] }, (input) =>
+    input.length === 0 ? [] : toTemporal("date")(input).length > 0,
+  ),
+  convertsToDateTime: plain({ 0: [] }, (input) =>
+    input.length === 0 ? [] : toTemporal("dateTime")(input).length > 0,
+  ),
+  convertsToTime: plain({ 0: [] }, (input) =>
+    input.length === 0 ? [] : toTemporal("time")(input).length > 0,
+  ),
   convertsToInteger: plain({ 0: [] }, (input) => (input.length === 0 ? [] : toInteger(input).length > 0)),
   convertsToDecimal: plain({ 0: [] }, (input) => (input.length === 0 ? [] : toDecimal(input).length > 0)),
   convertsToString: plain({ 0: [] }, (input) => (input.length === 0 ? [] : toText(input).length > 0)),

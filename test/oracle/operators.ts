@@ -9,7 +9,17 @@ import {
   remainder,
 } from "./decimal.js";
 import type { Item, UserFunction } from "./engine.js";
-import { equalItems, numberItem, OracleError, orderItems, type Value, worthOf } from "./values.js";
+import { moveTemporal } from "./temporal.js";
+import {
+  equalItems,
+  equivalentItems,
+  numberItem,
+  OracleError,
+  orderItems,
+  temporalItem,
+  type Value,
+  worthOf,
+} from "./values.js";
 
 /** The one item of a collection, undefined when empty. Throws when there are several. */
 export function single(items: readonly Item[], what: string): Item | undefined {
@@ -36,6 +46,17 @@ export function distinctItems(items: readonly Item[]): Item[] {
   const result: Item[] = [];
   for (const item of items) if (!holds(result, item)) result.push(item);
   return result;
+}
+
+function equivalentCollections(a: readonly Item[], b: readonly Item[]): boolean {
+  if (a.length !== b.length) return false;
+  const left = [...b];
+  for (const item of a) {
+    const at = left.findIndex((other) => equivalentItems(item, other));
+    if (at < 0) return false;
+    left.splice(at, 1);
+  }
+  return true;
 }
 
 const optional = <T>(value: T | undefined): T[] => (value === undefined ? [] : [value]);
@@ -85,10 +106,30 @@ function computed(result: DecimalValue, integer: boolean): Item[] {
   return overflows ? [] : [numberItem(result, integer)];
 }
 
+function move(
+  value: Value & { kind: "temporal" },
+  quantity: Value & { kind: "quantity" },
+  sign: 1 | -1,
+): Item[] {
+  const count = sign * Math.trunc(Number(quantity.value.text));
+  const text = moveTemporal(value.value, count, quantity.unit);
+  if (text === undefined) throw new OracleError(`a ${value.value.kind} cannot move by ${quantity.unit}`);
+  return [temporalItem(value.value.kind, text)];
+}
+
+function subtract(a: Item[], b: Item[]): Item[] {
+  const values = operands(a, b);
+  if (values === undefined) return [];
+  const [x, y] = values;
+  if (x.kind !== "number" || y.kind !== "number") throw new OracleError(`${x.kind} - ${y.kind}`);
+  return computed(addDecimals(x.value, negateDecimal(y.value)), x.integer && y.integer);
+}
+
 function add(a: Item[], b: Item[]): Item[] {
   const values = operands(a, b);
   if (values === undefined) return [];
   const [x, y] = values;
+  if (x.kind === "temporal" && y.kind === "quantity") return move(x, y, 1);
   if (x.kind === "string" && y.kind === "string") return [x.value + y.value];
   if (x.kind !== "number" || y.kind !== "number") throw new OracleError(`${x.kind} + ${y.kind}`);
   return computed(addDecimals(x.value, y.value), x.integer && y.integer);
@@ -111,7 +152,12 @@ export const operatorFunctions: Record<string, UserFunction> = {
   opGreater: comparison((order) => order > 0),
   opGreaterOrEqual: comparison((order) => order >= 0),
   opAdd: binary(add),
-  opSubtract: arithmetic((a, b) => addDecimals(a, negateDecimal(b)), true),
+  opSubtract: binary((a, b) => {
+    const values = operands(a, b);
+    if (values?.[0].kind === "temporal" && values[1].kind === "quantity")
+      return move(values[0], values[1], -1);
+    return subtract(a, b);
+  }),
   opMultiply: arithmetic(multiplyDecimals, true),
   opDivide: arithmetic(divideDecimals, false),
   opDivideInteger: arithmetic((a, b) => {
@@ -129,6 +175,8 @@ export const operatorFunctions: Record<string, UserFunction> = {
     const item = single(a, "in");
     return item === undefined ? [] : [holds(b, item)];
   }),
+  opEquivalent: binary((a, b) => [equivalentCollections(a, b)]),
+  opNotEquivalent: binary((a, b) => [!equivalentCollections(a, b)]),
   opContains: binary((a, b) => {
     const item = single(b, "contains");
     return item === undefined ? [] : [holds(a, item)];

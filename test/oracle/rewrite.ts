@@ -25,6 +25,8 @@ const operators: Record<string, string> = {
   "|": "opUnion",
   in: "opIn",
   contains: "opContains",
+  "~": "opEquivalent",
+  "!~": "opNotEquivalent",
 };
 
 function unescapeString(literal: string): string {

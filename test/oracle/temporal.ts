@@ -148,3 +148,73 @@ export function boundaryOf(
   const time = `${two(hour ?? (high ? 23 : 0))}:${two(minute ?? (high ? 59 : 0))}:${milliseconds(value, high)}`;
   return `${`${date}T${time}`.slice(0, cut)}${zoneText(value, high)}`;
 }
+
+/** Calendar units by position of the field they move; weeks are days. */
+const unitFields = ["year", "month", "day", "hour", "minute", "second"] as const;
+/** How many of a unit make one of the next coarser, as FHIRPath rounds partial dates. */
+const perCoarser = [1, 12, 30, 24, 60, 60];
+
+interface Amount {
+  readonly field: number;
+  readonly count: number;
+}
+
+function amountOf(count: number, unit: string): Amount | undefined {
+  const name = unit.replace(/s$/, "");
+  if (name === "week") return { field: 2, count: count * 7 };
+  const field = unitFields.indexOf(name as (typeof unitFields)[number]);
+  return field < 0 ? undefined : { field, count };
+}
+
+/** The amount in a coarser unit, fractions cut off: days to years go by 365, everything else step by step. */
+function coarser(amount: Amount, field: number): number {
+  let count = amount.count;
+  let at = amount.field;
+  if (at === 2 && field === 0) return Math.trunc(count / 365);
+  while (at > field) {
+    count = Math.trunc(count / perCoarser[at]!);
+    at -= 1;
+  }
+  return count;
+}
+
+function movedDate(value: Temporal, amount: Amount): string | undefined {
+  const last = value.seconds === undefined ? value.fields.length - 1 : 5;
+  const [year, month, day, hour, minute] = value.fields;
+  const field = Math.min(amount.field, last);
+  const count = amount.field > last ? coarser(amount, last) : amount.count;
+  const months = field === 0 ? count * 12 : field === 1 ? count : 0;
+  const total = year! * 12 + (month ?? 1) - 1 + months;
+  const [newYear, newMonth] = [Math.floor(total / 12), (total % 12) + 1];
+  const clipped = Math.min(day ?? 1, daysInMonth(newYear, newMonth));
+  const unitMs = [0, 0, 86_400_000, 3_600_000, 60_000, 1000][field]!;
+  const start = Date.UTC(newYear, newMonth - 1, clipped, hour ?? 0, minute ?? 0, Number(wholeSeconds(value)));
+  const moved = new Date(start + count * unitMs).toISOString();
+  const written = [4, 7, 10, 13, 16][value.fields.length - 1]!;
+  if (value.seconds === undefined) return `${moved.slice(0, written)}${zoneOnly(value)}`;
+  return `${moved.slice(0, 19)}${fractionText(value)}${zoneOnly(value)}`;
+}
+
+function wholeSeconds(value: Temporal): string {
+  return (
+    /:(\d{2})(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})?$/.exec(value.seconds === undefined ? "" : value.text)?.[1] ??
+    "0"
+  );
+}
+
+function fractionText(value: Temporal): string {
+  return /\.\d+/.exec(value.text)?.[0] ?? "";
+}
+
+function zoneOnly(value: Temporal): string {
+  return value.fields.length < 4 ? "" : (/(Z|[+-]\d{2}:\d{2})$/.exec(value.text)?.[0] ?? "");
+}
+
+/**
+ * A date or dateTime moved by a number of calendar units; days past the end of a month become its last day, and units
+ * finer than the value are first rounded towards zero. Undefined for units that are none, or that a date does not have.
+ */
+export function moveTemporal(value: Temporal, count: number, unit: string): string | undefined {
+  const amount = amountOf(count, unit);
+  return amount === undefined || value.kind === "time" ? undefined : movedDate(value, amount);
+}

@@ -1,4 +1,4 @@
-import { compareDecimals, type DecimalValue, makeDecimal, parseDecimal } from "./decimal.js";
+import { compareDecimals, type DecimalValue, makeDecimal, parseDecimal, roundDecimal } from "./decimal.js";
 import { dataOf, ExactDecimal, type Item, types } from "./engine.js";
 import { compareTemporals, parseTemporal, type Temporal, type TemporalKind } from "./temporal.js";
 
@@ -119,6 +119,36 @@ export function orderItems(a: Item, b: Item): number | undefined {
   if (x.kind === "quantity" && y.kind === "quantity" && x.unit === y.unit)
     return compareDecimals(x.value, y.value);
   throw new OracleError(`a ${x.kind} and a ${y.kind} have no order`);
+}
+
+function withoutTrailingZeros(value: DecimalValue): number {
+  let { coefficient, scale } = value;
+  while (scale > 0 && coefficient % 10n === 0n) {
+    coefficient /= 10n;
+    scale -= 1;
+  }
+  return scale;
+}
+
+/** Equivalence of two items: text without regard to case and spacing, numbers to the lesser precision, never unknown. */
+export function equivalentItems(a: Item, b: Item): boolean {
+  const [x, y] = [worthOf(a), worthOf(b)];
+  if (x?.kind === "string" && y?.kind === "string") {
+    const fold = (text: string): string => text.trim().replace(/\s+/g, " ").toLowerCase();
+    return fold(x.value) === fold(y.value);
+  }
+  if (x?.kind === "number" && y?.kind === "number") {
+    const scale = Math.min(withoutTrailingZeros(x.value), withoutTrailingZeros(y.value));
+    const round = (value: DecimalValue): DecimalValue => roundDecimal(value, scale, "nearest");
+    return compareDecimals(round(x.value), round(y.value)) === 0;
+  }
+  return equalItems(a, b) === true;
+}
+
+/** A date, dateTime or time as one of fhirpath.js's own values. */
+export function temporalItem(kind: TemporalKind, text: string): Item {
+  const Kind = { date: types.FP_Date, dateTime: types.FP_DateTime, time: types.FP_Time }[kind];
+  return new Kind(text as never);
 }
 
 /** A number as fhirpath.js wants it: small integers as numbers, everything else exact. */
