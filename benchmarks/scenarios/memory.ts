@@ -9,7 +9,7 @@ export const memoryScenario: Scenario = {
   about:
     "peak memory of ingesting and materializing a million resources, by default and with --memory-limit 512MB",
   run: async ({ quick, scratch, log }) => {
-    const files = await population(scratch, quick ? 20 : 4000);
+    const files = await population(scratch, quick ? 20 : 3000);
     const figures: Figure[] = [];
     for (const [label, limit, bar] of [
       ["default limit", 0, "<= 1500"],

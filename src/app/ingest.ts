@@ -40,6 +40,7 @@ async function keepQuarantine(
   if (manifest.counts.quarantined === 0) return undefined;
   const key = `quarantine/${String(manifest.sequence).padStart(12, "0")}.ndjson`;
   await lake.store.publish(path.join(dir, QUARANTINE_NAME), key);
+  await lake.store.makeDurable([key]);
   return key;
 }
 

@@ -1,4 +1,4 @@
-import { commit, FileWriter, type Lake, type Snapshot, type ViewState } from "#lake";
+import { FileWriter, type Lake, type Snapshot, type ViewState } from "#lake";
 import { compiledOf, type RegisteredView, unbuilt } from "./view-registry.js";
 import { buildView } from "./view-rows.js";
 
@@ -39,8 +39,8 @@ interface Built {
 export async function buildViews(lake: Lake, options: BuildViewsOptions): Promise<Snapshot | undefined> {
   const built = new Map<string, Built>();
   let due: string[] | undefined;
-  return FileWriter.during(lake, (_, writer) =>
-    commit(lake, async (head) => {
+  return FileWriter.during(lake, (writer) =>
+    writer.commit(async (head) => {
       if (head === undefined) return undefined;
       due ??= dueViews(head, options);
       if (due.length === 0) return undefined;
@@ -68,7 +68,9 @@ async function upToDate(
   const known = built.get(name);
   if (known !== undefined && known.revision === table?.revision) return known.state;
   const compiled = wanted?.compiled ?? (await compiledOf(lake, before));
-  const state = await buildView(lake, writer, name, before, compiled, table);
+  const state = await lake.database.with((connection) =>
+    buildView(lake, connection, writer, name, before, compiled, table),
+  );
   built.set(name, { revision: table?.revision, state });
   return state;
 }

@@ -1,11 +1,9 @@
 import path from "node:path";
-import type { CompiledView } from "#compiler";
 import type { Connection } from "#duckdb";
-import { LakeError } from "#kernel";
+import { LakeError, mapConcurrently } from "#kernel";
 import {
   type AddedLayer,
   addVersions,
-  commit,
   FileWriter,
   type IngestCounts,
   type Lake,
@@ -72,49 +70,43 @@ function sourceState(head: Snapshot | undefined, manifest: LandingManifest): Sou
   return { policy: manifest.policy };
 }
 
+/** Below this many landing bytes types and views are worked on side by side: planning then costs more than scanning. */
+const SMALL_LANDING_BYTES = 32 * 2 ** 20;
+const SIDE_BY_SIDE = 3;
+
 /** One attempt's worth of work that later attempts may reuse. */
 class LandingCommit {
   private readonly lake: Lake;
-  private readonly connection: Connection;
   private readonly writer: FileWriter;
   private readonly options: CommitLandingOptions;
+  private readonly limit: number;
   private readonly layers = new Map<string, AddedLayer>();
   /** Finished view rows by view name; they hold as long as the view's hash and the table's new layer are the same. */
   private readonly deltas = new Map<string, { hash: string; layer: TableLayer; delta: ViewLayer }>();
-  private readonly compiled = new Map<string, CompiledView>();
 
-  constructor(lake: Lake, connection: Connection, writer: FileWriter, options: CommitLandingOptions) {
+  constructor(lake: Lake, writer: FileWriter, options: CommitLandingOptions) {
     this.lake = lake;
-    this.connection = connection;
     this.writer = writer;
     this.options = options;
+    const bytes = options.manifest.files.reduce((sum, file) => sum + file.sizeBytes, 0);
+    this.limit = bytes <= SMALL_LANDING_BYTES ? SIDE_BY_SIDE : 1;
   }
 
   async prepare(head: Snapshot | undefined): Promise<SnapshotChange | undefined> {
     const { manifest } = this.options;
     if (head?.landings.includes(manifest.sequence) === true) return undefined;
     const source = sourceState(head, manifest);
+    const landed = landedTypes(this.options);
+    await mapConcurrently(landed, this.limit, (type) => this.addType(type, head));
     const tables: Record<string, TableState> = {};
-    const views: Record<string, ViewState> = head === undefined ? await this.firstViews() : {};
-    for (const landed of landedTypes(this.options)) {
-      this.options.onProgress?.(landed.type);
-      const added = await addVersions(
-        this.lake,
-        this.connection,
-        this.writer,
-        landed,
-        head,
-        this.layers.get(landed.type),
-      );
-      this.layers.set(landed.type, added);
-      if (added.layer === undefined) continue;
-      tables[landed.type] = withLayer(head?.tables[landed.type], added);
-      await this.refreshViews(head, landed.type, added, views);
+    for (const { type } of landed) {
+      const added = this.layers.get(type)!;
+      if (added.layer !== undefined) tables[type] = withLayer(head?.tables[type], added);
     }
     if (Object.keys(tables).length === 0) return undefined;
-    const outcome = this.outcome();
+    const views = head === undefined ? await this.firstViews() : await this.refreshViews(head, tables);
     return {
-      operation: { kind: "ingest", source: manifest.source, landing: manifest.sequence, ...outcome },
+      operation: { kind: "ingest", source: manifest.source, landing: manifest.sequence, ...this.outcome() },
       acceptedAtMs: Date.parse(manifest.acceptedAt),
       landing: manifest.sequence,
       sources: { [manifest.source]: source },
@@ -123,12 +115,21 @@ class LandingCommit {
     };
   }
 
+  private async addType(landed: LandedType, head: Snapshot | undefined): Promise<void> {
+    this.options.onProgress?.(landed.type);
+    const earlier = this.layers.get(landed.type);
+    const added = await this.lake.database.with((connection) =>
+      addVersions(this.lake, connection, this.writer, landed, head, earlier),
+    );
+    this.layers.set(landed.type, added);
+  }
+
   outcome(): Omit<LandingOutcome, "snapshot"> {
     const { counts } = this.options.manifest;
     const types: Record<string, { stored: number; deleted: number; superseded: number; unchanged: number }> =
       {};
     const sum = { stored: 0, superseded: 0, unchanged: 0 };
-    for (const [type, { classification: c }] of this.layers) {
+    for (const [type, { classification: c }] of [...this.layers].sort(([a], [b]) => (a < b ? -1 : 1))) {
       types[type] = {
         stored: c.stored,
         deleted: c.deleted,
@@ -149,25 +150,40 @@ class LandingCommit {
     return states;
   }
 
+  /** The ready views over changed tables, with the new rows. */
   private async refreshViews(
-    head: Snapshot | undefined,
-    type: string,
-    added: AddedLayer,
-    views: Record<string, ViewState>,
-  ): Promise<void> {
-    if (added.layer === undefined) return;
-    for (const [name, before] of Object.entries(head?.views ?? {})) {
-      if (before.resource !== type || before.state !== "ready") continue;
-      try {
-        const delta = await this.deltaOf(name, before, added.layer, added.observed);
-        views[name] = await withDelta(this.lake, this.connection, before, delta);
-      } catch (error) {
-        views[name] = failedView(before, error, (head?.tables[type]?.revision ?? 0) + 1);
-      }
+    head: Snapshot,
+    tables: Readonly<Record<string, TableState>>,
+  ): Promise<Record<string, ViewState>> {
+    const touched = Object.entries(head.views).filter(
+      ([, view]) => view.state === "ready" && tables[view.resource] !== undefined,
+    );
+    const refreshed = await mapConcurrently(touched, this.limit, async ([name, before]) => {
+      const state = await this.lake.database.with((connection) =>
+        this.refresh(connection, name, before, tables),
+      );
+      return [name, state] as const;
+    });
+    return Object.fromEntries(refreshed);
+  }
+
+  private async refresh(
+    connection: Connection,
+    name: string,
+    before: ViewState,
+    tables: Readonly<Record<string, TableState>>,
+  ): Promise<ViewState> {
+    const { layer, observed } = this.layers.get(before.resource)!;
+    try {
+      const delta = await this.deltaOf(connection, name, before, layer!, observed);
+      return await withDelta(this.lake, connection, before, delta);
+    } catch (error) {
+      return failedView(before, error, tables[before.resource]!.revision);
     }
   }
 
   private async deltaOf(
+    connection: Connection,
     name: string,
     view: ViewState,
     layer: TableLayer,
@@ -175,18 +191,10 @@ class LandingCommit {
   ): Promise<ViewLayer> {
     const known = this.deltas.get(name);
     if (known !== undefined && known.hash === view.hash && known.layer === layer) return known.delta;
-    const compiled = await this.compile(view);
-    const delta = await deltaLayer(this.lake, this.writer, name, view, compiled, layer, observed);
+    const compiled = await compiledOf(this.lake, view);
+    const delta = await deltaLayer(this.lake, connection, this.writer, name, view, compiled, layer, observed);
     this.deltas.set(name, { hash: view.hash, layer, delta });
     return delta;
-  }
-
-  private async compile(view: ViewState): Promise<CompiledView> {
-    const known = this.compiled.get(view.definition);
-    if (known !== undefined) return known;
-    const compiled = await compiledOf(this.lake, view);
-    this.compiled.set(view.definition, compiled);
-    return compiled;
   }
 }
 
@@ -196,9 +204,9 @@ class LandingCommit {
  */
 export async function commitLanding(lake: Lake, options: CommitLandingOptions): Promise<LandingOutcome> {
   let outcome: Omit<LandingOutcome, "snapshot"> | undefined;
-  const snapshot = await FileWriter.during(lake, async (connection, writer) => {
-    const work = new LandingCommit(lake, connection, writer, options);
-    const made = await commit(lake, (head) => work.prepare(head));
+  const snapshot = await FileWriter.during(lake, async (writer) => {
+    const work = new LandingCommit(lake, writer, options);
+    const made = await writer.commit((head) => work.prepare(head));
     outcome = work.outcome();
     return made;
   });

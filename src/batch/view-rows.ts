@@ -41,6 +41,7 @@ export function failedView(state: ViewState, error: unknown, revision: number): 
 /** Builds a view from everything in its table: one statement, one file. Data that breaks the view makes it `failed`. */
 export async function buildView(
   lake: Lake,
+  connection: Connection,
   writer: FileWriter,
   name: string,
   state: ViewState,
@@ -52,7 +53,7 @@ export async function buildView(
   const resources = await liveResources(lake, state.resource, table);
   let file: FileRef | undefined;
   try {
-    file = await writer.parquet(`views/${name}`, viewSelect(compiled, resources));
+    file = await writer.parquet(connection, `views/${name}`, viewSelect(compiled, resources));
   } catch (error) {
     return failedView(state, error, table.revision);
   }
@@ -64,6 +65,7 @@ export async function buildView(
 /** The rows that a table's new layer adds to a view, and the keys whose earlier rows they replace. */
 export async function deltaLayer(
   lake: Lake,
+  connection: Connection,
   writer: FileWriter,
   name: string,
   state: ViewState,
@@ -72,7 +74,7 @@ export async function deltaLayer(
   observed: readonly string[],
 ): Promise<ViewLayer> {
   const resources = await layerResources(lake, state.resource, layer, observed);
-  const file = await writer.parquet(`views/${name}`, viewSelect(compiled, resources));
+  const file = await writer.parquet(connection, `views/${name}`, viewSelect(compiled, resources));
   return {
     files: file === undefined ? [] : [file],
     rows: file?.rows ?? 0,

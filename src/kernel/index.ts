@@ -1,4 +1,5 @@
 export { type Clock, systemClock } from "./clock.js";
 export { assertNever, type ErrorKind, isLakeError, LakeError, type LakeErrorOptions } from "./errors.js";
+export { mapConcurrently } from "./map-concurrently.js";
 export { didYouMean, nearest } from "./nearest.js";
 export { packageRoot } from "./package-root.js";

@@ -59,7 +59,7 @@ export async function addVersions(
         ? relation
         : `(SELECT l.* FROM ${relation} l SEMI JOIN to_store s ON l."key"::UUID = s.key AND l."order" = s.ord)`;
     const select = rowsFromLanding({ ...landed, definitions: lake.definitions, observed, landing });
-    const written = await writer.parquet(`resources/${landed.type}`, select);
+    const written = await writer.parquet(connection, `resources/${landed.type}`, select);
     if (written !== undefined) files.push(written);
   }
   // Resources never seen before can stand in the base at once: no earlier row needs to be hidden.

@@ -4,7 +4,6 @@ import path from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { land, type Version } from "../../test/support/landing.js";
 import { addVersions, withLayer } from "./add-versions.js";
-import { commit } from "./commit.js";
 import { Lake } from "./lake.js";
 import { compact } from "./operations/compact.js";
 import { vacuum } from "./operations/vacuum.js";
@@ -36,8 +35,8 @@ const patient = (id: string, minute: number, gender = "female"): Version => ({
 
 async function ingest(lake: Lake, versions: readonly Version[]): Promise<Snapshot | undefined> {
   const { landingDir, manifest } = await land(versions);
-  return FileWriter.during(lake, (connection, writer) =>
-    commit(lake, async (head) => {
+  return FileWriter.during(lake, (writer) =>
+    writer.commit(async (head) => {
       const files = manifest.files.map((f) => ({ ...f, path: path.join(landingDir, f.path) }));
       const landed = {
         type: "Patient",
@@ -46,7 +45,9 @@ async function ingest(lake: Lake, versions: readonly Version[]): Promise<Snapsho
         observed: manifest.observed["Patient"] ?? [],
         files,
       };
-      const added = await addVersions(lake, connection, writer, landed, head, undefined);
+      const added = await lake.database.with((connection) =>
+        addVersions(lake, connection, writer, landed, head, undefined),
+      );
       if (added.layer === undefined) return undefined;
       const counts = {
         lines: versions.length,

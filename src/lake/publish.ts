@@ -5,6 +5,7 @@ import type { Connection } from "#duckdb";
 import { quoteLiteral } from "#duckdb";
 import { isLakeError } from "#kernel";
 import { hashFile } from "#storage";
+import { commit } from "./commit.js";
 import type { Lake } from "./lake.js";
 import { type FileRef, filesOf, type Snapshot } from "./snapshot.js";
 import { ROW_GROUP_SIZE } from "./table-layout.js";
@@ -12,37 +13,46 @@ import { ROW_GROUP_SIZE } from "./table-layout.js";
 /** Files written but not yet part of a snapshot: staged, checksummed, published under unique names, or dropped. */
 export class FileWriter {
   private readonly lake: Lake;
-  private readonly connection: Connection;
   private readonly staging: string;
   private readonly published: string[] = [];
+  private durable = 0;
 
-  private constructor(lake: Lake, connection: Connection, staging: string) {
+  private constructor(lake: Lake, staging: string) {
     this.lake = lake;
-    this.connection = connection;
     this.staging = staging;
   }
 
   /**
-   * Runs a commit on a connection and a writer of its own. `work` answers the snapshot it made; files it does not use are removed,
+   * Runs a commit with a writer of its own. `work` answers the snapshot it made; files it does not use are removed,
    * all of them when it made none. When it is unclear whether the commit happened nothing is removed (`vacuum` does it later).
    */
   static async during(
     lake: Lake,
-    work: (connection: Connection, writer: FileWriter) => Promise<Snapshot | undefined>,
+    work: (writer: FileWriter) => Promise<Snapshot | undefined>,
   ): Promise<Snapshot | undefined> {
-    return lake.database.with(async (connection) => {
-      const writer = new FileWriter(lake, connection, await lake.store.stagingDirectory("write"));
-      try {
-        const snapshot = await work(connection, writer);
-        const used = new Set(snapshot === undefined ? [] : filesOf(snapshot).map((file) => file.key));
-        await writer.removeAllBut(used);
-        return snapshot;
-      } catch (error) {
-        if (!isLakeError(error, "lake/commit-outcome-unknown")) await writer.removeAllBut(new Set());
-        throw error;
-      } finally {
-        await rm(writer.staging, { recursive: true, force: true }).catch(() => undefined);
+    const writer = new FileWriter(lake, await lake.store.stagingDirectory("write"));
+    try {
+      const snapshot = await work(writer);
+      const used = new Set(snapshot === undefined ? [] : filesOf(snapshot).map((file) => file.key));
+      await writer.removeAllBut(used);
+      return snapshot;
+    } catch (error) {
+      if (!isLakeError(error, "lake/commit-outcome-unknown")) await writer.removeAllBut(new Set());
+      throw error;
+    } finally {
+      await rm(writer.staging, { recursive: true, force: true }).catch(() => undefined);
+    }
+  }
+
+  /** {@link commit} for changes that name this writer's files: they are made durable before the snapshot that needs them. */
+  commit(prepare: Parameters<typeof commit>[1]): Promise<Snapshot | undefined> {
+    return commit(this.lake, async (head) => {
+      const change = await prepare(head);
+      if (change !== undefined && this.durable < this.published.length) {
+        await this.lake.store.makeDurable(this.published.slice(this.durable));
+        this.durable = this.published.length;
       }
+      return change;
     });
   }
 
@@ -50,10 +60,10 @@ export class FileWriter {
    * Writes a query's rows as one Parquet file below `folder` (for example `resources/Patient`) in a `date=` partition.
    * Undefined when the query gave no rows: no file is kept then.
    */
-  async parquet(folder: string, select: string): Promise<FileRef | undefined> {
+  async parquet(connection: Connection, folder: string, select: string): Promise<FileRef | undefined> {
     const name = `${randomUUID()}.parquet`;
     const staged = path.join(this.staging, name);
-    const [result] = await this.connection.rows<{ Count: string }>(
+    const [result] = await connection.rows<{ Count: string }>(
       `COPY (${select}) TO ${quoteLiteral(staged)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_SIZE})`,
     );
     const rows = Number(result?.Count ?? 0);

@@ -2,12 +2,14 @@ import { randomUUID } from "node:crypto";
 import type { Dirent } from "node:fs";
 import { link, mkdir, readdir, readFile, rename, rm, rmdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { LakeError } from "#kernel";
+import { LakeError, mapConcurrently } from "#kernel";
 import { syncDirectory, syncFile, writeNewFileSynced } from "./durable-file.js";
 import { notFound, storageFailure } from "./errors.js";
 import type { ObjectEntry, ObjectStore } from "./object-store.js";
 
 const KEY = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[A-Za-z0-9._=-]+(?:\/[A-Za-z0-9._=-]+)*$/;
+
+const SYNCS_AT_ONCE = 4;
 
 function errno(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | undefined)?.code;
@@ -15,11 +17,12 @@ function errno(error: unknown): string | undefined {
 
 /**
  * A lake in a local folder. A new small object is written to staging, fsynced and linked into place (`link(2)` fails when the
- * name exists and never shows a partial file); a large file is fsynced and renamed to its unique name; folders are fsynced
- * before either is answered.
+ * name exists and never shows a partial file), and its folder is fsynced before it is answered. A large file is renamed to its unique
+ * name; `makeDurable` fsyncs files and folders of a whole commit together.
  */
 export class LocalStore implements ObjectStore {
   readonly location: string;
+  private readonly unsynced = new Set<string>();
 
   constructor(root: string) {
     this.location = path.resolve(root);
@@ -79,12 +82,33 @@ export class LocalStore implements ObjectStore {
   async publish(localFile: string, key: string): Promise<void> {
     const target = this.resolve(key);
     try {
-      await syncFile(localFile);
-      await this.makeDirectory(path.dirname(target));
+      const first = await mkdir(path.dirname(target), { recursive: true });
+      if (first !== undefined) this.noteCreated(first, path.dirname(target));
       await rename(localFile, target);
-      await syncDirectory(path.dirname(target));
     } catch (error) {
       throw storageFailure("publish", key, error);
+    }
+  }
+
+  /** Remembers the folders whose new sub-folders are not yet durable. */
+  private noteCreated(first: string, last: string): void {
+    for (let made = last; ; made = path.dirname(made)) {
+      this.unsynced.add(path.dirname(made));
+      if (made === first) return;
+    }
+  }
+
+  async makeDurable(keys: readonly string[]): Promise<void> {
+    try {
+      const files = keys.map((key) => this.resolve(key));
+      // Side by side the file system gathers them into few journal commits.
+      await mapConcurrently(files, SYNCS_AT_ONCE, syncFile);
+      const parents = [...this.unsynced];
+      const folders = new Set([...files.map((file) => path.dirname(file)), ...parents]);
+      await mapConcurrently([...folders], SYNCS_AT_ONCE, syncDirectory);
+      for (const parent of parents) this.unsynced.delete(parent);
+    } catch (error) {
+      throw storageFailure("sync", keys[0] ?? "", error);
     }
   }
 

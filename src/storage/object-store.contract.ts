@@ -42,6 +42,7 @@ export function objectStoreContract(name: string, create: () => Promise<ObjectSt
       const file = path.join(dir, "a.bin");
       await writeFile(file, "payload");
       await store.publish(file, "resources/Patient/date=2026-01-01/a.bin");
+      await store.makeDurable(["resources/Patient/date=2026-01-01/a.bin"]);
       const local = await store.localPath("resources/Patient/date=2026-01-01/a.bin");
       expect(await readFile(local, "utf8")).toBe("payload");
     });

@@ -25,9 +25,13 @@ export interface ObjectStore {
 
   /**
    * Makes a finished local file an object under a new key and takes the file over (it is gone from its old place).
-   * The caller has written the file below {@link stagingDirectory}.
+   * The caller has written the file below {@link stagingDirectory}. It can be read at once but is durable only after
+   * {@link makeDurable}.
    */
   publish(localFile: string, key: string): Promise<void>;
+
+  /** Returns when these published objects survive a power loss. Many at once cost little more than one. */
+  makeDurable(keys: readonly string[]): Promise<void>;
 
   /** A path on this machine where the object's bytes can be read by DuckDB. Fails with `storage/not-found`. */
   localPath(key: string): Promise<string>;

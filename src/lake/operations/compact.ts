@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Connection } from "#duckdb";
-import { commit } from "../commit.js";
+import type { commit } from "../commit.js";
 import { type CompactionStep, planCompaction, planFullCompaction } from "../compaction-plan.js";
 import type { Lake } from "../lake.js";
 import { FileWriter } from "../publish.js";
@@ -50,7 +50,7 @@ async function rewriteTable(
   const select = await currentVersions(lake, { ...table, layers: inputs });
   const files: FileRef[] = [];
   for (const range of await sortedRanges(connection, select, lake.sortRows)) {
-    const written = await writer.parquet(`resources/${type}`, range);
+    const written = await writer.parquet(connection, `resources/${type}`, range);
     if (written !== undefined) files.push(written);
   }
   const rows = files.reduce((sum, file) => sum + file.rows, 0);
@@ -62,6 +62,7 @@ async function rewriteTable(
 
 async function rewriteView(
   lake: Lake,
+  connection: Connection,
   writer: FileWriter,
   name: string,
   view: ViewState,
@@ -69,6 +70,7 @@ async function rewriteView(
 ): Promise<Rewrite<ViewLayer>> {
   const inputs = step.inputs.map((i) => view.layers[i]!);
   const written = await writer.parquet(
+    connection,
     `views/${name}`,
     `FROM ${await viewRows(lake, { ...view, layers: inputs })}`,
   );
@@ -78,7 +80,7 @@ async function rewriteView(
   const keys =
     step.level === 0 || changed.length === 0
       ? undefined
-      : await writer.parquet(`views/${name}`, `FROM ${await changedKeys(lake, changed)}`);
+      : await writer.parquet(connection, `views/${name}`, `FROM ${await changedKeys(lake, changed)}`);
   const replaces = keys === undefined ? [] : [keys];
   return { inputs, output: { files, rows: written?.rows ?? 0, level: step.level, replaces } };
 }
@@ -111,8 +113,8 @@ async function pass(lake: Lake, plan: Plan, options: CompactOptions): Promise<Sn
     const step = view.state === "ready" ? plan(view.layers) : undefined;
     if (step === undefined) continue;
     options.onProgress?.(`views/${name}`);
-    const snapshot = await rewriteAndCommit(lake, (_, writer) =>
-      rewriteView(lake, writer, name, view, step).then((rewrite) => (now) => {
+    const snapshot = await rewriteAndCommit(lake, (connection, writer) =>
+      rewriteView(lake, connection, writer, name, view, step).then((rewrite) => (now) => {
         const present = now.views[name];
         const layers = present?.hash === view.hash ? replaced(present.layers, rewrite) : undefined;
         if (present === undefined || layers === undefined) return undefined;
@@ -135,9 +137,9 @@ async function rewriteAndCommit(
   lake: Lake,
   rewrite: (connection: Connection, writer: FileWriter) => Promise<Change>,
 ): Promise<Snapshot | undefined> {
-  return FileWriter.during(lake, async (connection, writer) => {
-    const change = await rewrite(connection, writer);
-    return commit(lake, async (head) => (head === undefined ? undefined : change(head)));
+  return FileWriter.during(lake, async (writer) => {
+    const change = await lake.database.with((connection) => rewrite(connection, writer));
+    return writer.commit(async (head) => (head === undefined ? undefined : change(head)));
   });
 }
 
