@@ -16,7 +16,7 @@ export function dueViews(head: Snapshot, options: BuildViewsOptions): string[] {
   const due = new Set<string>();
   for (const [name, view] of options.views) {
     const state = head.views[name];
-    if (state === undefined || state.hash !== view.compiled.hash) due.add(name);
+    if (state === undefined || state.hash !== view.hash) due.add(name);
   }
   for (const [name, state] of Object.entries(head.views)) {
     const retry =
@@ -67,7 +67,7 @@ async function upToDate(
   const table = head.tables[before.resource];
   const known = built.get(name);
   if (known !== undefined && known.revision === table?.revision) return known.state;
-  const compiled = wanted?.compiled ?? (await compiledOf(lake, before));
+  const compiled = wanted?.compile() ?? (await compiledOf(lake, before));
   const state = await lake.database.with((connection) =>
     buildView(lake, connection, writer, name, before, compiled, table),
   );

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { type CompiledView, compileView } from "#compiler";
+import { type CompiledView, compileView, viewHash } from "#compiler";
 import type { Definitions } from "#fhir";
 import { LakeError, packageRoot } from "#kernel";
 import type { Lake, ViewState } from "#lake";
@@ -15,7 +15,10 @@ export interface RegisteredView {
   readonly text: string;
   readonly title: string | undefined;
   readonly description: string | undefined;
-  readonly compiled: CompiledView;
+  /** Equal hashes mean equal rows. */
+  readonly hash: string;
+  /** Compiles the view when first asked; a lake whose views are all up to date never does. */
+  compile(): CompiledView;
 }
 
 /** Folder of the ViewDefinitions that come with fhir-lake. */
@@ -42,7 +45,7 @@ function textOf(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-/** Compiles one ViewDefinition text. Errors: `views/not-json`, `views/no-name`, and all of the compiler's. */
+/** Reads one ViewDefinition text. Errors: `views/not-json`, `views/no-name`; those of the compiler come from `compile`. */
 export function registerView(
   text: string,
   file: string,
@@ -55,22 +58,22 @@ export function registerView(
   } catch (cause) {
     throw new LakeError("invalid-input", "views/not-json", `'${file}' is not valid JSON.`, { cause });
   }
-  const compiled = compileView(json, { definitions, strict });
-  if (compiled.name === undefined) {
+  const { name, title, description } = (json ?? {}) as Record<string, unknown>;
+  if (typeof name !== "string" || name === "") {
     throw new LakeError(
       "invalid-input",
       "views/no-name",
       `The ViewDefinition in '${file}' needs a name to be materialized under.`,
     );
   }
-  const { title, description } = json as Record<string, unknown>;
   return {
-    name: compiled.name,
+    name,
     file,
     text,
     title: textOf(title),
     description: textOf(description),
-    compiled,
+    hash: viewHash(json, definitions),
+    compile: () => compileView(json, { definitions, strict }),
   };
 }
 
@@ -113,13 +116,14 @@ async function storeDefinition(lake: Lake, text: string): Promise<string> {
 
 /** The view's state in a snapshot before any row of it was built. */
 export async function unbuilt(lake: Lake, view: RegisteredView): Promise<ViewState> {
+  const compiled = view.compile();
   return {
-    hash: view.compiled.hash,
+    hash: compiled.hash,
     definition: await storeDefinition(lake, view.text),
-    resource: view.compiled.resource,
+    resource: compiled.resource,
     title: view.title,
     description: view.description,
-    columns: view.compiled.columns.map((column) => ({ ...column })),
+    columns: compiled.columns.map((column) => ({ ...column })),
     state: "building",
     rowCount: 0,
     layers: [],

@@ -137,7 +137,6 @@ function build(json: unknown, options: CompileOptions): CompiledView {
   const lowering = new ViewLowering(definitions, view, warnings);
   const { plan: lowered, columns } = lowering.lower(view);
   const plan = shareSubexpressions(lowered);
-  if (options.strict === true) refuseWarnings(warnings);
   const requiredShape = lowering.requiredShape();
   return {
     name: view.name,
@@ -153,6 +152,14 @@ function build(json: unknown, options: CompileOptions): CompiledView {
   };
 }
 
+/**
+ * The hash that the compiled view would have, without compiling it.
+ * Equal hashes mean equal rows; `definitions` are those that the view would be compiled with.
+ */
+export function viewHash(viewDefinition: unknown, definitions: Definitions): string {
+  return hashOf(viewDefinition, definitions.version);
+}
+
 const CACHE_SIZE = 256;
 const cache = new Map<string, CompiledView>();
 
@@ -162,16 +169,12 @@ const cache = new Map<string, CompiledView>();
  * Errors: `view/…` with the JSON path, `fhirpath/…` with JSON path, span and caret; with `strict` the first warning's code.
  */
 export function compileView(viewDefinition: unknown, options: CompileOptions = {}): CompiledView {
-  const key = `${options.strict === true}\0${options.definitions?.version ?? ""}\0${canonical(viewDefinition)}`;
-  const known = cache.get(key);
-  if (known !== undefined) {
-    // Least recently used views leave first.
-    cache.delete(key);
-    cache.set(key, known);
-    return known;
-  }
-  const compiled = build(viewDefinition, options);
+  const key = `${options.definitions?.version ?? ""}\0${canonical(viewDefinition)}`;
+  const compiled = cache.get(key) ?? build(viewDefinition, options);
+  // Least recently used views leave first.
+  cache.delete(key);
   cache.set(key, compiled);
   if (cache.size > CACHE_SIZE) cache.delete(cache.keys().next().value!);
+  if (options.strict === true) refuseWarnings(compiled.warnings);
   return compiled;
 }

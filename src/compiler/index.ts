@@ -6,6 +6,7 @@ export {
   type CompileOptions,
   compileView,
   type ViewColumn,
+  viewHash,
 } from "./compile.js";
 export {
   type ConformanceOptions,
