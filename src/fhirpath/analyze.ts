@@ -1,8 +1,8 @@
 import { didYouMean } from "#kernel";
-import { allOf, BOOLEAN, boolean, call, choose, type Expr, integer, nullOf } from "#plan";
+import { BOOLEAN, call, children, type Expr, integer, nullOf } from "#plan";
 import { arithmetic, concatenation, signed } from "./arithmetic.js";
 import type { Ast } from "./ast.js";
-import { type Collection, collapse, compact, isEmpty, itemOf, single } from "./collection.js";
+import { type Collection, collapse, compact, isEmpty, itemOf, restrict, single } from "./collection.js";
 import { equals, equivalent, isMember, ordering } from "./compare.js";
 import { EMPTY, familyOfAll, plain, singleton, truth } from "./convert.js";
 import { type FhirPathProblem, fhirPathError, type Span } from "./errors.js";
@@ -137,11 +137,8 @@ class ExpressionAnalysis implements Analysis {
       const items = compact(this.names, target);
       return itemOf(items, call("listItem", items.expr, position));
     }
-    const isFirst = call("equal", position, integer(0));
     if (position.kind === "literal" && position.value === 0) return target;
-    if (target.expr.kind === "row")
-      return { ...target, guard: allOf([...(target.guard ? [target.guard] : []), isFirst]) };
-    return { ...itemOf(target, choose(isFirst, target.expr)) };
+    return restrict(target, call("equal", position, integer(0)));
   }
 
   private binary(ast: Ast & { readonly kind: "binary" }, scope: Scope): Collection {
@@ -157,7 +154,7 @@ class ExpressionAnalysis implements Analysis {
       case "mod":
         return arithmetic(this, operator, left, right, span);
       case "&":
-        return concatenation(this, left, right);
+        return concatenation(this, left, right, span);
       case "|":
         return union(this, left, right, span);
       case "<":
@@ -216,7 +213,23 @@ export interface AnalyzedExpression {
 export function analyze(environment: Environment, ast: Ast, text: string, scope: Scope): AnalyzedExpression {
   const warnings: Warning[] = [];
   const analysis = new ExpressionAnalysis(environment, text, warnings);
-  return { collection: analysis.analyze(ast, scope), warnings };
+  const collection = analysis.analyze(ast, scope);
+  if (usesRowAsValue(collection.expr)) {
+    analysis.fail(
+      "unsupported",
+      "The resource itself cannot be used as a value here; name an element of it.",
+      ast.span,
+    );
+  }
+  return { collection, warnings };
+}
+
+/** True when the whole resource stands where a value must: it is only good for reading its elements. */
+function usesRowAsValue(expr: Expr): boolean {
+  if (expr.kind === "row") return false;
+  return children(expr).some((child) =>
+    child.kind === "row" ? expr.kind !== "field" : usesRowAsValue(child),
+  );
 }
 
 /** The expression as a value per row, several variants made one. Used for columns. */
@@ -245,6 +258,3 @@ export function predicate(environment: Environment, text: string, collection: Co
   }
   return plain(analysis, singleton(analysis, collection, "where")).expr;
 }
-
-/** True, for callers that need a neutral predicate. */
-export const ALWAYS: Expr = boolean(true);

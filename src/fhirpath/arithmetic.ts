@@ -107,10 +107,20 @@ export function arithmetic(
 }
 
 /** `&`: text of both sides, an empty side counting as ''. */
-export function concatenation(analysis: Analysis, left: Collection, right: Collection): Collection {
+export function concatenation(
+  analysis: Analysis,
+  left: Collection,
+  right: Collection,
+  span: Span,
+): Collection {
   const side = (collection: Collection): Expr => {
     if (isEmpty(collection)) return text("");
     const one = plain(analysis, singleton(analysis, collection, "&"));
+    const family = familyOfAll(analysis, one);
+    if (family === "complex" || family === "quantity") {
+      const types = collection.variants.map((variant) => variant.type).join(" or ");
+      analysis.fail("wrong-type", `'&' joins strings, not ${types}.`, span);
+    }
     return call("coalesce", toText(analysis, one), text(""));
   };
   return single("string", {

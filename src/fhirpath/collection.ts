@@ -79,6 +79,21 @@ function isResource(collection: Collection, item: Expr): boolean {
   return item.kind === "row" && collection.variants.some((v) => v.pick(item).kind === "row");
 }
 
+/** The collection of at most one item, kept only where the test is true. */
+export function restrict(collection: Collection, test: Expr): Collection {
+  const { siblings, constant, ...rest } = collection;
+  if (isResource(collection, collection.expr)) {
+    const kept = call("isTrue", test);
+    return { ...rest, guard: collection.guard === undefined ? kept : call("and", collection.guard, kept) };
+  }
+  if (collection.expr.kind !== "row") return { ...rest, expr: choose(test, collection.expr) };
+  const variants = collection.variants.map(({ type, usage, pick }): Variant => {
+    const variant = { type, pick: (item: Expr) => choose(test, pick(item)) };
+    return usage === undefined ? variant : { ...variant, usage };
+  });
+  return { ...rest, variants };
+}
+
 /** Makes names of lambda variables and columns that are unique within one view. */
 export class NameSource {
   private next = 0;
@@ -161,23 +176,30 @@ export function itemOf(collection: Collection, item: Expr): Collection {
 export function mapItems(
   names: NameSource,
   collection: Collection,
-  project: (item: Collection) => Collection,
+  project: (item: Collection, index: Expr) => Collection,
 ): Collection {
   if (!collection.many) {
-    const result = project(collection);
+    const result = project(collection, integer(0));
     if (isResource(collection, collection.expr) && collection.guard === undefined) return result;
     if (nullWith(result.expr, (expr) => expr === collection.expr)) return result;
     const present = itemPresent(collection, collection.expr);
     return { ...result, expr: choose(present, result.expr) };
   }
   const variable: Expr = { kind: "variable", name: names.variable() };
+  const index: Expr = { kind: "variable", name: names.variable() };
   let source = collection;
-  let result = project(itemOf(source, variable));
+  let result = project(itemOf(source, variable), index);
   if (collection.sparse && !nullWith(result.expr, (expr) => expr === variable)) {
     source = compact(names, collection);
-    result = project(itemOf(source, variable));
+    result = project(itemOf(source, variable), index);
   }
-  const mapped: Expr = { kind: "transform", list: source.expr, variable: variable.name, body: result.expr };
+  const mapped: Expr = {
+    kind: "transform",
+    list: source.expr,
+    variable: variable.name,
+    index: index.name,
+    body: result.expr,
+  };
   if (!result.many) return { ...result, expr: mapped, many: true, sparse: true };
   return { ...result, expr: call("flatten", mapped), many: true };
 }

@@ -50,6 +50,12 @@ function quantity(analysis: Analysis, item: Collection, span: Span): { value: Ex
   return quantityParts(item, (name) => navigate(analysis, item, name, span).expr);
 }
 
+const NUMBER_COMPARISON = {
+  equal: "equalNumber",
+  less: "lessNumber",
+  lessOrEqual: "lessOrEqualNumber",
+} as const;
+
 /** Compares two single values of one family: `equal`, `less` or `lessOrEqual`. NULL when either is empty or the answer is open. */
 function compareValues(
   analysis: Analysis,
@@ -61,13 +67,13 @@ function compareValues(
 ): Expr {
   if (isNumeric(family)) {
     if (bothIntegers(a, b, analysis)) return call(operation, a.expr, b.expr);
-    return call(operation, toNumber(a), toNumber(b));
+    return call(NUMBER_COMPARISON[operation], a.expr, b.expr);
   }
   if (isCalendar(family) || family === "time")
     return call(operation, compareTemporal(family, a.expr, b.expr), integer(0));
   if (family === "quantity") {
     const [p, q] = [quantity(analysis, a, span), quantity(analysis, b, span)];
-    const compared = call(operation, call("toNumber", p.value), call("toNumber", q.value));
+    const compared = call(NUMBER_COMPARISON[operation], p.value, q.value);
     // Different units may still be the same amount; without unit conversion the answer stays open.
     return choose(call("equal", p.unit, q.unit), compared);
   }

@@ -17,6 +17,9 @@ export type Operation =
   | "equal"
   | "less"
   | "lessOrEqual"
+  | "equalNumber" // written or computed decimals and integers, mixed
+  | "lessNumber"
+  | "lessOrEqualNumber"
   | "coalesce"
   // exact numbers
   | "toNumber" // text, integer or bigint to number; NULL when the text is no number

@@ -1,6 +1,6 @@
-import { allOf, call, choose, type Expr } from "#plan";
+import { type Expr, integer } from "#plan";
 import type { Ast } from "../ast.js";
-import { type Collection, isEmpty, itemOf, mapItems, single } from "../collection.js";
+import { type Collection, compact, isEmpty, itemOf, mapItems, restrict, single } from "../collection.js";
 import { EMPTY, familyOfAll, plain, singleton, toText, truth } from "../convert.js";
 import type { Invocation } from "./signature.js";
 
@@ -74,32 +74,48 @@ export function where(invocation: Invocation, ast: Ast, input: Collection): Coll
   if (!input.many) return whereOne(invocation, ast, input);
   const variable = names.variable();
   const index = names.variable();
-  const body = criterion(invocation, ast, itemOf(input, { kind: "variable", name: variable }), {
+  // Positions count items only, so gaps have to go before $index is used.
+  const source = input.sparse && usesIndex(ast) ? compact(names, input) : input;
+  const body = criterion(invocation, ast, itemOf(source, { kind: "variable", name: variable }), {
     kind: "variable",
     name: index,
   });
-  const { siblings, constant, ...rest } = input;
-  return { ...rest, expr: { kind: "filter", list: input.expr, variable, index, body } };
+  const { siblings, constant, ...rest } = source;
+  return { ...rest, expr: { kind: "filter", list: source.expr, variable, index, body } };
 }
 
 function whereOne(invocation: Invocation, ast: Ast, input: Collection): Collection {
-  const zero: Expr = { kind: "literal", value: 0, type: { kind: "scalar", type: "integer" } };
-  const test = criterion(invocation, ast, input, zero);
-  if (input.expr.kind === "row") {
-    const guard = call("isTrue", input.guard === undefined ? test : allOf([input.guard, test]));
-    return { ...input, guard };
+  return restrict(input, criterion(invocation, ast, input, integer(0)));
+}
+
+/** True when `$index` occurs in an expression. */
+function usesIndex(ast: Ast): boolean {
+  switch (ast.kind) {
+    case "variable":
+      return ast.name === "index";
+    case "member":
+      return ast.target !== undefined && usesIndex(ast.target);
+    case "call":
+      return (ast.target !== undefined && usesIndex(ast.target)) || ast.args.some(usesIndex);
+    case "index":
+      return usesIndex(ast.target) || usesIndex(ast.index);
+    case "sign":
+    case "type":
+      return usesIndex(ast.operand);
+    case "binary":
+      return usesIndex(ast.left) || usesIndex(ast.right);
+    default:
+      return false;
   }
-  const { siblings, ...rest } = input;
-  return { ...rest, expr: choose(test, input.expr) };
 }
 
 /** The projection of every item, joined in order; `$this` is the item and `$index` its position. */
 export function select(invocation: Invocation, ast: Ast, input: Collection): Collection {
   const { analysis, scope } = invocation;
   if (isEmpty(input)) return EMPTY;
-  const zero: Expr = { kind: "literal", value: 0, type: { kind: "scalar", type: "integer" } };
-  return mapItems(analysis.names, input, (item) =>
-    analysis.analyze(ast, { ...scope, focus: item, index: zero }),
+  const source = input.sparse && usesIndex(ast) ? compact(analysis.names, input) : input;
+  return mapItems(analysis.names, source, (item, index) =>
+    analysis.analyze(ast, { ...scope, focus: item, index }),
   );
 }
 

@@ -1,4 +1,4 @@
-import { call, type Expr } from "#plan";
+import { call, createUsage, type Expr } from "#plan";
 import { type Collection, filter, isEmpty, isPlain, itemOf } from "../collection.js";
 import { isMember, wholeText } from "../compare.js";
 import { asList, EMPTY, familiesOf, familyOfAll, familyType, plain, toNumber } from "../convert.js";
@@ -99,21 +99,23 @@ function combine(
     );
   }
   const [a, b] = lists;
-  const [p, q] = [a.variants[0]!, b.variants[0]!];
-  if (p.usage !== undefined && q.usage !== undefined && p.usage !== q.usage) {
-    p.usage.alsoUsedAs.push(q.usage);
-    q.usage.alsoUsedAs.push(p.usage);
-    const conform = (list: Collection): Expr => ({
-      kind: "conform",
-      base: list.expr,
-      usage: p.usage!,
-      list: true,
-    });
-    const structured = familiesOf(analysis, a).some((f) => f === "complex" || f === "quantity");
-    if (structured)
-      return { ...withoutSiblings(a), expr: call("listConcatenate", conform(a), conform(b)), sparse: false };
-  }
-  return { ...withoutSiblings(a), expr: call("listConcatenate", a.expr, b.expr), sparse: false };
+  const structured = familiesOf(analysis, a).some((f) => f === "complex" || f === "quantity");
+  const [x, y] =
+    structured && a.variants[0]!.usage !== b.variants[0]!.usage
+      ? [asJson(analysis, a), asJson(analysis, b)]
+      : [a, b];
+  return { ...withoutSiblings(x), expr: call("listConcatenate", x.expr, y.expr), sparse: false };
+}
+
+/** Structures as JSON: those of different paths have different fields, and one may even contain the other. */
+function asJson(analysis: Analysis, items: Collection): Collection {
+  const variable = analysis.names.variable();
+  const body = wholeText(itemOf(items, { kind: "variable", name: variable }));
+  const { type } = items.variants[0]!;
+  const usage = createUsage(type, false);
+  usage.json = "item";
+  const variants = [{ type, usage, pick: (item: Expr) => item }];
+  return { ...items, variants, expr: { kind: "transform", list: items.expr, variable, body } };
 }
 
 /** `|` and union(): the items of both without duplicates. */

@@ -1,5 +1,5 @@
 import { call, type Expr, type Operation, text } from "#plan";
-import { type Collection, isEmpty, itemOf, list, single } from "../collection.js";
+import { type Collection, isEmpty, itemOf, list, mayFail, single } from "../collection.js";
 import { asList, EMPTY, familyOfAll, plain, toText } from "../convert.js";
 import { constantArgument, integerArgument, ofText, textArgument, textInput } from "./arguments.js";
 import { type FunctionTable, fn, type Invocation } from "./signature.js";
@@ -59,20 +59,31 @@ function patternArgument(invocation: Invocation): Expr {
   return text(pattern);
 }
 
+/** What in a pattern the engine's matcher, which is linear in time, does not have. */
+const PATTERN_LIMITS: readonly (readonly [RegExp, string])[] = [
+  [/\(\?(?:[=!]|<[=!])/, "uses look-around, which is not supported"],
+  [/\\[1-9]|\\k/, "uses a back reference, which is not supported"],
+  [/\\[cuxpP](?![0-9A-Fa-f]{2})/, "uses an escape that is not supported"],
+  [/\\u/, "uses an escape that is not supported; write the character itself"],
+  [/\[\^?\]/, "has an empty character class"],
+  [/\{\d{4,}|,\d{4,}\}/, "repeats something more than 999 times"],
+  [/\(\?(?![:i])/, "uses a group that is not supported"],
+];
+
 function patternProblem(pattern: string): string | undefined {
+  if (pattern.length > 1000) return "is longer than 1000 characters";
   try {
-    new RegExp(pattern, "u");
+    new RegExp(pattern);
   } catch {
-    try {
-      new RegExp(pattern);
-    } catch {
-      return "is not valid";
-    }
+    return "is not valid";
   }
-  // Neither construct can be matched in linear time, and the engine refuses them.
-  if (/\(\?(?:[=!]|<[=!])/.test(pattern)) return "uses look-around, which is not supported";
-  if (/\\[1-9]|\\k</.test(pattern)) return "uses a back reference, which is not supported";
-  return undefined;
+  const plainText = pattern.replaceAll("\\\\", "");
+  const nested = [...plainText.matchAll(/\{(\d+)(?:,(\d*))?\}/g)].reduce(
+    (product, m) => product * Math.max(1, Number(m[2] || m[1])),
+    1,
+  );
+  if (nested > 1000) return "repeats too often";
+  return PATTERN_LIMITS.find(([limit]) => limit.test(plainText))?.[1];
 }
 
 function matches(operation: "matches" | "matchesFull") {
@@ -136,6 +147,10 @@ function coded(operation: Operation, allowed: readonly string[]) {
       if (!allowed.includes(format)) {
         const message = `${invocation.ast.name}() knows ${allowed.join(", ")}.`;
         invocation.analysis.fail("wrong-arguments", message, invocation.args[0]!.span);
+      }
+      if (mayFail(value)) {
+        const message = `${invocation.ast.name}() needs a single value; add first() before it.`;
+        invocation.analysis.fail("unsupported", message, invocation.ast.nameSpan);
       }
       return call(operation, value, text(format));
     }),

@@ -1,6 +1,6 @@
-import { call, choose, type Expr, integer } from "#plan";
-import { type Collection, compact, isEmpty, itemOf } from "../collection.js";
-import { EMPTY, plain, singleton } from "../convert.js";
+import { call, type Expr, integer } from "#plan";
+import { type Collection, compact, isEmpty, itemOf, restrict } from "../collection.js";
+import { EMPTY, singleton } from "../convert.js";
 import { ofType, typeArgument } from "../type-test.js";
 import { integerArgument, select, where } from "./arguments.js";
 import { type FunctionTable, fn, type Invocation } from "./signature.js";
@@ -27,8 +27,7 @@ function slice(invocation: Invocation, start: Expr, count?: Expr): Collection {
   if (!input.many) {
     const inside = call("lessOrEqual", start, integer(0));
     const keep = count === undefined ? inside : call("and", inside, call("less", integer(0), count));
-    const one = input.expr.kind === "row" ? input : plain(analysis, input);
-    return itemOf(one, choose(keep, one.expr));
+    return restrict(input, keep);
   }
   const items = compact(analysis.names, input);
   const { siblings, ...rest } = items;

@@ -10,6 +10,16 @@ const SUMMAND = "DECIMAL(37,18)";
 /** Operands whose product always fits. */
 const FACTOR = "DECIMAL(19,9)";
 
+/**
+ * Compares numbers of any size: as floating point, and exactly where that finds them equal. Rounding to floating point keeps order, so
+ * only equal results can hide a difference. Differences beyond 18 decimals or 20 digits before the point stay hidden.
+ */
+export function compareNumbers(a: string, b: string, operator: "=" | "<" | "<="): string {
+  const [x, y] = [`TRY_CAST(${a} AS DOUBLE)`, `TRY_CAST(${b} AS DOUBLE)`];
+  const exact = `TRY_CAST(${a} AS ${NUMBER_TYPE}) ${operator} TRY_CAST(${b} AS ${NUMBER_TYPE})`;
+  return `CASE WHEN ${x} = ${y} THEN coalesce(${exact}, ${operator === "<" ? "FALSE" : "TRUE"}) ELSE ${x} ${operator} ${y} END`;
+}
+
 export function addNumbers(a: string, b: string, operator: "+" | "-"): string {
   return `TRY_CAST(${a} AS ${SUMMAND}) ${operator} TRY_CAST(${b} AS ${SUMMAND})`;
 }

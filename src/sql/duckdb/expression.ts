@@ -174,8 +174,14 @@ export class ExpressionWriter {
       case "cast":
         return isNull(first) ? nullValue(expr.type!) : { sql: castTo(first, expr.type!), type: expr.type! };
       case "flatten":
-        if (isNull(first)) return nullValue(first.type.kind === "list" ? first.type.item : first.type);
+        return flatten(first);
+      case "equal":
+      case "less":
+      case "lessOrEqual": {
+        const folded = foldComparison(expr.operation, args);
+        if (folded !== undefined) return folded;
         break;
+      }
     }
     const lists = LIST_OPERATIONS.has(expr.operation) ? [asList(first), ...args.slice(1)] : args;
     if (lists.some(isNull)) return nullValue(resultType(expr.operation, lists));
@@ -223,12 +229,15 @@ export class ExpressionWriter {
       branches.push([condition, value]);
     }
     const values = [...branches.map(([, value]) => value), ...(otherwise === undefined ? [] : [otherwise])];
-    const typed = values.find((value) => !value.sql.startsWith("error(")) ?? nullValue(this.typeOf(expr));
-    const type = typed.type;
+    const results = values.filter((value) => !value.sql.startsWith("error("));
+    const type = (results.find((value) => !isNull(value)) ?? results[0])?.type ?? this.typeOf(expr);
     if (branches.length === 0) return otherwise ?? nullValue(type);
     if (values.every(isNull)) return nullValue(type);
-    const when = branches.map(([condition, value]) => `WHEN ${condition.sql} THEN ${value.sql}`);
-    const last = otherwise === undefined || isNull(otherwise) ? "" : ` ELSE ${otherwise.sql}`;
+    const result = (value: Value): string => (isNull(value) ? nullValue(type).sql : value.sql);
+    const when = branches.map(([condition, value]) => `WHEN ${condition.sql} THEN ${result(value)}`);
+    const failing = values.some((value) => value.sql.startsWith("error("));
+    const nothing = failing ? ` ELSE ${nullValue(type).sql}` : "";
+    const last = otherwise === undefined || isNull(otherwise) ? nothing : ` ELSE ${otherwise.sql}`;
     return { sql: `(CASE ${when.join(" ")}${last} END)`, type };
   }
 
@@ -258,8 +267,31 @@ const LIST_OPERATIONS: ReadonlySet<string> = new Set([
 ]);
 
 /** A list that a source keeps as JSON, split into its items. */
-function asList(value: Value): Value {
+export function asList(value: Value): Value {
   return value.type.kind === "json" ? decodeJson(value, listOf(JSON_TEXT)) : value;
+}
+
+/** One list of lists; inner lists that the source keeps as JSON are split. */
+function flatten(lists: Value): Value {
+  const outer = asList(lists);
+  const inner = outer.type.kind === "list" ? outer.type.item : outer.type;
+  if (inner.kind === "json") {
+    const type = listOf(JSON_TEXT);
+    if (isNull(outer)) return nullValue(type);
+    const split = decodeJson({ sql: "d", type: JSON_TEXT }, type);
+    return { sql: `flatten(list_transform(${outer.sql}, lambda d: ${split.sql}))`, type };
+  }
+  return isNull(outer) ? nullValue(inner) : spell("flatten", [outer]);
+}
+
+/** Comparisons of written whole numbers, which appear where a list is known to be empty. */
+function foldComparison(
+  operation: "equal" | "less" | "lessOrEqual",
+  args: readonly Value[],
+): Value | undefined {
+  const [a, b] = args.map((arg) => (/^\d+$/.test(arg.sql) ? Number(arg.sql) : undefined));
+  if (a === undefined || b === undefined) return undefined;
+  return known(operation === "equal" ? a === b : operation === "less" ? a < b : a <= b);
 }
 
 function logic(operation: "and" | "or", args: readonly Value[]): Value {

@@ -1,5 +1,12 @@
 import { BIGINT, BOOLEAN, type DataType, INTEGER, listOf, NUMBER, type Operation, TEXT } from "#plan";
-import { addNumbers, decimalBoundary, divideNumbers, multiplyNumbers, numberText } from "./decimal.js";
+import {
+  addNumbers,
+  compareNumbers,
+  decimalBoundary,
+  divideNumbers,
+  multiplyNumbers,
+  numberText,
+} from "./decimal.js";
 import { stringLiteral } from "./quote.js";
 import {
   addTemporal,
@@ -70,6 +77,9 @@ const LOGIC = {
   equal: infix("=", BOOLEAN),
   less: infix("<", BOOLEAN),
   lessOrEqual: infix("<=", BOOLEAN),
+  equalNumber: { type: BOOLEAN, sql: ([a, b]) => `(${compareNumbers(a!, b!, "=")})` },
+  lessNumber: { type: BOOLEAN, sql: ([a, b]) => `(${compareNumbers(a!, b!, "<")})` },
+  lessOrEqualNumber: { type: BOOLEAN, sql: ([a, b]) => `(${compareNumbers(a!, b!, "<=")})` },
   coalesce: named("coalesce", first),
 } satisfies Partial<Record<Operation, Spelling>>;
 
@@ -351,7 +361,14 @@ const LISTS = {
   listReverse: named("list_reverse", first),
   listJoin: {
     type: TEXT,
-    sql: ([a, separator]) => `(CASE WHEN len(${a}) > 0 THEN array_to_string(${a}, ${separator}) END)`,
+    sql: ([a, separator]) => {
+      // The engine joins with a constant separator only.
+      const constant = separator!.startsWith("'") || separator!.startsWith("('");
+      const joined = constant
+        ? `array_to_string(${a}, ${separator})`
+        : `list_reduce(${a}, lambda d, e: d || ${separator} || e)`;
+      return `(CASE WHEN len(${a}) > 0 THEN ${joined} END)`;
+    },
   },
   listAny: { type: BOOLEAN, sql: ([a]) => `coalesce(list_bool_or(${a}), FALSE)` },
   listAll: {

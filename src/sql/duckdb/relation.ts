@@ -9,7 +9,7 @@ import {
   TEXT,
 } from "#plan";
 import { KEY_OUTPUT, type ViewSource } from "../source.js";
-import { type ExpressionScope, ExpressionWriter } from "./expression.js";
+import { asList, type ExpressionScope, ExpressionWriter } from "./expression.js";
 import { identifier } from "./quote.js";
 import { conform, isNull, known, nullValue, type Value } from "./value.js";
 
@@ -215,7 +215,7 @@ export class RelationWriter {
     const used = [list, ...(keepEmpty === undefined ? [] : [keepEmpty])];
     const level = this.level(relation.input, needsOf(used, below));
     const writer = this.writer(level);
-    const value = writer.write(list);
+    const value = asList(writer.write(list));
     const keep = keepEmpty === undefined ? known(false) : writer.write(keepEmpty);
     const { items, columns } = this.carried(level, below);
     const wantsItem = needs.has(`column:${item}`);
@@ -251,7 +251,7 @@ export class RelationWriter {
     const used = [start, ...(keepEmpty === undefined ? [] : [keepEmpty])];
     const level = this.level(relation.input, needsOf(used, below));
     const writer = this.writer(level);
-    const value = writer.write(start);
+    const value = asList(writer.write(start));
     const keep = keepEmpty === undefined ? known(false) : writer.write(keepEmpty);
     const { items, columns } = this.carried(level, below);
     const itemType = value.type.kind === "list" ? value.type.item : value.type;

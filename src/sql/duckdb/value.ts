@@ -45,12 +45,22 @@ function packStruct(value: Value, from: StructType, type: StructType, depth: num
   return `CASE WHEN ${value.sql} IS NOT NULL THEN {${fields.join(", ")}} END`;
 }
 
+/**
+ * JSON without members that are null: a struct has all fields that were ever seen, the resource only some. Quotes inside JSON strings
+ * are escaped, so the patterns can only match members.
+ */
+function withoutNulls(json: string): string {
+  const member = '"[A-Za-z_][A-Za-z0-9_]*":null';
+  const inner = `regexp_replace(CAST(${json} AS VARCHAR), '${member},', '', 'g')`;
+  return `CAST(regexp_replace(${inner}, ',?${member}', '', 'g') AS JSON)`;
+}
+
 /** The value as exactly this type: fields are added, dropped and put in order, JSON is decoded, structures become JSON. */
 export function conform(value: Value, type: DataType, depth = 0): Value {
   if (isNull(value)) return nullValue(type);
   if (sameType(value.type, type)) return value;
   if (value.type.kind === "json") return decodeJson(value, type);
-  if (type.kind === "json") return { sql: `to_json(${value.sql})`, type };
+  if (type.kind === "json") return { sql: withoutNulls(`to_json(${value.sql})`), type };
   if (value.type.kind === "list" && type.kind === "list") {
     // Lambda variables of conversions never meet those of the plan, which start with `v`.
     const variable = `c${depth}`;
