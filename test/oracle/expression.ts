@@ -1,5 +1,5 @@
 import { ExactDecimal, fhirpath, type Item, r4, type UserFunction } from "./engine.js";
-import { oracleFunctions } from "./functions.js";
+import { oracleFunctions } from "./functions/index.js";
 import { rewrite } from "./rewrite.js";
 import { OracleError } from "./values.js";
 
