@@ -8,6 +8,7 @@ import {
   type UserFunction,
 } from "../engine.js";
 import { distinctItems, holds, single } from "../operators.js";
+import { OracleError } from "../values.js";
 import { plain } from "./plain.js";
 
 type Lambda = (item: Item) => Item[];
@@ -15,6 +16,17 @@ type Lambda = (item: Item) => Item[];
 function isTrue(items: readonly Item[]): boolean {
   const item = single(items, "a criterion");
   return item !== undefined && dataOf(item) === true;
+}
+
+/** The values of a collection of booleans; an item without a value says nothing. */
+function truths(items: readonly Item[]): boolean[] {
+  return items
+    .map((item) => dataOf(item))
+    .filter((value) => value !== null)
+    .map((value) => {
+      if (typeof value !== "boolean") throw new OracleError("booleans are needed");
+      return value;
+    });
 }
 
 function withIndex(context: EngineContext, items: readonly Item[], keep: (item: Item) => boolean): Item[] {
@@ -48,6 +60,10 @@ export const filtering: Record<string, UserFunction> = {
       return withIndex(this, input, (item) => isTrue(criterion(item))).length === input.length;
     },
   },
+  allTrue: plain({ 0: [] }, (input) => truths(input).every((value) => value)),
+  anyTrue: plain({ 0: [] }, (input) => truths(input).some((value) => value)),
+  allFalse: plain({ 0: [] }, (input) => truths(input).every((value) => !value)),
+  anyFalse: plain({ 0: [] }, (input) => truths(input).some((value) => !value)),
   distinct: plain({ 0: [] }, distinctItems),
   isDistinct: plain({ 0: [] }, (input) => distinctItems(input).length === input.length),
   union: plain({ 1: ["AnyAtRoot"] }, (a, b: Item[]) => distinctItems([...a, ...b])),
