@@ -1,5 +1,5 @@
 export type { ViewSource } from "#sql";
-export type { CompileWarning } from "#views";
+export { type CompileWarning, checkProfile, type ProfileFinding, type ViewProfile } from "#views";
 export {
   COMPILER_VERSION,
   type CompiledView,

@@ -3,6 +3,7 @@ import {
   analyze,
   COMPUTED_DECIMAL,
   type Collection,
+  caret,
   compact,
   type Environment,
   familyOf,
@@ -173,6 +174,6 @@ export function located(
     code: warning.code,
     path,
     message: `${path}: ${warning.message}`,
-    details: { expression: text, span: warning.span },
+    details: { expression: text, span: warning.span, caret: caret(text, warning.span) },
   };
 }

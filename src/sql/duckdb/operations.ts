@@ -222,7 +222,10 @@ const TEXTS = {
     type: listOf(TEXT),
     sql: ([a]) => `(CASE WHEN ${a} <> '' THEN string_split(${a}, '') ELSE [] END)`,
   },
-  splitText: { type: listOf(TEXT), sql: ([a, separator]) => `string_split(${a}, ${separator})` },
+  splitText: {
+    type: listOf(TEXT),
+    sql: ([a, separator]) => `(CASE WHEN ${separator} IS NOT NULL THEN string_split(${a}, ${separator}) END)`,
+  },
   encode: { type: TEXT, sql: ([a], values) => encoded(literalText(values[1]!), a!) },
   decode: { type: TEXT, sql: ([a], values) => decoded(literalText(values[1]!), a!) },
   escapeText: {
@@ -327,6 +330,16 @@ function referenceKeyPath(reference: string, type: string | undefined): string {
   );
 }
 
+/** Items from a position on; the engine would take a NULL bound for an open one. */
+function listSlice(list: string, start: string, count: string | undefined): string {
+  const bounds = count === undefined ? [start] : [start, count];
+  const isLiteral = (sql: string): boolean => /^\d+$/.test(sql);
+  const [from, limit] = bounds.map((sql) => (isLiteral(sql) ? sql : `greatest(${sql}, 0)`));
+  const slice = `list_slice(${list}, ${from} + 1, ${limit === undefined ? `len(${list})` : `${from} + ${limit}`})`;
+  const open = bounds.filter((sql) => !isLiteral(sql)).map((sql) => `${sql} IS NOT NULL`);
+  return open.length === 0 ? slice : `(CASE WHEN ${open.join(" AND ")} THEN ${slice} END)`;
+}
+
 const LISTS = {
   listLength: { type: BIGINT, sql: ([a]) => `coalesce(len(${a}), 0)` },
   listItem: {
@@ -334,17 +347,9 @@ const LISTS = {
     sql: ([a, index]) =>
       /^\d+$/.test(index!)
         ? `list_extract(${a}, ${Number(index) + 1})`
-        : `list_extract(${a}, greatest(${index} + 1, 0))`,
+        : `list_extract(${a}, CASE WHEN ${index} >= 0 THEN ${index} + 1 END)`,
   },
-  listSlice: {
-    type: first,
-    sql: ([a, start, count]) => {
-      const from = /^\d+$/.test(start!) ? start : `greatest(${start}, 0)`;
-      const limit = count === undefined || /^\d+$/.test(count) ? count : `greatest(${count}, 0)`;
-      const to = limit === undefined ? `len(${a})` : `${from} + ${limit}`;
-      return `list_slice(${a}, ${from} + 1, ${to})`;
-    },
-  },
+  listSlice: { type: first, sql: ([a, start, count]) => listSlice(a!, start!, count) },
   flatten: { type: nested, sql: ([a]) => `flatten(${a})` },
   listConcatenate: named("list_concat", first),
   listOf: {
@@ -363,7 +368,7 @@ const LISTS = {
     type: TEXT,
     sql: ([a, separator]) => {
       // The engine joins with a constant separator only.
-      const constant = separator!.startsWith("'") || separator!.startsWith("('");
+      const constant = /^\(?E?'/.test(separator!);
       const joined = constant
         ? `array_to_string(${a}, ${separator})`
         : `list_reduce(${a}, lambda d, e: d || ${separator} || e)`;

@@ -8,11 +8,19 @@ export function identifier(name: string): string {
   return `"${name.replaceAll("\0", "\u{fffd}").replaceAll('"', '""')}"`;
 }
 
-/** A string literal. Any string is safe; a NUL is written as chr(0), because SQL text ends there. */
+/**
+ * A string literal on one line. Any string is safe; line breaks are written as escapes, so that SQL text can be indented, and a NUL as
+ * chr(0), because SQL text would end there.
+ */
 export function stringLiteral(value: string): string {
-  const quoted = (part: string): string => `'${part.replaceAll("'", "''")}'`;
   if (!value.includes("\0")) return quoted(value);
   return `(${value.split("\0").map(quoted).join(" || chr(0) || ")})`;
+}
+
+function quoted(text: string): string {
+  const doubled = text.replaceAll("'", "''");
+  if (!/[\n\r]/.test(text)) return `'${doubled}'`;
+  return `E'${doubled.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll("\r", "\\r")}'`;
 }
 
 /** A number literal. Only finite numbers have one. */

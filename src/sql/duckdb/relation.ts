@@ -23,6 +23,9 @@ interface Level {
   readonly columns: ReadonlyMap<string, Value>;
 }
 
+/** Stands for the source's text until the statement is laid out, so that laying out cannot touch it. */
+const RELATION = "\0relation\0";
+
 type Needs = ReadonlySet<string>;
 
 const SYSTEM_NAMES: Readonly<Record<SystemColumn, string>> = { key: "#key", id: "#id", source: "#source" };
@@ -58,9 +61,15 @@ function without(needs: Needs, names: readonly (string | undefined)[]): Set<stri
   return rest;
 }
 
+/** A SELECT over several lines. String literals hold no line breaks, so indenting never changes a value. */
 function selectText(level: Level, items: readonly string[]): string {
-  const where = level.where.length === 0 ? "" : ` WHERE ${level.where.join(" AND ")}`;
-  return `SELECT ${items.length === 0 ? '1 AS "#row"' : items.join(", ")} FROM ${level.from}${where}`;
+  const list = items.length === 0 ? '1 AS "#row"' : items.join(",\n  ");
+  const where = level.where.length === 0 ? "" : `\nWHERE ${level.where.join("\n  AND ")}`;
+  return `SELECT ${list}\nFROM ${level.from}${where}`;
+}
+
+function indented(text: string): string {
+  return `(\n  ${text.replaceAll("\n", "\n  ")}\n)`;
 }
 
 /** Writes a plan as one DuckDB statement over one source. */
@@ -91,7 +100,8 @@ export class RelationWriter {
       items.push(`${conform(writer.write(expr), type).sql} AS ${identifier(name)}`);
     }
     const text = selectText(level, items);
-    return this.shared.length === 0 ? text : `WITH ${this.shared.join(", ")} ${text}`;
+    const whole = this.shared.length === 0 ? text : `WITH ${this.shared.join(",\n")}\n${text}`;
+    return whole.replaceAll(RELATION, () => this.source.relation);
   }
 
   private writer(level: Level): ExpressionWriter {
@@ -144,7 +154,7 @@ export class RelationWriter {
         if (shape !== undefined) columns.set(key, { sql: identifier(name), type: shape });
       }
     }
-    return { from: this.source.relation, where: [], columns };
+    return { from: RELATION, where: [], columns };
   }
 
   /** Columns that pass through a level, as items of its SELECT list. */
@@ -166,7 +176,7 @@ export class RelationWriter {
   }
 
   private closed(level: Level, items: readonly string[], columns: ReadonlyMap<string, Value>): Level {
-    return { from: `(${selectText(level, items)}) AS ${this.alias()}`, where: [], columns };
+    return { from: `${indented(selectText(level, items))} AS ${this.alias()}`, where: [], columns };
   }
 
   private alias(): string {
@@ -302,11 +312,12 @@ export class RelationWriter {
     const firstItems = [...at.items, `unnest(${keptRows(at.value.sql, at.keep, "NULL")}) AS ${item}`];
     const nextItems = [...passed, `unnest(${at.children.sql})`];
     const nodes = this.alias();
+    const from: Level = { from: nodes, where: [], columns: at.columns };
     if (at.index === undefined) {
       const recursive =
-        `WITH RECURSIVE ${nodes} AS (${selectText(at.level, firstItems)} UNION ALL ` +
-        `SELECT ${nextItems.join(", ")} FROM ${nodes}) SELECT * FROM ${nodes}`;
-      return { from: `(${recursive}) AS ${this.alias()}`, where: [], columns: at.columns };
+        `WITH RECURSIVE ${nodes} AS ${indented(`${selectText(at.level, firstItems)}\nUNION ALL\n${selectText(from, nextItems)}`)}\n` +
+        `SELECT * FROM ${nodes}`;
+      return { from: `${indented(recursive)} AS ${this.alias()}`, where: [], columns: at.columns };
     }
     // Positions along the way down sort nodes in pre-order; the parent row is numbered so that counting starts anew for each.
     firstItems.push(
@@ -316,16 +327,16 @@ export class RelationWriter {
     nextItems.push(`"#path" || ${positionText(`unnest(range(len(${at.children.sql})))`)}`, `"#parent"`);
     const numbered: Level = {
       ...at.level,
-      from: `(SELECT *, row_number() OVER () AS "#parent" FROM ${at.level.from}) AS ${this.alias()}`,
+      from: `${indented(`SELECT *, row_number() OVER () AS "#parent"\nFROM ${at.level.from}`)} AS ${this.alias()}`,
     };
     const recursive =
-      `WITH RECURSIVE ${nodes} AS (${selectText(numbered, firstItems)} UNION ALL SELECT ${nextItems.join(", ")} FROM ${nodes}) ` +
+      `WITH RECURSIVE ${nodes} AS ${indented(`${selectText(numbered, firstItems)}\nUNION ALL\n${selectText(from, nextItems)}`)}\n` +
       `SELECT *, row_number() OVER (PARTITION BY "#parent" ORDER BY "#path") - 1 AS ${identifier(at.index)} FROM ${nodes}`;
     at.columns.set(`column:${at.index}`, {
       sql: identifier(at.index),
       type: { kind: "scalar", type: "bigint" },
     });
-    return { from: `(${recursive}) AS ${this.alias()}`, where: [], columns: at.columns };
+    return { from: `${indented(recursive)} AS ${this.alias()}`, where: [], columns: at.columns };
   }
 
   private union(relation: Relation & { readonly kind: "union" }, needs: Needs): Level {
@@ -343,7 +354,7 @@ export class RelationWriter {
     const input = this.level(relation.input, inputNeeds);
     const { items, columns } = this.carried(input, inputNeeds);
     const shared = this.alias();
-    this.shared.push(`${shared} AS NOT MATERIALIZED (${selectText(input, items)})`);
+    this.shared.push(`${shared} AS NOT MATERIALIZED ${indented(selectText(input, items))}`);
     this.sharedLevels.set(relation.name, { from: shared, where: [], columns });
     const result = new Map<string, Value>();
     const selects = relation.branches.map((branch, i) => {
@@ -360,7 +371,11 @@ export class RelationWriter {
       for (const [key, value] of [...carried.columns, ...own]) if (!result.has(key)) result.set(key, value);
       return selectText(level, carried.items);
     });
-    return { from: `(${selects.join(" UNION ALL ")}) AS ${this.alias()}`, where: [], columns: result };
+    return {
+      from: `${indented(selects.join("\nUNION ALL\n"))} AS ${this.alias()}`,
+      where: [],
+      columns: result,
+    };
   }
 
   /** Columns that a branch needs of the rows it shares. */
