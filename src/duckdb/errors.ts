@@ -2,7 +2,7 @@ import { LakeError } from "#kernel";
 
 /**
  * The engine's error as ours. The engine's text is kept as `cause` only: it may quote data (PHI) and paths.
- * Codes: `duckdb/out-of-memory`, `duckdb/interrupted`, `duckdb/io`, `duckdb/query-failed`.
+ * Codes: `duckdb/out-of-memory`, `duckdb/interrupted`, `duckdb/disk-full`, `duckdb/io`, `duckdb/query-failed`.
  */
 export function mapDuckDbError(error: unknown): LakeError {
   if (error instanceof LakeError) return error;
@@ -17,6 +17,14 @@ export function mapDuckDbError(error: unknown): LakeError {
   }
   if (/^INTERRUPT Error|Interrupted/i.test(text)) {
     return new LakeError("unavailable", "duckdb/interrupted", "The query was cancelled.", { cause: error });
+  }
+  if (/No space left on device|Disk quota exceeded|Could not write all bytes/i.test(text)) {
+    return new LakeError(
+      "unavailable",
+      "duckdb/disk-full",
+      "The disk is full; free space and run the command again, nothing committed was changed.",
+      { cause: error, retryable: true },
+    );
   }
   if (/^IO Error/i.test(text)) {
     return new LakeError(

@@ -72,7 +72,7 @@ function greeting(url: string): string[] {
     "  In a shell:    ",
     `    curl -s ${url}/views/patient_demographics.csv | head`,
     "  In Python:",
-    `    import pandas as pd; df = pd.read_parquet("${url}/views/patient_demographics.parquet"); print(df.dtypes)`,
+    `    import pandas as pd; df = pd.read_parquet("${url}/views/patient_demographics.parquet", dtype_backend="pyarrow"); print(df.dtypes)`,
     "  In a browser:",
     `    ${url}/views`,
     "",
