@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { compileView } from "#compiler";
+import { checkProfile, compileView, type ViewProfile } from "#compiler";
 import { loadDefinitions } from "#fhir";
-import { isLakeError } from "#kernel";
+import { isLakeError, LakeError } from "#kernel";
 import type { Command } from "../command.js";
 import { EXIT } from "../exit-code.js";
+import { textOption } from "../option-value.js";
 
 interface Finding {
   readonly file: string;
@@ -11,7 +12,7 @@ interface Finding {
   readonly message: string;
 }
 
-async function checkFile(file: string): Promise<Finding[]> {
+async function checkFile(file: string, profile: ViewProfile | undefined): Promise<Finding[]> {
   let view: unknown;
   try {
     view = JSON.parse(await readFile(file, "utf8"));
@@ -34,19 +35,35 @@ async function checkFile(file: string): Promise<Finding[]> {
     if (!isLakeError(error)) throw error;
     return [{ file, severity: "error", message: error.message }];
   }
+  for (const { severity, path, message } of profile === undefined ? [] : checkProfile(view, profile)) {
+    findings.push({ file, severity, message: `${profile}: ${path}: ${message}` });
+  }
   return findings;
+}
+
+function profileOption(text: string | undefined): ViewProfile | undefined {
+  if (text === undefined || text === "shareable" || text === "tabular") return text;
+  throw new LakeError(
+    "invalid-input",
+    "cli/bad-profile",
+    `--profile is 'shareable' or 'tabular', not '${text}'.`,
+  );
 }
 
 /** `fhir-lake views check` */
 export const viewsCheckCommand: Command = {
   name: ["views", "check"],
   summary: "Validate ViewDefinition files and say where they are wrong",
-  usage: "<view.json>… [--strict]",
-  help: ["--strict        warnings (an element the type does not have) are failures too"],
-  options: { strict: { type: "boolean" } },
+  usage: "<view.json>… [--strict] [--profile shareable|tabular]",
+  help: [
+    "--strict        warnings (an element the type does not have) are failures too",
+    "--profile NAME  also check the Shareable or Tabular profile",
+  ],
+  options: { strict: { type: "boolean" }, profile: { type: "string" } },
   positionals: [1, 10_000],
   run: async ({ positionals, values, output }) => {
-    const findings = (await Promise.all(positionals.map((file) => checkFile(file)))).flat();
+    const profile = profileOption(textOption(values, "profile"));
+    const findings = (await Promise.all(positionals.map((file) => checkFile(file, profile)))).flat();
     output.document(findings);
     for (const { file, severity, message } of findings) output.line(`${file}: ${severity}: ${message}`);
     const bad = findings.filter(({ severity }) => severity === "error" || values["strict"] === true).length;
