@@ -1,5 +1,4 @@
 import type { Expr, Operation } from "./expression.js";
-import { children } from "./walk.js";
 
 /** Rough cost of an operation per row, in units of one comparison. Operations not listed cost about one. */
 const COSTS: Readonly<Partial<Record<Operation, number>>> = {
@@ -47,9 +46,11 @@ const COSTS: Readonly<Partial<Record<Operation, number>>> = {
 
 const LAMBDA_COST = 8;
 
-/** Rough cost of evaluating an expression once, in units of one comparison. Reading a column or a field is free. */
-export function costOf(expr: Expr): number {
-  const inner = children(expr).reduce((sum, child) => sum + costOf(child), 0);
+/**
+ * Rough cost of evaluating an expression once, in units of one comparison, when its parts cost `inner` together. Reading a column or a
+ * field is free.
+ */
+export function costOfParts(expr: Expr, inner: number): number {
   switch (expr.kind) {
     case "transform":
     case "filter":

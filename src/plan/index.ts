@@ -1,5 +1,4 @@
 export { allOf, boolean, call, cast, choose, integer, nullOf, text } from "./build.js";
-export { costOf } from "./cost.js";
 export {
   BIGINT,
   BOOLEAN,
@@ -14,6 +13,7 @@ export {
 } from "./data-type.js";
 export { explainExpr, explainPlan } from "./explain.js";
 export type { Expr, FailureCode, Operation, SystemColumn } from "./expression.js";
+export { costOf } from "./expression-facts.js";
 export type { NamedExpr, OutputColumn, Plan, Relation, UnionBranch } from "./relation.js";
 export { shareSubexpressions } from "./share.js";
 export { childUsage, createUsage, itemShape, readUsage, type Usage, usageShape } from "./usage.js";

@@ -1,6 +1,6 @@
-import { costOf, REPEATS_OPERAND } from "./cost.js";
+import { REPEATS_OPERAND } from "./cost.js";
 import type { Expr } from "./expression.js";
-import { expressionKey, hasFreeVariable } from "./expression-key.js";
+import { ExpressionNumbers, factsOf } from "./expression-facts.js";
 import type { NamedExpr, Plan, Relation } from "./relation.js";
 import { children, contains, mapChildren } from "./walk.js";
 
@@ -167,12 +167,13 @@ interface Candidate {
 /** Finds what is worth sharing among the expressions of one place. */
 class Sharing {
   private readonly available: ReadonlySet<string>;
-  private readonly newName: () => string;
+  private readonly naming: Naming;
   private readonly shared: (NamedExpr & { readonly slot: Slot })[] = [];
+  private readonly sharedNames = new Set<string>();
 
-  constructor(available: ReadonlySet<string>, newName: () => string) {
+  constructor(available: ReadonlySet<string>, naming: Naming) {
     this.available = available;
-    this.newName = newName;
+    this.naming = naming;
   }
 
   /** `own`: evaluated here. `later`: evaluated above. `multiplied`: what is evaluated above may be so for several rows per row here. */
@@ -182,20 +183,21 @@ class Sharing {
       found !== undefined;
       found = this.best(own, later, multiplied)
     ) {
-      const name = this.newName();
-      const key = expressionKey(found);
+      const name = this.naming.newName();
+      const replace = new Replacement(found, name, this.naming.numbers);
       for (const at of [...own, ...later, ...this.shared.map((share) => share.slot)])
-        at.expr = replaced(at.expr, key, name);
+        at.expr = replace.within(at.expr);
       this.shared.push({ name, expr: found, slot: slot(found) });
+      this.sharedNames.add(name);
     }
     return layered(this.shared.map(({ name, slot: { expr } }) => ({ name, expr })));
   }
 
   private best(own: readonly Slot[], later: readonly Slot[], multiplied: boolean): Expr | undefined {
-    const here = new Map<string, Candidate>();
+    const here = new Map<number, Candidate>();
     const slots = [...own, ...this.shared.map((share) => share.slot)];
     for (const { expr, weight } of slots) this.count(expr, weight, here, true);
-    const above = multiplied ? new Map<string, Candidate>() : here;
+    const above = multiplied ? new Map<number, Candidate>() : here;
     for (const { expr, weight } of later) this.count(expr, weight, above, multiplied);
     if (multiplied) {
       for (const [key, candidate] of above) {
@@ -212,36 +214,51 @@ class Sharing {
   }
 
   /** Counts candidates; with `add` false only those that are candidates already. */
-  private count(expr: Expr, weight: number, into: Map<string, Candidate>, add: boolean): void {
-    const cost = costOf(expr);
+  private count(expr: Expr, weight: number, into: Map<number, Candidate>, add: boolean): void {
+    const { cost } = factsOf(expr);
     if (cost < WORTH_SHARING) return;
     if (this.isCandidate(expr)) {
-      const key = expressionKey(expr);
+      const key = this.naming.numbers.of(expr);
       const known = into.get(key);
       if (known !== undefined) known.count += weight;
       else if (add) into.set(key, { expr, cost, count: weight });
     }
     const repeats = expr.kind === "call" && REPEATS_OPERAND.has(expr.operation);
-    for (const [i, child] of children(expr).entries())
-      this.count(child, repeats && i === 0 ? 2 : 1, into, add);
+    let first = true;
+    for (const child of children(expr)) {
+      this.count(child, repeats && first ? 2 : 1, into, add);
+      first = false;
+    }
   }
 
   private isCandidate(expr: Expr): boolean {
-    if (hasFreeVariable(expr) || contains(expr, (inner) => inner.kind === "fail")) return false;
-    return !contains(
-      expr,
-      (inner) => inner.kind === "column" && !this.available.has(inner.name) && !this.isShared(inner.name),
-    );
-  }
-
-  private isShared(name: string): boolean {
-    return this.shared.some((share) => share.name === name);
+    const { free, fails, columns } = factsOf(expr);
+    if (free.size > 0 || fails) return false;
+    for (const name of columns) if (!this.available.has(name) && !this.sharedNames.has(name)) return false;
+    return true;
   }
 }
 
-function replaced(expr: Expr, key: string, name: string): Expr {
-  if (!hasFreeVariable(expr) && expressionKey(expr) === key) return { kind: "column", name };
-  return mapChildren(expr, (child) => replaced(child, key, name));
+/** Puts a column in the place of an expression wherever it occurs. */
+class Replacement {
+  private readonly number: number;
+  private readonly cost: number;
+  private readonly column: Expr;
+  private readonly numbers: ExpressionNumbers;
+
+  constructor(target: Expr, name: string, numbers: ExpressionNumbers) {
+    this.number = numbers.of(target);
+    this.cost = factsOf(target).cost;
+    this.column = { kind: "column", name };
+    this.numbers = numbers;
+  }
+
+  within(expr: Expr): Expr {
+    const { cost, free } = factsOf(expr);
+    if (cost < this.cost) return expr;
+    if (free.size === 0 && this.numbers.of(expr) === this.number) return this.column;
+    return mapChildren(expr, (child) => this.within(child));
+  }
 }
 
 /** Columns in layers, so that each uses only those of lower ones. */
@@ -250,9 +267,7 @@ function layered(columns: readonly NamedExpr[]): readonly (readonly NamedExpr[])
   let open = [...columns];
   while (open.length > 0) {
     const names = new Set(open.map(({ name }) => name));
-    const ready = open.filter(
-      ({ expr }) => !contains(expr, (inner) => inner.kind === "column" && names.has(inner.name)),
-    );
+    const ready = open.filter(({ expr }) => ![...factsOf(expr).columns].some((name) => names.has(name)));
     layers.push(ready);
     open = open.filter((column) => !ready.includes(column));
   }
@@ -266,30 +281,36 @@ function multiplies({ relation, slots }: Node): boolean {
   return relation.keepEmpty !== undefined || !contains(slots[0]!.expr, (expr) => expr.kind === "filter");
 }
 
-function visit(node: Node, above: readonly Slot[], newName: () => string): void {
+/** What all places of one plan share. */
+interface Naming {
+  readonly numbers: ExpressionNumbers;
+  newName(): string;
+}
+
+function visit(node: Node, above: readonly Slot[], naming: Naming): void {
   if (node.input === undefined) return;
   const branchSlots = node.branches.flatMap((branch) => [...slotsWithin(branch.node), ...branch.columns]);
-  visit(node.input, [...node.slots, ...branchSlots, ...above], newName);
+  visit(node.input, [...node.slots, ...branchSlots, ...above], naming);
   const multiplied = multiplies(node);
-  node.below = new Sharing(columnsOf(node.input), newName).run(
+  node.below = new Sharing(columnsOf(node.input), naming).run(
     node.slots,
     [...branchSlots, ...above],
     multiplied,
   );
   for (const branch of node.branches) {
-    visit(branch.node, branch.columns, newName);
-    branch.above = new Sharing(columnsOf(branch.node), newName).run(branch.columns, [], false);
+    visit(branch.node, branch.columns, naming);
+    branch.above = new Sharing(columnsOf(branch.node), naming).run(branch.columns, [], false);
   }
 }
 
 /** The plan with common and multiplied subexpressions computed once. Results are the same row for row. */
 export function shareSubexpressions(plan: Plan): Plan {
   let next = 0;
-  const newName = (): string => `#s${++next}`;
+  const naming: Naming = { numbers: new ExpressionNumbers(), newName: () => `#s${++next}` };
   const root = open(plan.relation);
   const outputs = plan.columns.map(({ expr }) => slot(expr));
-  visit(root, outputs, newName);
-  const top = new Sharing(columnsOf(root), newName).run(outputs, [], false);
+  visit(root, outputs, naming);
+  const top = new Sharing(columnsOf(root), naming).run(outputs, [], false);
   return {
     ...plan,
     relation: extended(close(root), top),

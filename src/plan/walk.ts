@@ -26,7 +26,22 @@ export function children(expr: Expr): readonly Expr[] {
   }
 }
 
-/** The expression with its direct sub-expressions replaced; `change` sees them in the order of {@link children}. */
+/** The list with each item changed; the same list when no item did. */
+function mapSame<T>(items: readonly T[], change: (item: T) => T): readonly T[] {
+  let changed: T[] | undefined;
+  for (let i = 0; i < items.length; i++) {
+    const before = items[i]!;
+    const after = change(before);
+    if (after !== before) changed ??= items.slice(0, i);
+    changed?.push(after);
+  }
+  return changed ?? items;
+}
+
+/**
+ * The expression with its direct sub-expressions replaced; `change` sees them in the order of {@link children}. When none changes the
+ * expression itself is returned, so that what is known of it stays known.
+ */
 export function mapChildren(expr: Expr, change: (child: Expr) => Expr): Expr {
   switch (expr.kind) {
     case "literal":
@@ -38,21 +53,37 @@ export function mapChildren(expr: Expr, change: (child: Expr) => Expr): Expr {
     case "fail":
       return expr;
     case "field":
-    case "conform":
-      return { ...expr, base: change(expr.base) };
-    case "call":
-      return { ...expr, args: expr.args.map(change) };
+    case "conform": {
+      const base = change(expr.base);
+      return base === expr.base ? expr : { ...expr, base };
+    }
+    case "call": {
+      const args = mapSame(expr.args, change);
+      return args === expr.args ? expr : { ...expr, args };
+    }
     case "transform":
-    case "filter":
-      return { ...expr, list: change(expr.list), body: change(expr.body) };
-    case "case":
-      return {
-        kind: "case",
-        when: expr.when.map(([when, then]) => [change(when), change(then)] as const),
-        ...(expr.otherwise === undefined ? {} : { otherwise: change(expr.otherwise) }),
-      };
-    case "struct":
-      return { kind: "struct", fields: expr.fields.map(([name, value]) => [name, change(value)] as const) };
+    case "filter": {
+      const list = change(expr.list);
+      const body = change(expr.body);
+      return list === expr.list && body === expr.body ? expr : { ...expr, list, body };
+    }
+    case "case": {
+      const when = mapSame(expr.when, (pair) => {
+        const [test, then] = pair;
+        const changed = [change(test), change(then)] as const;
+        return changed[0] === test && changed[1] === then ? pair : changed;
+      });
+      const otherwise = expr.otherwise === undefined ? undefined : change(expr.otherwise);
+      if (when === expr.when && otherwise === expr.otherwise) return expr;
+      return { kind: "case", when, ...(otherwise === undefined ? {} : { otherwise }) };
+    }
+    case "struct": {
+      const fields = mapSame(expr.fields, (field) => {
+        const value = change(field[1]);
+        return value === field[1] ? field : ([field[0], value] as const);
+      });
+      return fields === expr.fields ? expr : { kind: "struct", fields };
+    }
   }
 }
 
