@@ -7,8 +7,10 @@ const cases = path.join(import.meta.dirname, "cases");
 
 test("the oracle agrees with our own cases", async () => {
   const { results } = await runConformance({ dirs: [cases], runView: runViewInOracle });
-  // The oracle evaluates: it neither types expressions nor knows columns' SQL types.
-  const judged = results.filter((result) => !["validation.json", "type_tags.json"].includes(result.file));
+  // The oracle evaluates: it neither types expressions nor knows columns' SQL types, and it knows R4 only.
+  const judged = results.filter(
+    (result) => !["validation.json", "type_tags.json", "versions.json"].includes(result.file),
+  );
   expect(judged.filter((result) => !result.passed)).toEqual([]);
   expect(judged.length).toBeGreaterThan(70);
 });
