@@ -6,7 +6,7 @@ import { type Collection, collapse, compact, isEmpty, itemOf, restrict, single }
 import { equals, equivalent, isMember, ordering } from "./compare.js";
 import { EMPTY, familyOfAll, plain, singleton, truth } from "./convert.js";
 import { type FhirPathProblem, fhirPathError, type Span } from "./errors.js";
-import { union } from "./functions/combining.js";
+import { unionOf } from "./functions/combining.js";
 import { callFunction } from "./functions/registry.js";
 import { constantCollection, literal } from "./literal.js";
 import { navigate } from "./navigate.js";
@@ -141,7 +141,25 @@ class ExpressionAnalysis implements Analysis {
     return restrict(target, call("equal", position, integer(0)));
   }
 
+  /** The operands of a chain such as `a or b or c`, which may be long: its left side is not followed by recursion. */
+  private chain(ast: Ast & { readonly kind: "binary" }, scope: Scope): readonly Collection[] {
+    const operands: Ast[] = [ast.right];
+    let left = ast.left;
+    while (left.kind === "binary" && left.operator === ast.operator) {
+      operands.push(left.right);
+      left = left.left;
+    }
+    operands.push(left);
+    return operands.reverse().map((operand) => this.analyze(operand, scope));
+  }
+
   private binary(ast: Ast & { readonly kind: "binary" }, scope: Scope): Collection {
+    if (ast.operator === "|") return unionOf(this, this.chain(ast, scope), ast.operatorSpan);
+    if (ast.operator === "and" || ast.operator === "or") {
+      const operator = ast.operator;
+      const conditions = this.chain(ast, scope).map((operand) => truth(this, operand, operator));
+      return single("boolean", call(operator, ...conditions));
+    }
     const left = this.analyze(ast.left, scope);
     const right = this.analyze(ast.right, scope);
     const { operator, operatorSpan: span } = ast;
@@ -155,8 +173,6 @@ class ExpressionAnalysis implements Analysis {
         return arithmetic(this, operator, left, right, span);
       case "&":
         return concatenation(this, left, right, span);
-      case "|":
-        return union(this, left, right, span);
       case "<":
       case "<=":
       case ">":
@@ -174,29 +190,17 @@ class ExpressionAnalysis implements Analysis {
         return single("boolean", isMember(this, left, right, span, ast));
       case "contains":
         return single("boolean", isMember(this, right, left, span, ast));
-      case "and":
-      case "or":
       case "xor":
       case "implies":
         return this.logic(operator, left, right);
     }
   }
 
-  private logic(operator: "and" | "or" | "xor" | "implies", left: Collection, right: Collection): Collection {
+  private logic(operator: "xor" | "implies", left: Collection, right: Collection): Collection {
     const a = truth(this, left, operator);
     const b = truth(this, right, operator);
-    const result = (): Expr => {
-      switch (operator) {
-        case "and":
-        case "or":
-          return call(operator, a, b);
-        case "xor":
-          return call("not", call("equal", a, b));
-        case "implies":
-          return call("or", call("not", a), b);
-      }
-    };
-    return single("boolean", result());
+    const result = operator === "xor" ? call("not", call("equal", a, b)) : call("or", call("not", a), b);
+    return single("boolean", result);
   }
 }
 

@@ -34,10 +34,14 @@ export interface Collection {
   readonly variants: readonly Variant[];
   /** The text of a literal, for operators that treat constants specially. */
   readonly constant?: string;
+  /** For a union of literals: each of them. */
+  readonly constants?: readonly Collection[];
   /** Only for the resource itself: true when it is in the collection. */
   readonly guard?: Expr;
   /** For primitive elements reached by a path: the `_name` structs beside them, in a list when the collection is one. */
   readonly siblings?: () => Collection;
+  /** The same items, each with its value and what stands beside it; also those that have no value. */
+  readonly elements?: () => Collection;
 }
 
 const self = (item: Expr): Expr => item;
@@ -79,9 +83,15 @@ function isResource(collection: Collection, item: Expr): boolean {
   return item.kind === "row" && collection.variants.some((v) => v.pick(item).kind === "row");
 }
 
+/** The collection without what is only true of it as it was reached, such as being a literal or having siblings. */
+export function bare(collection: Collection): Collection {
+  const { siblings, elements, constant, constants, ...rest } = collection;
+  return rest;
+}
+
 /** The collection of at most one item, kept only where the test is true. */
 export function restrict(collection: Collection, test: Expr): Collection {
-  const { siblings, constant, ...rest } = collection;
+  const rest = bare(collection);
   if (isResource(collection, collection.expr)) {
     const kept = call("isTrue", test);
     return { ...rest, guard: collection.guard === undefined ? kept : call("and", collection.guard, kept) };

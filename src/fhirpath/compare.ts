@@ -1,7 +1,7 @@
 import { BOOLEAN, boolean, call, choose, type Expr, integer, nullOf } from "#plan";
 import type { Ast } from "./ast.js";
 import { type Collection, filter, isEmpty, itemOf, single } from "./collection.js";
-import { asList, EMPTY, familiesOf, narrow, plain, singleton, toNumber } from "./convert.js";
+import { asList, EMPTY, familiesOf, narrow, plain, singleton } from "./convert.js";
 import type { Span } from "./errors.js";
 import { type Family, isCalendar, isNumeric } from "./family.js";
 import { navigate } from "./navigate.js";
@@ -87,7 +87,7 @@ export function wholeText(item: Collection): Expr {
   return call("toJson", item.expr);
 }
 
-/** An item as something that equality of lists can compare: numbers as numbers, structures as text. */
+/** An item as something that equality of lists can compare: structures as text. */
 function comparableItems(analysis: Analysis, items: Collection, family: Family): Expr {
   const convert = (body: (item: Collection) => Expr): Expr => {
     const variable = analysis.names.variable();
@@ -98,22 +98,24 @@ function comparableItems(analysis: Analysis, items: Collection, family: Family):
       body: body(itemOf(items, { kind: "variable", name: variable })),
     };
   };
-  if (isNumeric(family)) return convert(toNumber);
   if (family === "complex" || family === "quantity") return convert(wholeText);
   return items.expr;
 }
 
-function equalLists(analysis: Analysis, a: Collection, b: Collection, family: Family): Expr {
+function equalLists(analysis: Analysis, a: Collection, b: Collection, family: Family, span: Span): Expr {
   const [as, bs] = [asList(analysis, a), asList(analysis, b)];
   const length = (list: Collection): Expr => call("listLength", list.expr);
   let equal: Expr;
-  if (isCalendar(family) || family === "time") {
+  if (isCalendar(family) || family === "time" || isNumeric(family)) {
     const [variable, index] = [analysis.names.variable(), analysis.names.variable()];
     const other = call("listItem", bs.expr, { kind: "variable", name: index });
-    const body = call(
+    const body = compareValues(
+      analysis,
       "equal",
-      compareTemporal(family, { kind: "variable", name: variable }, other),
-      integer(0),
+      itemOf(as, { kind: "variable", name: variable }),
+      itemOf(bs, other),
+      family,
+      span,
     );
     equal = call("listAll", { kind: "transform", list: as.expr, variable, index, body });
   } else {
@@ -167,7 +169,7 @@ export function equals(analysis: Analysis, left: Collection, right: Collection, 
     return choose(call("and", present(analysis, left), present(analysis, right)), boolean(false));
   }
   const [a, b, family] = aligned;
-  if (a.many && b.many) return equalLists(analysis, a, b, family);
+  if (a.many && b.many) return equalLists(analysis, a, b, family, span);
   if (a.many) return equalListAndItem(analysis, a, b, family, span);
   if (b.many) return equalListAndItem(analysis, b, a, family, span);
   return compareValues(analysis, "equal", a, b, family, span);
@@ -252,6 +254,10 @@ export function isMember(
   const aligned = align(analysis, one, items);
   if (aligned === undefined) return choose(present(analysis, one), boolean(false));
   const [wanted, source, family] = aligned;
+  if (items.constants !== undefined) {
+    const equal = items.constants.map((constant) => call("isTrue", equals(analysis, wanted, constant, span)));
+    return choose(call("isNotNull", wanted.expr), call("or", ...equal));
+  }
   const among = asList(analysis, source);
   const matches = filter(analysis.names, among.expr, (candidate) =>
     compareValues(analysis, "equal", itemOf(among, candidate), wanted, family, span),

@@ -1,6 +1,14 @@
 export { type AnalyzedExpression, analyze, plainCollection, predicate } from "./analyze.js";
 export type { Ast, BinaryOperator, LiteralValue } from "./ast.js";
-export { type Collection, compact, isEmpty, itemPresent, NameSource, type Variant } from "./collection.js";
+export {
+  type Collection,
+  compact,
+  existsIn,
+  isEmpty,
+  itemPresent,
+  NameSource,
+  type Variant,
+} from "./collection.js";
 export { caret, type FhirPathProblem, fhirPathError, type Span } from "./errors.js";
 export { COMPUTED_DECIMAL, type Family, familyOf, resolveTypeName } from "./family.js";
 export { functionNames } from "./functions/registry.js";

@@ -1,7 +1,7 @@
 import { type Definitions, type ElementDefinition, jsonName } from "#fhir";
 import { didYouMean } from "#kernel";
 import { call, childUsage, choose, createUsage, type Expr, readUsage, type Usage } from "#plan";
-import { type Collection, type Sibling, transform, type Variant } from "./collection.js";
+import { type Collection, filter, type Sibling, transform, type Variant } from "./collection.js";
 import { EMPTY } from "./convert.js";
 import type { Span } from "./errors.js";
 import type { Analysis } from "./scope.js";
@@ -81,7 +81,47 @@ function followOne(analysis: Analysis, collection: Collection, step: Step): Coll
       variants: [{ type: "Element", usage, pick: (item) => item }],
     };
   };
-  return { ...follow(read), variants, siblings };
+  return {
+    ...follow(read),
+    variants,
+    siblings,
+    elements: () => withSiblings(analysis, collection, step, sibling),
+  };
+}
+
+/** The items of a primitive element, each with what stands beside it. */
+function withSiblings(
+  analysis: Analysis,
+  collection: Collection,
+  step: Step,
+  sibling: (item: Expr) => Sibling,
+): Collection {
+  const { type, usage, read } = step;
+  if (!step.element.list) {
+    // What holds the primitive stands for it.
+    const variants = [{ type, usage, pick: read, sibling }];
+    const guard = collection.guard === undefined ? {} : { guard: collection.guard };
+    if (!collection.many) return { expr: collection.expr, many: false, sparse: false, variants, ...guard };
+    const present = (item: Expr): Expr =>
+      call("or", call("isNotNull", read(item)), call("isNotNull", sibling(item).expr));
+    return { expr: filter(analysis.names, collection.expr, present), many: true, sparse: false, variants };
+  }
+  const beside = sibling({ kind: "row" }).usage;
+  const zip = (item: Expr): Expr => call("zipElements", read(item), sibling(item).expr);
+  const single = { ...usage, list: false };
+  const variant: Variant = {
+    type,
+    usage,
+    pick: (item) => ({ kind: "field", base: item, name: "value", usage: single }),
+    sibling: (item) => ({
+      expr: { kind: "field", base: item, name: "element", usage: beside },
+      usage: beside,
+    }),
+  };
+  const expr = collection.many
+    ? call("flatten", transform(analysis.names, collection.expr, zip))
+    : zip(collection.expr);
+  return { expr, many: true, sparse: false, variants: [variant] };
 }
 
 /** Several properties at once (a choice element, or one name on several variants): the item stays the struct that holds them. */

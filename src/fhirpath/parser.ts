@@ -4,7 +4,10 @@ import { type Token, tokenize } from "./lexer.js";
 
 /** Longest expression and deepest nesting accepted: far above any real expression, far below what could exhaust the stack. */
 export const MAX_EXPRESSION_LENGTH = 20_000;
-const MAX_DEPTH = 200;
+const MAX_DEPTH = 100;
+/** Longest chain of one operator that needs no nesting: `a or b or c`. */
+const MAX_CHAIN = 500;
+const CHAINED: ReadonlySet<string> = new Set(["and", "or", "|"]);
 
 /** Binding powers of the binary operators; a higher number binds tighter (FHIRPath N1, section 11.1 precedence). */
 const BINDING: ReadonlyMap<string, number> = new Map([
@@ -42,6 +45,8 @@ class Parser {
   private readonly tokens: readonly Token[];
   private at = 0;
   private depth = 0;
+  /** How deep the left side of a tree goes. */
+  private readonly heights = new WeakMap<Ast, { readonly height: number; readonly chain: number }>();
 
   constructor(text: string) {
     this.text = text;
@@ -51,6 +56,24 @@ class Parser {
   parse(): Ast {
     const ast = this.expression(0);
     if (this.current.kind !== "end") this.fail("An operator or the end of the expression is expected here.");
+    return ast;
+  }
+
+  /** Refuses trees that grow too deep although the text does not nest, such as `1 + 1 + 1 …`. */
+  private grown(ast: Ast, target: Ast | undefined): Ast {
+    const below = target === undefined ? undefined : this.heights.get(target);
+    const same = ast.kind === "binary" && target?.kind === "binary" && ast.operator === target.operator;
+    const chain = same && CHAINED.has(ast.operator) ? (below?.chain ?? 1) + 1 : 1;
+    const height = chain > 1 && below !== undefined ? below.height : (below?.height ?? 0) + 1;
+    if (height > MAX_DEPTH || chain > MAX_CHAIN) {
+      throw fhirPathError(
+        "too-deep",
+        "The expression is nested too deeply or too long.",
+        this.text,
+        ast.span,
+      );
+    }
+    this.heights.set(ast, { height, chain });
     return ast;
   }
 
@@ -89,10 +112,11 @@ class Parser {
         token.kind === "symbol" || token.kind === "identifier" ? BINDING.get(token.value) : undefined;
       if (binding === undefined || binding <= minimum) break;
       this.take();
-      left =
+      const operation =
         token.value === "is" || token.value === "as"
           ? this.typeTest(left, token.value)
           : this.binary(left, token, binding);
+      left = this.grown(operation, left);
     }
     this.depth--;
     return left;
@@ -159,12 +183,13 @@ class Parser {
       if (this.isSymbol(".")) {
         this.take();
         if (this.current.kind === "variable") target = this.variable(this.take(), target);
-        else target = this.invocation(target);
+        else target = this.grown(this.invocation(target), target);
       } else if (this.isSymbol("[")) {
         this.take();
         const index = this.expression(0);
         const close = this.expect("]");
-        target = { kind: "index", target, index, span: { start: target.span.start, end: close.span.end } };
+        const span = { start: target.span.start, end: close.span.end };
+        target = this.grown({ kind: "index", target, index, span }, target);
       } else {
         return target;
       }
@@ -275,7 +300,10 @@ class Parser {
       this.take();
       const inner = this.expression(0);
       const close = this.expect(")");
-      return { ...inner, span: { start: open.span.start, end: close.span.end } };
+      const ast = { ...inner, span: { start: open.span.start, end: close.span.end } };
+      const size = this.heights.get(inner);
+      if (size !== undefined) this.heights.set(ast, size);
+      return ast;
     }
     if (this.isSymbol("{")) {
       this.take();

@@ -6,6 +6,7 @@ const COSTS: Readonly<Partial<Record<Operation, number>>> = {
   listConcatenate: 4,
   listDistinct: 10,
   listJoin: 4,
+  zipElements: 10,
   listEqual: 4,
   listReverse: 4,
   listSlice: 3,

@@ -101,6 +101,7 @@ export type Operation =
   | "listContains" // (list, item)
   | "listEqual" // same length and equal items in order
   | "listReverse"
+  | "zipElements" // (values, what stands beside them): list of {value, element}, without those where both are NULL
   | "listJoin" // (list of text, separator); NULL for an empty list
   | "listAny" // list of booleans: true when one is true; never NULL
   | "listAll" // list of booleans: true when none is false or NULL; never NULL

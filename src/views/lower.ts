@@ -5,8 +5,8 @@ import {
   type ConstantValue,
   compact,
   type Environment,
+  existsIn,
   isEmpty,
-  itemPresent,
   NameSource,
   predicate,
   type Scope,
@@ -153,7 +153,9 @@ export class ViewLowering {
     }
   }
 
-  private forEach(items: Collection, outer: Place, orNull: boolean): Place {
+  private forEach(found: Collection, outer: Place, orNull: boolean): Place {
+    // A primitive that has only an extension is an item too.
+    const items = found.elements?.() ?? found;
     const kept = outer.present === undefined ? undefined : call("not", outer.present);
     if (isEmpty(items)) return this.nothing(outer, orNull);
     const list = items.many ? compact(this.environment.names, items) : asShortList(items);
@@ -178,7 +180,7 @@ export class ViewLowering {
 
   /** At most one item: no unnesting, the row stays or goes. */
   private forEachSingle(items: Collection, outer: Place, orNull: boolean, kept: Expr | undefined): Place {
-    const present = itemPresent(items, items.expr);
+    const present = existsIn(this.environment.names, items);
     const rowIndex = integer(0);
     const guard = { kind: "literal", value: true } as const;
     if (present.kind === guard.kind && present.value === guard.value)
@@ -340,7 +342,8 @@ function columnNames(select: SelectModel, names: Map<string, string>): Map<strin
     if (names.has(name)) duplicate(name, path);
     names.set(name, path);
   };
-  for (const column of select.columns) add(column.name, `${column.path}.name`);
+  // SQL does not tell names apart by case.
+  for (const column of select.columns) add(column.name.toLowerCase(), `${column.path}.name`);
   for (const nested of select.selects)
     for (const [name, path] of columnNames(nested, new Map())) add(name, path);
   const union = new Map<string, string>();

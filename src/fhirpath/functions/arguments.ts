@@ -1,6 +1,15 @@
 import { type Expr, integer } from "#plan";
 import type { Ast } from "../ast.js";
-import { type Collection, compact, isEmpty, itemOf, mapItems, restrict, single } from "../collection.js";
+import {
+  bare,
+  type Collection,
+  compact,
+  isEmpty,
+  itemOf,
+  mapItems,
+  restrict,
+  single,
+} from "../collection.js";
 import { EMPTY, familyOfAll, plain, singleton, toText, truth } from "../convert.js";
 import type { Invocation } from "./signature.js";
 
@@ -71,6 +80,7 @@ export function criterion(invocation: Invocation, ast: Ast, item: Collection, in
 export function where(invocation: Invocation, ast: Ast, input: Collection): Collection {
   const { names } = invocation.analysis;
   if (isEmpty(input)) return EMPTY;
+  if (input.elements !== undefined && readsSiblings(ast)) return where(invocation, ast, input.elements());
   if (!input.many) return whereOne(invocation, ast, input);
   const variable = names.variable();
   const index = names.variable();
@@ -80,39 +90,54 @@ export function where(invocation: Invocation, ast: Ast, input: Collection): Coll
     kind: "variable",
     name: index,
   });
-  const { siblings, constant, ...rest } = source;
-  return { ...rest, expr: { kind: "filter", list: source.expr, variable, index, body } };
+  return { ...bare(source), expr: { kind: "filter", list: source.expr, variable, index, body } };
 }
 
 function whereOne(invocation: Invocation, ast: Ast, input: Collection): Collection {
   return restrict(input, criterion(invocation, ast, input, integer(0)));
 }
 
-/** True when `$index` occurs in an expression. */
-function usesIndex(ast: Ast): boolean {
+/** True when a part of an expression, or the whole, passes a test. */
+function someAst(ast: Ast, test: (part: Ast) => boolean): boolean {
+  if (test(ast)) return true;
   switch (ast.kind) {
-    case "variable":
-      return ast.name === "index";
     case "member":
-      return ast.target !== undefined && usesIndex(ast.target);
+      return ast.target !== undefined && someAst(ast.target, test);
     case "call":
-      return (ast.target !== undefined && usesIndex(ast.target)) || ast.args.some(usesIndex);
+      return (
+        (ast.target !== undefined && someAst(ast.target, test)) || ast.args.some((arg) => someAst(arg, test))
+      );
     case "index":
-      return usesIndex(ast.target) || usesIndex(ast.index);
+      return someAst(ast.target, test) || someAst(ast.index, test);
     case "sign":
     case "type":
-      return usesIndex(ast.operand);
+      return someAst(ast.operand, test);
     case "binary":
-      return usesIndex(ast.left) || usesIndex(ast.right);
+      return someAst(ast.left, test) || someAst(ast.right, test);
     default:
       return false;
   }
+}
+
+/** True when `$index` occurs in an expression. */
+function usesIndex(ast: Ast): boolean {
+  return someAst(ast, (part) => part.kind === "variable" && part.name === "index");
+}
+
+/** True when an expression may read what stands beside a primitive: its id, its extensions, or whether it has a value at all. */
+export function readsSiblings(ast: Ast): boolean {
+  const names = ["extension", "id", "hasValue"];
+  return someAst(
+    ast,
+    (part) => (part.kind === "member" || part.kind === "call") && names.includes(part.name),
+  );
 }
 
 /** The projection of every item, joined in order; `$this` is the item and `$index` its position. */
 export function select(invocation: Invocation, ast: Ast, input: Collection): Collection {
   const { analysis, scope } = invocation;
   if (isEmpty(input)) return EMPTY;
+  if (input.elements !== undefined && readsSiblings(ast)) return select(invocation, ast, input.elements());
   const source = input.sparse && usesIndex(ast) ? compact(analysis.names, input) : input;
   return mapItems(analysis.names, source, (item, index) =>
     analysis.analyze(ast, { ...scope, focus: item, index }),

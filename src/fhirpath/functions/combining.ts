@@ -1,6 +1,6 @@
-import { call, createUsage, type Expr } from "#plan";
-import { type Collection, filter, isEmpty, isPlain, itemOf } from "../collection.js";
-import { isMember, wholeText } from "../compare.js";
+import { call, createUsage, type Expr, integer } from "#plan";
+import { bare, type Collection, filter, isEmpty, isPlain, itemOf } from "../collection.js";
+import { equals, isMember, wholeText } from "../compare.js";
 import { asList, EMPTY, familiesOf, familyOfAll, familyType, plain, toNumber } from "../convert.js";
 import type { Span } from "../errors.js";
 import { COMPUTED_DECIMAL, isNumeric } from "../family.js";
@@ -11,9 +11,31 @@ import { type FunctionTable, fn, type Invocation } from "./signature.js";
 export function distinctItems(analysis: Analysis, input: Collection): Collection {
   if (isEmpty(input) || !input.many) return input;
   const items = asList(analysis, plain(analysis, input));
-  const family = familyOfAll(analysis, items);
-  if (family === "complex" || family === "quantity") return distinctStructures(analysis, items);
-  return { ...withoutSiblings(items), expr: call("listDistinct", items.expr) };
+  switch (familyOfAll(analysis, items)) {
+    case "complex":
+    case "quantity":
+      return distinctStructures(analysis, items);
+    case "boolean":
+    case "string":
+    case "integer":
+    case "long":
+      return { ...bare(items), expr: call("listDistinct", items.expr) };
+    default:
+      return distinctValues(analysis, items);
+  }
+}
+
+/** Values that can be equal although they are written differently, such as 1.0 and 1.00: each is compared with those before it. */
+function distinctValues(analysis: Analysis, items: Collection): Collection {
+  const { names } = analysis;
+  const [variable, index, other] = [names.variable(), names.variable(), names.variable()];
+  const item: Expr = { kind: "variable", name: variable };
+  const candidate: Expr = { kind: "variable", name: other };
+  const earlier = call("listSlice", items.expr, integer(0), { kind: "variable", name: index });
+  const same = equals(analysis, itemOf(items, candidate), itemOf(items, item), { start: 0, end: 0 });
+  const repeated = call("listAny", { kind: "transform", list: earlier, variable: other, body: same });
+  const expr: Expr = { kind: "filter", list: items.expr, variable, index, body: call("not", repeated) };
+  return { ...bare(items), expr };
 }
 
 /** Structures are compared as JSON text; the first of each text stays. */
@@ -38,12 +60,7 @@ function distinctStructures(analysis: Analysis, items: Collection): Collection {
     },
   );
   const body = call("not", call("isTrue", call("listContains", earlier, own)));
-  return { ...withoutSiblings(items), expr: { kind: "filter", list: items.expr, variable, index, body } };
-}
-
-function withoutSiblings(items: Collection): Collection {
-  const { siblings, ...rest } = items;
-  return rest;
+  return { ...bare(items), expr: { kind: "filter", list: items.expr, variable, index, body } };
 }
 
 /** Both collections as lists of one type, or undefined when their types have no common form. */
@@ -104,7 +121,9 @@ function combine(
     structured && a.variants[0]!.usage !== b.variants[0]!.usage
       ? [asJson(analysis, a), asJson(analysis, b)]
       : [a, b];
-  return { ...withoutSiblings(x), expr: call("listConcatenate", x.expr, y.expr), sparse: false };
+  // Long unions stay flat.
+  const joined = x.expr.kind === "call" && x.expr.operation === "listConcatenate" ? x.expr.args : [x.expr];
+  return { ...bare(x), expr: call("listConcatenate", ...joined, y.expr), sparse: false };
 }
 
 /** Structures as JSON: those of different paths have different fields, and one may even contain the other. */
@@ -118,10 +137,16 @@ function asJson(analysis: Analysis, items: Collection): Collection {
   return { ...items, variants, expr: { kind: "transform", list: items.expr, variable, body } };
 }
 
-/** `|` and union(): the items of both without duplicates. */
-export function union(analysis: Analysis, left: Collection, right: Collection, span: Span): Collection {
-  if (isEmpty(left) && isEmpty(right)) return EMPTY;
-  return distinctItems(analysis, combine(analysis, left, right, "A union", span));
+/** `|` and union(): the items of all operands without duplicates. */
+export function unionOf(analysis: Analysis, operands: readonly Collection[], span: Span): Collection {
+  const present = operands.filter((operand) => !isEmpty(operand));
+  const [first, ...rest] = present;
+  if (first === undefined) return EMPTY;
+  const all = rest.reduce((left, right) => combine(analysis, left, right, "A union", span), first);
+  const items = distinctItems(analysis, all);
+  const constants = present.flatMap((operand) => (operand.constant === undefined ? [] : [operand]));
+  // Membership in a list of constants is a chain of comparisons, which the engine runs far faster than a search in a list.
+  return constants.length === operands.length ? { ...items, constants } : items;
 }
 
 /** intersect(other), exclude(other): items that are, or are not, in the other collection. */
@@ -134,14 +159,14 @@ function among(invocation: Invocation, keep: boolean): Collection {
     const member = call("isTrue", isMember(analysis, itemOf(items, item), other, ast.nameSpan, ast));
     return keep ? member : call("not", member);
   });
-  const kept: Collection = { ...withoutSiblings(items), expr };
+  const kept: Collection = { ...bare(items), expr };
   return keep ? distinctItems(analysis, kept) : kept;
 }
 
 /** FHIRPath 5.3 intersect and exclude, and 5.4, combining. */
 export const COMBINING: FunctionTable = {
   union: fn(1, 1, ({ analysis, input, args, scope, ast }) =>
-    union(analysis, input, analysis.analyze(args[0]!, scope), ast.nameSpan),
+    unionOf(analysis, [input, analysis.analyze(args[0]!, scope)], ast.nameSpan),
   ),
   combine: fn(1, 1, ({ analysis, input, args, scope, ast }) =>
     combine(analysis, input, analysis.analyze(args[0]!, scope), "combine()", ast.nameSpan),

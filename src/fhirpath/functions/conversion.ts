@@ -1,5 +1,5 @@
 import { boolean, call, choose, type Expr, integer, type Operation, text } from "#plan";
-import { type Collection, hasValueIn, isEmpty, isPlain, single } from "../collection.js";
+import { bare, type Collection, hasValueIn, isEmpty, isPlain, single } from "../collection.js";
 import { EMPTY, familyOfAll, plain, singleton, toNumber, toText, truth } from "../convert.js";
 import { COMPUTED_DECIMAL, type Family } from "../family.js";
 import { type FunctionTable, fn, type Invocation } from "./signature.js";
@@ -45,8 +45,7 @@ function either(invocation: Invocation, test: Expr, first: Collection, second: C
 }
 
 function withExpr(collection: Collection, expr: Expr): Collection {
-  const { siblings, constant, ...rest } = collection;
-  return { ...rest, expr };
+  return { ...bare(collection), expr };
 }
 
 /** The only primitive of the input; undefined when it is certainly empty. */

@@ -2,7 +2,7 @@ import { boolean, call, choose, type Expr, integer } from "#plan";
 import { type Collection, compact, countOf, existsIn, isEmpty, itemOf, single } from "../collection.js";
 import { isMember } from "../compare.js";
 import { asList, familyOfAll, plain, truth } from "../convert.js";
-import { criterion, where } from "./arguments.js";
+import { criterion, readsSiblings, where } from "./arguments.js";
 import { distinctItems } from "./combining.js";
 import { type FunctionTable, fn, type Invocation } from "./signature.js";
 
@@ -20,7 +20,8 @@ function empty(invocation: Invocation): Collection {
 function all(invocation: Invocation): Collection {
   const { analysis, input, args } = invocation;
   if (isEmpty(input)) return single("boolean", boolean(true));
-  const items = compact(analysis.names, input);
+  const elements = readsSiblings(args[0]!) ? input.elements?.() : undefined;
+  const items = compact(analysis.names, elements ?? input);
   if (!items.many) {
     const test = criterion(invocation, args[0]!, items, integer(0));
     return single("boolean", choose(existsIn(analysis.names, items), call("isTrue", test), boolean(true)));

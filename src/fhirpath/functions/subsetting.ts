@@ -1,5 +1,5 @@
 import { call, type Expr, integer } from "#plan";
-import { type Collection, compact, isEmpty, itemOf, restrict } from "../collection.js";
+import { bare, type Collection, compact, isEmpty, itemOf, restrict } from "../collection.js";
 import { EMPTY, singleton } from "../convert.js";
 import { ofType, typeArgument } from "../type-test.js";
 import { integerArgument, select, where } from "./arguments.js";
@@ -30,8 +30,10 @@ function slice(invocation: Invocation, start: Expr, count?: Expr): Collection {
     return restrict(input, keep);
   }
   const items = compact(analysis.names, input);
-  const { siblings, ...rest } = items;
-  return { ...rest, expr: call("listSlice", items.expr, start, ...(count === undefined ? [] : [count])) };
+  return {
+    ...bare(items),
+    expr: call("listSlice", items.expr, start, ...(count === undefined ? [] : [count])),
+  };
 }
 
 function skip(invocation: Invocation): Collection {

@@ -10,14 +10,46 @@ const SUMMAND = "DECIMAL(37,18)";
 /** Operands whose product always fits. */
 const FACTOR = "DECIMAL(19,9)";
 
+/** Texts of up to this length have at most 15 digits, which floating point tells apart. */
+const EXACT_LENGTH = 15;
+
+/** Digits of a decimal's text without sign, point, exponent and zeros around them. */
+function significant(text: string): string {
+  return `trim(${mantissa(text)}, '0')`;
+}
+
+function mantissa(text: string): string {
+  return `replace(ltrim(regexp_replace(${text}, '[eE].*$', ''), '+-'), '.', '')`;
+}
+
+/** Position of the point relative to the first significant digit: what decides between decimals of different size. */
+function magnitude(text: string): string {
+  const plain = `ltrim(regexp_replace(${text}, '[eE].*$', ''), '+-')`;
+  const exponent = `coalesce(TRY_CAST(regexp_extract(${text}, '[eE]([+-]?[0-9]+)$', 1) AS INTEGER), 0)`;
+  const leading = `length(${mantissa(text)}) - length(ltrim(${mantissa(text)}, '0'))`;
+  return `(CASE WHEN ${significant(text)} = '' THEN -2000000000 ELSE strpos(${plain} || '.', '.') + ${exponent} - ${leading} END)`;
+}
+
+/** Order of two decimal texts of the same sign, digit by digit: -1, 0 or 1. */
+function compareDigits(a: string, b: string): string {
+  const [m, n, s, t] = [magnitude(a), magnitude(b), significant(a), significant(b)];
+  const absolute = `CASE WHEN ${m} < ${n} THEN -1 WHEN ${m} > ${n} THEN 1 WHEN ${s} < ${t} THEN -1 WHEN ${s} > ${t} THEN 1 ELSE 0 END`;
+  return `(CASE WHEN left(${a}, 1) = '-' THEN -1 ELSE 1 END) * (${absolute})`;
+}
+
 /**
- * Compares numbers of any size: as floating point, and exactly where that finds them equal. Rounding to floating point keeps order, so
- * only equal results can hide a difference. Differences beyond 18 decimals or 20 digits before the point stay hidden.
+ * Compares numbers of any size and precision: as floating point, and digit by digit where that finds long ones equal. Rounding to
+ * floating point keeps order, so only equal results can hide a difference.
  */
 export function compareNumbers(a: string, b: string, operator: "=" | "<" | "<="): string {
   const [x, y] = [`TRY_CAST(${a} AS DOUBLE)`, `TRY_CAST(${b} AS DOUBLE)`];
-  const exact = `TRY_CAST(${a} AS ${NUMBER_TYPE}) ${operator} TRY_CAST(${b} AS ${NUMBER_TYPE})`;
-  return `CASE WHEN ${x} = ${y} THEN coalesce(${exact}, ${operator === "<" ? "FALSE" : "TRUE"}) ELSE ${x} ${operator} ${y} END`;
+  const [s, t] = [`CAST(${a} AS VARCHAR)`, `CAST(${b} AS VARCHAR)`];
+  const short = `length(${s}) <= ${EXACT_LENGTH} AND length(${t}) <= ${EXACT_LENGTH}`;
+  return (
+    `CASE WHEN ${x} <> ${y} THEN ${operator === "=" ? "FALSE" : `${x} < ${y}`} ` +
+    `WHEN ${x} = ${y} THEN CASE WHEN ${short} THEN ${operator === "<" ? "FALSE" : "TRUE"} ` +
+    `ELSE ${compareDigits(s, t)} ${operator} 0 END END`
+  );
 }
 
 export function addNumbers(a: string, b: string, operator: "+" | "-"): string {

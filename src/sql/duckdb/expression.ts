@@ -31,6 +31,9 @@ export interface ExpressionScope {
   column(name: string): Value;
 }
 
+/** Far above what real views need, far below what strains the engine's parser. */
+const MAX_EXPRESSION_SQL = 200_000;
+
 /** Structs by which a plan reads JSON properties. */
 function fieldOf(base: Value, name: string): Value | undefined {
   if (base.type.kind === "json") {
@@ -165,6 +168,8 @@ export class ExpressionWriter {
           : spell("listOf", args);
       case "listConcatenate":
         return concatenate(args);
+      case "zipElements":
+        return args.every(isNull) ? nullValue(resultType("zipElements", args)) : spell("zipElements", args);
       case "listAny":
       case "listAll":
         if (isNull(first)) return known(expr.operation === "listAll");
@@ -185,7 +190,16 @@ export class ExpressionWriter {
     }
     const lists = LIST_OPERATIONS.has(expr.operation) ? [asList(first), ...args.slice(1)] : args;
     if (lists.some(isNull)) return nullValue(resultType(expr.operation, lists));
-    return spell(expr.operation, lists);
+    const value = spell(expr.operation, lists);
+    if (value.sql.length > MAX_EXPRESSION_SQL) {
+      // Some operations write an operand several times, so that nesting them makes SQL grow without measure.
+      throw new LakeError(
+        "unsupported",
+        "view/too-complex",
+        "An expression of the view grows too large in SQL; split it over several columns or nested selects.",
+      );
+    }
+    return value;
   }
 
   private lambda(expr: Expr & { readonly kind: "transform" | "filter" }): Value {

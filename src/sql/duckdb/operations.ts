@@ -330,6 +330,27 @@ function referenceKeyPath(reference: string, type: string | undefined): string {
   );
 }
 
+function zippedType(values: DataType, elements: DataType): DataType {
+  const item = (type: DataType): DataType => (type.kind === "list" ? type.item : type);
+  const fields = new Map([
+    ["value", item(values)],
+    ["element", item(elements)],
+  ]);
+  return listOf({ kind: "struct", fields });
+}
+
+/** Pairs by position. A side that is NULL whatever the data must not be indexed: the engine would lose its type. */
+function zipElements(values: Value, elements: Value): string {
+  const sides = [values, elements].filter((side) => side.constant !== null);
+  const lengths = sides.map((side) => `coalesce(len(${side.sql}), 0)`);
+  const length = lengths.length === 1 ? lengths[0]! : `greatest(${lengths.join(", ")})`;
+  const at = (side: Value): string =>
+    side.constant === null ? `CAST(NULL AS ${typeName(itemType([side]))})` : `list_extract(${side.sql}, z)`;
+  const zipped = `list_transform(range(1, ${length} + 1), lambda z: {'value': ${at(values)}, 'element': ${at(elements)}})`;
+  const present = "struct_extract(z, 'value') IS NOT NULL OR struct_extract(z, 'element') IS NOT NULL";
+  return `(CASE WHEN ${length} > 0 THEN list_filter(${zipped}, lambda z: ${present}) END)`;
+}
+
 /** Items from a position on; the engine would take a NULL bound for an open one. */
 function listSlice(list: string, start: string, count: string | undefined): string {
   const bounds = count === undefined ? [start] : [start, count];
@@ -364,6 +385,10 @@ const LISTS = {
   listContains: named("list_contains", BOOLEAN),
   listEqual: infix("=", BOOLEAN),
   listReverse: named("list_reverse", first),
+  zipElements: {
+    type: ([values, elements]) => zippedType(values!.type, elements!.type),
+    sql: (_args, [values, elements]) => zipElements(values!, elements!),
+  },
   listJoin: {
     type: TEXT,
     sql: ([a, separator]) => {
