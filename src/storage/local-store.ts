@@ -165,14 +165,16 @@ export class LocalStore implements ObjectStore {
   }
 
   private async pruneFolder(dir: string, cutoffMs: number, top: boolean): Promise<void> {
+    // Taken first: removing a folder within makes this one younger.
+    const info = await stat(dir).catch(() => undefined);
     const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
     for (const entry of entries) {
       if (entry.isDirectory()) await this.pruneFolder(path.join(dir, entry.name), cutoffMs, false);
     }
     if (top) return;
-    const info = await stat(dir).catch(() => undefined);
     // rmdir refuses a folder that is not empty, so a writer that just put something there loses nothing.
-    if (info !== undefined && info.mtimeMs <= cutoffMs) await rmdir(dir).catch(() => undefined);
+    // File times are finer than the clock's milliseconds.
+    if (info !== undefined && Math.floor(info.mtimeMs) <= cutoffMs) await rmdir(dir).catch(() => undefined);
   }
 
   async stagingDirectory(label: string): Promise<string> {
