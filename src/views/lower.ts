@@ -7,6 +7,7 @@ import {
   type Environment,
   existsIn,
   isEmpty,
+  isPlain,
   NameSource,
   predicate,
   type Scope,
@@ -33,16 +34,8 @@ import {
 import { type LoweredColumn, located, lowerColumn } from "./column.js";
 import { at, type CompileWarning, viewError } from "./errors.js";
 import type { PathExpression, SelectModel, ViewModel } from "./model.js";
+import type { PathLowering, Place } from "./place.js";
 import { lowerRepeat } from "./repeat.js";
-
-/** Where a select is evaluated: the rows so far and what a path sees there. */
-export interface Place {
-  readonly relation: Relation;
-  readonly focus: Collection;
-  readonly rowIndex: Expr;
-  /** Under forEachOrNull: true for rows that have a focus; the one row without it keeps NULL in every column below. */
-  readonly present?: Expr;
-}
 
 /** A select's rows with its columns in output order. */
 interface Lowered {
@@ -51,7 +44,7 @@ interface Lowered {
 }
 
 /** Lowers a checked view to a plan. */
-export class ViewLowering {
+export class ViewLowering implements PathLowering {
   readonly environment: Environment;
   readonly warnings: CompileWarning[];
   private readonly rootUsage: Usage;
@@ -158,7 +151,9 @@ export class ViewLowering {
     const items = found.elements?.() ?? found;
     const kept = outer.present === undefined ? undefined : call("not", outer.present);
     if (isEmpty(items)) return this.nothing(outer, orNull);
-    const list = items.many ? compact(this.environment.names, items) : asShortList(items);
+    const list = items.many
+      ? compact(this.environment.names, items)
+      : asShortList(this.environment.names, items);
     if (list === undefined) return this.forEachSingle(items, outer, orNull, kept);
     const item = this.environment.names.column();
     const index = this.environment.names.column();
@@ -279,9 +274,11 @@ export class ViewLowering {
  * A list of at most one item, for a path that is costly to compute: unnesting computes it once, where a filter on its presence would
  * compute it again. Undefined where testing presence is cheap.
  */
-function asShortList(items: Collection): Collection | undefined {
-  if (items.expr.kind === "row" || items.variants.length !== 1 || costOf(items.expr) < 4) return undefined;
+function asShortList(names: NameSource, items: Collection): Collection | undefined {
   const { expr } = items;
+  if (expr.kind === "row" || items.variants.length !== 1 || costOf(expr) < 4) return undefined;
+  // What holds a primitive stands for it only where the primitive is there.
+  if (!isPlain(items)) return { ...items, expr: call("listOf", choose(existsIn(names, items), expr)) };
   if (expr.kind === "call" && expr.operation === "listItem") {
     return { ...items, expr: call("listSlice", expr.args[0]!, expr.args[1]!, integer(1)) };
   }

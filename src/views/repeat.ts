@@ -2,8 +2,8 @@ import type { Ast } from "#fhirpath";
 import { analyze, type Collection, isEmpty } from "#fhirpath";
 import { call, createUsage, type Expr, type Relation, type Usage } from "#plan";
 import { at, viewError } from "./errors.js";
-import type { Place, ViewLowering } from "./lower.js";
 import type { PathExpression } from "./model.js";
+import type { PathLowering, Place } from "./place.js";
 
 /** True when every value of the path lies below its focus, so that following it again and again must come to an end. */
 function descends(ast: Ast): boolean {
@@ -54,7 +54,7 @@ function descendsOrStays(ast: Ast): boolean {
 }
 
 function evaluate(
-  lowering: ViewLowering,
+  lowering: PathLowering,
   expression: PathExpression,
   focus: Collection,
   outer: Place,
@@ -97,7 +97,7 @@ function nodeType(expressions: readonly PathExpression[], found: readonly Collec
  * could lead back to where they start are refused, so the rows always come to an end.
  */
 export function lowerRepeat(
-  lowering: ViewLowering,
+  lowering: PathLowering,
   expressions: readonly PathExpression[],
   outer: Place,
 ): Place {
