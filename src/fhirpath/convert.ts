@@ -184,7 +184,7 @@ export function toText(analysis: Analysis, collection: Collection): Expr {
 }
 
 /** A list of the items' values converted one by one. NULL results stay in the list. */
-export function mapValues(
+function mapValues(
   analysis: Analysis,
   collection: Collection,
   type: string,

@@ -16,4 +16,4 @@ export {
   runConformance,
   type ViewResult,
 } from "./run.js";
-export { type ConformanceFile, type ConformanceTest, parseConformanceFile } from "./test-file.js";
+export { type ConformanceTest, parseConformanceFile } from "./test-file.js";
