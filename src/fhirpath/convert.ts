@@ -20,7 +20,6 @@ import {
   isPlain,
   itemOf,
   itemPresent,
-  mapItems,
   single,
   transform,
 } from "./collection.js";
@@ -181,16 +180,6 @@ export function toText(analysis: Analysis, collection: Collection): Expr {
     default:
       return collection.expr;
   }
-}
-
-/** A list of the items' values converted one by one. NULL results stay in the list. */
-function mapValues(
-  analysis: Analysis,
-  collection: Collection,
-  type: string,
-  convert: (item: Collection) => Expr,
-): Collection {
-  return mapItems(analysis.names, plain(analysis, collection), (item) => single(type, convert(item)));
 }
 
 /** The items as a list without gaps, also when there is at most one. */

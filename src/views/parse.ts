@@ -244,7 +244,7 @@ class ViewReader {
     const value = parent[name];
     if (value === undefined) return undefined;
     if (!Array.isArray(value)) throw viewError("wrong-type", join(path, name), "A JSON array is expected.");
-    return value;
+    return value as readonly unknown[];
   }
 
   private strings(parent: JsonObject, name: string, path: string): readonly string[] {

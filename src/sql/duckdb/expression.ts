@@ -187,6 +187,9 @@ export class ExpressionWriter {
         if (folded !== undefined) return folded;
         break;
       }
+      default:
+        // Every other operation is spelled from its operands.
+        break;
     }
     const lists = LIST_OPERATIONS.has(expr.operation) ? [asList(first), ...args.slice(1)] : args;
     if (lists.some(isNull)) return nullValue(resultType(expr.operation, lists));
