@@ -58,6 +58,12 @@ describe("the command line", () => {
     expect(JSON.parse(stderr)).toMatchObject({ error: { code: "lake/empty", kind: "not-found" } });
   });
 
+  it("does not serve to other machines without being told to", async () => {
+    const { code, stderr } = await cli(["serve", "--host", "0.0.0.0", "--lake", path.join(scratch, "nothing")]);
+    expect(code).toBe(2);
+    expect(stderr).toContain("--allow-unauthenticated");
+  });
+
   it("refuses nonsense values by name", async () => {
     expect((await cli(["doctor", "--memory-limit", "lots"])).code).not.toBe(1);
     expect((await cli(["verify", "--memory-limit", "lots"])).stderr).toContain("--memory-limit takes a size");

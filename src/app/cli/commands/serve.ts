@@ -1,16 +1,41 @@
+import { LakeError } from "#kernel";
 import { serveLake, untilStopped } from "../../serve.js";
 import type { Command, Invocation } from "../command.js";
 import { EXIT } from "../exit-code.js";
 import { withLake } from "../open-lake.js";
 import { memoryLimit, parseCount, textOption } from "../option-value.js";
 
-/** Host and port from the options, PORT and HOST of the environment, or 127.0.0.1:8080. */
+const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
+
+/** Options of every command that serves. */
+export const ADDRESS_OPTIONS = {
+  port: { type: "string" },
+  host: { type: "string" },
+  "allow-unauthenticated": { type: "boolean" },
+} as const;
+
+/** Help for {@link ADDRESS_OPTIONS}. */
+export const ADDRESS_HELP = [
+  "--port N                   default PORT, else 8080; 0 picks a free one",
+  "--host H                   default HOST, else 127.0.0.1 (this machine only)",
+  "--allow-unauthenticated    needed for any other host, because everybody who reaches it can read everything",
+];
+
+/**
+ * Host and port from the options, PORT and HOST of the environment, or 127.0.0.1:8080. Errors: `cli/unauthenticated` for a host
+ * that other machines reach, unless that is allowed explicitly.
+ */
 export function address({ values, environment }: Invocation): { host: string; port: number } {
-  const port = textOption(values, "port") ?? environment["PORT"] ?? "8080";
-  return {
-    host: textOption(values, "host") ?? environment["HOST"] ?? "127.0.0.1",
-    port: parseCount(port, "port", 0),
-  };
+  const port = parseCount(textOption(values, "port") ?? environment["PORT"] ?? "8080", "port", 0);
+  const host = textOption(values, "host") ?? environment["HOST"] ?? "127.0.0.1";
+  if (!LOOPBACK.has(host) && values["allow-unauthenticated"] !== true) {
+    throw new LakeError(
+      "invalid-input",
+      "cli/unauthenticated",
+      `Serving on '${host}' would let everybody who reaches it read all data; put an authenticating proxy in front and add --allow-unauthenticated.`,
+    );
+  }
+  return { host, port };
 }
 
 /** `fhir-lake serve` */

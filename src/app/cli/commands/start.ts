@@ -10,7 +10,7 @@ import { withLake } from "../open-lake.js";
 import { memoryLimit, parseCount, textOption } from "../option-value.js";
 import { wantedViews } from "../views-option.js";
 import { phaseProgress } from "./ingest-ndjson.js";
-import { address } from "./serve.js";
+import { ADDRESS_HELP, ADDRESS_OPTIONS, address } from "./serve.js";
 
 /** Name of the source that the synthetic population is stored under. */
 const SOURCE = "synthetic";
@@ -86,14 +86,12 @@ export const startCommand: Command = {
   summary: "Serve the lake; an empty one is first filled with a synthetic population",
   usage: "[--patients N] [--port N] [--host H]",
   help: [
-    "--patients N  size of the synthetic population of an empty lake (default 500)",
-    "--port N      default PORT, else 8080; 0 picks a free one",
-    "--host H      default 127.0.0.1 (this machine only)",
+    "--patients N               size of the synthetic population of an empty lake (default 500)",
+    ...ADDRESS_HELP,
   ],
   options: {
     patients: { type: "string" },
-    port: { type: "string" },
-    host: { type: "string" },
+    ...ADDRESS_OPTIONS,
     views: { type: "string", multiple: true },
   },
   positionals: [0, 0],
