@@ -42,12 +42,9 @@ export function address({ values, environment }: Invocation): { host: string; po
 export const serveCommand: Command = {
   name: ["serve"],
   summary: "Serve the lake over HTTP",
-  usage: "[--port N] [--host H]",
-  help: [
-    "--port N  default PORT, else 8080; 0 picks a free one",
-    "--host H  default 127.0.0.1 (this machine only)",
-  ],
-  options: { port: { type: "string" }, host: { type: "string" } },
+  usage: "[--port N] [--host H] [--allow-unauthenticated]",
+  help: ADDRESS_HELP,
+  options: ADDRESS_OPTIONS,
   positionals: [0, 0],
   run: (invocation) =>
     withLake(invocation, async (lake) => {
