@@ -2,7 +2,16 @@ import { didYouMean } from "#kernel";
 import { BOOLEAN, call, children, type Expr, integer, nullOf } from "#plan";
 import { arithmetic, concatenation, signed } from "./arithmetic.js";
 import type { Ast } from "./ast.js";
-import { type Collection, collapse, compact, isEmpty, itemOf, restrict, single } from "./collection.js";
+import {
+  type Collection,
+  collapse,
+  compact,
+  isEmpty,
+  itemOf,
+  positional,
+  restrict,
+  single,
+} from "./collection.js";
 import { equals, equivalent, isMember, ordering } from "./compare.js";
 import { EMPTY, familyOfAll, plain, singleton, truth } from "./convert.js";
 import { type FhirPathProblem, fhirPathError, type Span } from "./errors.js";
@@ -134,7 +143,7 @@ class ExpressionAnalysis implements Analysis {
       this.fail("wrong-type", "An index must be an integer.", ast.index.span);
     const position = plain(this, singleton(this, index, "[]")).expr;
     if (target.many) {
-      const items = compact(this.names, target);
+      const items = compact(this.names, positional(target));
       return itemOf(items, call("listItem", items.expr, position));
     }
     if (position.kind === "literal" && position.value === 0) return target;

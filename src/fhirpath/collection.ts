@@ -79,7 +79,7 @@ export function itemPresent(collection: Collection, item: Expr): Expr {
 }
 
 /** True for the resource itself. A choice element of it not yet narrowed has the same row as its item, but picks fields of it. */
-function isResource(collection: Collection, item: Expr): boolean {
+export function isResource(collection: Collection, item: Expr): boolean {
   return item.kind === "row" && collection.variants.some((v) => v.pick(item).kind === "row");
 }
 
@@ -91,15 +91,23 @@ export function bare(collection: Collection): Collection {
 
 /** The collection of at most one item, kept only where the test is true. */
 export function restrict(collection: Collection, test: Expr): Collection {
+  const { elements } = collection;
+  const kept = restricted(collection, test);
+  return elements === undefined ? kept : { ...kept, elements: () => restricted(elements(), test) };
+}
+
+function restricted(collection: Collection, test: Expr): Collection {
   const rest = bare(collection);
   if (isResource(collection, collection.expr)) {
     const kept = call("isTrue", test);
     return { ...rest, guard: collection.guard === undefined ? kept : call("and", collection.guard, kept) };
   }
   if (collection.expr.kind !== "row") return { ...rest, expr: choose(test, collection.expr) };
-  const variants = collection.variants.map(({ type, usage, pick }): Variant => {
-    const variant = { type, pick: (item: Expr) => choose(test, pick(item)) };
-    return usage === undefined ? variant : { ...variant, usage };
+  const variants = collection.variants.map((variant): Variant => {
+    const { pick, sibling } = variant;
+    const tested = { ...variant, pick: (item: Expr) => choose(test, pick(item)) };
+    if (sibling === undefined) return tested;
+    return { ...tested, sibling: (item) => ({ ...sibling(item), expr: choose(test, sibling(item).expr) }) };
   });
   return { ...rest, variants };
 }
@@ -145,7 +153,15 @@ export function collapse(names: NameSource, collection: Collection): Collection 
   const expr = transform(names, collection.expr, only.pick);
   if (sibling === undefined) return { expr, many: true, sparse: true, variants };
   const siblings = (): Collection => siblingList(names, collection.expr, sibling);
-  return { expr, many: true, sparse: true, variants, siblings };
+  return { expr, many: true, sparse: true, variants, siblings, elements: () => present(names, collection) };
+}
+
+/** Items that stand for a primitive which has a value, or something beside it. */
+function present(names: NameSource, collection: Collection): Collection {
+  const { pick, sibling } = collection.variants[0]!;
+  const test = (item: Expr): Expr =>
+    call("or", call("isNotNull", pick(item)), call("isNotNull", sibling!(item).expr));
+  return { ...collection, sparse: false, expr: filter(names, collection.expr, test) };
 }
 
 function siblingOf({ expr, usage }: Sibling): Collection {
@@ -214,11 +230,16 @@ export function mapItems(
   return { ...result, expr: call("flatten", mapped), many: true };
 }
 
+/** The collection with every item in its place, also primitives that have only an id or extensions. */
+export function positional(collection: Collection): Collection {
+  return collection.many ? (collection.elements?.() ?? collection) : collection;
+}
+
 /** Number of items as an expression that is never NULL. */
 export function countOf(names: NameSource, collection: Collection): Expr {
   if (isEmpty(collection)) return integer(0);
   if (collection.many) return call("listLength", compact(names, collection).expr);
-  return choose(itemPresent(collection, collection.expr), integer(1), integer(0));
+  return choose(existsIn(names, collection), integer(1), integer(0));
 }
 
 /** True when there is at least one item that has a value; never NULL. */

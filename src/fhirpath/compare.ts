@@ -1,7 +1,7 @@
 import { BOOLEAN, boolean, call, choose, type Expr, integer, nullOf } from "#plan";
 import type { Ast } from "./ast.js";
-import { type Collection, filter, isEmpty, itemOf, single } from "./collection.js";
-import { asList, EMPTY, familiesOf, narrow, plain, singleton } from "./convert.js";
+import { type Collection, existsIn, filter, isEmpty, itemOf, single } from "./collection.js";
+import { asList, EMPTY, familiesOf, narrow, singleton } from "./convert.js";
 import type { Span } from "./errors.js";
 import { type Family, isCalendar, isNumeric } from "./family.js";
 import { navigate } from "./navigate.js";
@@ -117,7 +117,7 @@ function equalLists(analysis: Analysis, a: Collection, b: Collection, family: Fa
       family,
       span,
     );
-    equal = call("listAll", { kind: "transform", list: as.expr, variable, index, body });
+    equal = call("listAllKnown", { kind: "transform", list: as.expr, variable, index, body });
   } else {
     equal = call("listEqual", comparableItems(analysis, as, family), comparableItems(analysis, bs, family));
   }
@@ -222,22 +222,67 @@ function looseText(value: Expr): Expr {
   );
 }
 
-/** `~` on single values: empty is equivalent to empty, text ignores case and white space. Errors: `fhirpath/unsupported` for lists. */
+/** Whether two single values are equivalent, never NULL: text without regard to case and spacing, numbers to the lesser precision. */
+function equivalentValues(
+  analysis: Analysis,
+  a: Collection,
+  b: Collection,
+  family: Family,
+  span: Span,
+): Expr {
+  if (family === "string") return call("isTrue", call("equal", looseText(a.expr), looseText(b.expr)));
+  if (isNumeric(family)) return call("isTrue", call("equivalentNumber", a.expr, b.expr));
+  return call("isTrue", compareValues(analysis, "equal", a, b, family, span));
+}
+
+/** How many items of a list are equivalent to one. */
+function countEquivalent(
+  analysis: Analysis,
+  items: Collection,
+  item: Collection,
+  family: Family,
+  span: Span,
+): Expr {
+  const found = filter(analysis.names, items.expr, (other) =>
+    equivalentValues(analysis, itemOf(items, other), item, family, span),
+  );
+  return call("listLength", found);
+}
+
+/** Lists are equivalent when each item has as many equivalents in one as in the other, in any order. */
+function equivalentLists(
+  analysis: Analysis,
+  left: Collection,
+  right: Collection,
+  family: Family,
+  span: Span,
+): Expr {
+  const [a, b] = [asList(analysis, left), asList(analysis, right)];
+  const variable = analysis.names.variable();
+  const item = itemOf(a, { kind: "variable", name: variable });
+  const inBoth = [a, b].map((items) => countEquivalent(analysis, items, item, family, span));
+  const matched: Expr = {
+    kind: "transform",
+    list: a.expr,
+    variable,
+    body: call("equal", inBoth[0]!, inBoth[1]!),
+  };
+  const sameLength = call("equal", call("listLength", a.expr), call("listLength", b.expr));
+  return call("and", sameLength, call("listAll", matched));
+}
+
+/** `~`: never empty; an empty collection is equivalent to an empty one only, and order does not matter. */
 export function equivalent(analysis: Analysis, left: Collection, right: Collection, span: Span): Expr {
-  if (left.many || right.many) {
-    analysis.fail("unsupported", "'~' is supported on single values only; use = or narrow the path.", span);
-  }
-  const absent = (side: Collection): Expr =>
-    isEmpty(side) ? boolean(true) : call("isNull", plain(analysis, side).expr);
+  const absent = (side: Collection): Expr => call("not", existsIn(analysis.names, side));
   const bothAbsent = call("and", absent(left), absent(right));
   const aligned = isEmpty(left) || isEmpty(right) ? undefined : align(analysis, left, right);
   if (aligned === undefined) return bothAbsent;
   const [a, b, family] = aligned;
   const same =
-    family === "string"
-      ? call("equal", looseText(a.expr), looseText(b.expr))
-      : compareValues(analysis, "equal", a, b, family, span);
-  return call("or", bothAbsent, call("isTrue", same));
+    a.many || b.many
+      ? call("and", present(analysis, a), equivalentLists(analysis, a, b, family, span))
+      : equivalentValues(analysis, a, b, family, span);
+  return call("or", bothAbsent, same);
 }
 
 /** Whether a list has an item equal to a single one: `in` and `contains`. */

@@ -5,6 +5,8 @@ export {
   compact,
   existsIn,
   isEmpty,
+  isPlain,
+  isResource,
   itemPresent,
   NameSource,
   type Variant,

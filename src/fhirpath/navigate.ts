@@ -205,6 +205,9 @@ export function navigate(analysis: Analysis, collection: Collection, name: strin
   if (collection.siblings !== undefined && isElementMember(name)) {
     return navigate(analysis, collection.siblings(), name, span);
   }
+  if (collection.elements !== undefined && isElementMember(name)) {
+    return navigate(analysis, collection.elements(), name, span);
+  }
   const steps = stepsTo(analysis, collection, name);
   if (steps.length === 0) {
     refuseLostSibling(analysis, collection, name, span);

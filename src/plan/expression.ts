@@ -20,6 +20,7 @@ export type Operation =
   | "equalNumber" // written or computed decimals and integers, mixed
   | "lessNumber"
   | "lessOrEqualNumber"
+  | "equivalentNumber" // equal after rounding to the decimals of the one that has fewer
   | "coalesce"
   // exact numbers
   | "toNumber" // text, integer or bigint to number; NULL when the text is no number
@@ -105,6 +106,7 @@ export type Operation =
   | "listJoin" // (list of text, separator); NULL for an empty list
   | "listAny" // list of booleans: true when one is true; never NULL
   | "listAll" // list of booleans: true when none is false or NULL; never NULL
+  | "listAllKnown" // list of booleans: false when one is false, else NULL when one is NULL, else true
   | "listSum" // of numbers; NULL for an empty list
   | "listMinimum"
   | "listMaximum"

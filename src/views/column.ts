@@ -8,6 +8,7 @@ import {
   type Environment,
   familyOf,
   isEmpty,
+  isResource,
   plainCollection,
   resolveTypeName,
   type Scope,
@@ -131,9 +132,9 @@ export function lowerColumn(
       isRowIndex,
     };
   }
-  if (result.collection.expr.kind === "row") {
+  if (isResource(result.collection, result.collection.expr)) {
     throw viewError(
-      "type-mismatch",
+      "unsupported-type",
       expression.path,
       "A column cannot hold a whole resource; name an element of it.",
     );

@@ -90,7 +90,12 @@ export function where(invocation: Invocation, ast: Ast, input: Collection): Coll
     kind: "variable",
     name: index,
   });
-  return { ...bare(source), expr: { kind: "filter", list: source.expr, variable, index, body } };
+  const kept: Collection = {
+    ...bare(source),
+    expr: { kind: "filter", list: source.expr, variable, index, body },
+  };
+  const { elements } = input;
+  return elements === undefined ? kept : { ...kept, elements: () => where(invocation, ast, elements()) };
 }
 
 function whereOne(invocation: Invocation, ast: Ast, input: Collection): Collection {

@@ -1,5 +1,14 @@
 import { boolean, call, choose, type Expr, integer } from "#plan";
-import { type Collection, compact, countOf, existsIn, isEmpty, itemOf, single } from "../collection.js";
+import {
+  type Collection,
+  compact,
+  countOf,
+  existsIn,
+  isEmpty,
+  itemOf,
+  positional,
+  single,
+} from "../collection.js";
 import { isMember } from "../compare.js";
 import { asList, familyOfAll, plain, truth } from "../convert.js";
 import { criterion, readsSiblings, where } from "./arguments.js";
@@ -86,7 +95,7 @@ export const EXISTENCE: FunctionTable = {
   anyFalse: fn(0, 0, (invocation) => booleans(invocation, false, false)),
   subsetOf: fn(1, 1, (invocation) => subsetOf(invocation, false)),
   supersetOf: fn(1, 1, (invocation) => subsetOf(invocation, true)),
-  count: fn(0, 0, ({ analysis, input }) => single("integer", countOf(analysis.names, input))),
+  count: fn(0, 0, ({ analysis, input }) => single("integer", countOf(analysis.names, positional(input)))),
   distinct: fn(0, 0, ({ analysis, input }) => distinctItems(analysis, input)),
   isDistinct: fn(0, 0, isDistinct),
   not: fn(0, 0, not),

@@ -1,5 +1,5 @@
 import { call, type Expr, integer } from "#plan";
-import { bare, type Collection, compact, isEmpty, itemOf, restrict } from "../collection.js";
+import { bare, type Collection, compact, isEmpty, itemOf, positional, restrict } from "../collection.js";
 import { EMPTY, singleton } from "../convert.js";
 import { ofType, typeArgument } from "../type-test.js";
 import { integerArgument, select, where } from "./arguments.js";
@@ -8,7 +8,7 @@ import { type FunctionTable, fn, type Invocation } from "./signature.js";
 function at(invocation: Invocation, position: (items: Collection) => Expr): Collection {
   const { analysis, input } = invocation;
   if (isEmpty(input) || !input.many) return input;
-  const items = compact(analysis.names, input);
+  const items = compact(analysis.names, positional(input));
   return itemOf(items, call("listItem", items.expr, position(items)));
 }
 

@@ -13,28 +13,18 @@ const FACTOR = "DECIMAL(19,9)";
 /** Texts of up to this length have at most 15 digits, which floating point tells apart. */
 const EXACT_LENGTH = 15;
 
-/** Digits of a decimal's text without sign, point, exponent and zeros around them. */
-function significant(text: string): string {
-  return `trim(${mantissa(text)}, '0')`;
-}
-
-function mantissa(text: string): string {
-  return `replace(ltrim(regexp_replace(${text}, '[eE].*$', ''), '+-'), '.', '')`;
-}
-
-/** Position of the point relative to the first significant digit: what decides between decimals of different size. */
-function magnitude(text: string): string {
-  const plain = `ltrim(regexp_replace(${text}, '[eE].*$', ''), '+-')`;
-  const exponent = `coalesce(TRY_CAST(regexp_extract(${text}, '[eE]([+-]?[0-9]+)$', 1) AS INTEGER), 0)`;
-  const leading = `length(${mantissa(text)}) - length(ltrim(${mantissa(text)}, '0'))`;
-  return `(CASE WHEN ${significant(text)} = '' THEN -2000000000 ELSE strpos(${plain} || '.', '.') + ${exponent} - ${leading} END)`;
-}
-
-/** Order of two decimal texts of the same sign, digit by digit: -1, 0 or 1. */
-function compareDigits(a: string, b: string): string {
-  const [m, n, s, t] = [magnitude(a), magnitude(b), significant(a), significant(b)];
-  const absolute = `CASE WHEN ${m} < ${n} THEN -1 WHEN ${m} > ${n} THEN 1 WHEN ${s} < ${t} THEN -1 WHEN ${s} > ${t} THEN 1 ELSE 0 END`;
-  return `(CASE WHEN left(${a}, 1) = '-' THEN -1 ELSE 1 END) * (${absolute})`;
+/**
+ * A struct that orders decimals of one sign digit by digit: where the first significant digit stands, then all significant digits. The
+ * text is bound to a lambda variable, because it is needed often.
+ */
+function exactKey(text: string): string {
+  const mantissa = "ltrim(regexp_replace(k, '[eE].*$', ''), '+-')";
+  const digits = `replace(${mantissa}, '.', '')`;
+  const exponent = "coalesce(TRY_CAST(regexp_extract(k, '[eE]([+-]?[0-9]+)$', 1) AS INTEGER), 0)";
+  const leading = `(length(${digits}) - length(ltrim(${digits}, '0')))`;
+  const significant = `trim(${digits}, '0')`;
+  const magnitude = `CASE WHEN ${significant} = '' THEN -2000000000 ELSE strpos(${mantissa} || '.', '.') + ${exponent} - ${leading} END`;
+  return `list_transform([${text}], lambda k: {'magnitude': ${magnitude}, 'digits': ${significant}})[1]`;
 }
 
 /**
@@ -48,8 +38,23 @@ export function compareNumbers(a: string, b: string, operator: "=" | "<" | "<=")
   return (
     `CASE WHEN ${x} <> ${y} THEN ${operator === "=" ? "FALSE" : `${x} < ${y}`} ` +
     `WHEN ${x} = ${y} THEN CASE WHEN ${short} THEN ${operator === "<" ? "FALSE" : "TRUE"} ` +
-    `ELSE ${compareDigits(s, t)} ${operator} 0 END END`
+    `WHEN left(${s}, 1) = '-' THEN ${exactKey(t)} ${operator} ${exactKey(s)} ELSE ${exactKey(s)} ${operator} ${exactKey(t)} END END`
   );
+}
+
+/** Fraction digits of a decimal's text without trailing zeros; at least 0. */
+function significantScale(text: string): string {
+  const digits = `length(rtrim(regexp_extract(${text}, '\\.([0-9]+)', 1), '0'))`;
+  const exponent = `coalesce(TRY_CAST(regexp_extract(${text}, '[eE]([+-]?[0-9]+)$', 1) AS INTEGER), 0)`;
+  return `greatest(${digits} - ${exponent}, 0)`;
+}
+
+/** Equal after rounding to the decimals of the one that has fewer. */
+export function equivalentNumbers(a: string, b: string): string {
+  const scales = [a, b].map((x) => significantScale(`CAST(${x} AS VARCHAR)`));
+  const scale = `least(${scales.join(", ")}, 18)`;
+  const [x, y] = [`TRY_CAST(${a} AS DOUBLE)`, `TRY_CAST(${b} AS DOUBLE)`];
+  return `CASE WHEN ${compareNumbers(a, b, "=")} THEN TRUE ELSE round(${x}, CAST(${scale} AS INTEGER)) = round(${y}, CAST(${scale} AS INTEGER)) END`;
 }
 
 export function addNumbers(a: string, b: string, operator: "+" | "-"): string {

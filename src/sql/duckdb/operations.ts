@@ -4,6 +4,7 @@ import {
   compareNumbers,
   decimalBoundary,
   divideNumbers,
+  equivalentNumbers,
   multiplyNumbers,
   numberText,
 } from "./decimal.js";
@@ -79,6 +80,7 @@ const LOGIC = {
   lessOrEqual: infix("<=", BOOLEAN),
   equalNumber: { type: BOOLEAN, sql: ([a, b]) => `(${compareNumbers(a!, b!, "=")})` },
   lessNumber: { type: BOOLEAN, sql: ([a, b]) => `(${compareNumbers(a!, b!, "<")})` },
+  equivalentNumber: { type: BOOLEAN, sql: ([a, b]) => `(${equivalentNumbers(a!, b!)})` },
   lessOrEqualNumber: { type: BOOLEAN, sql: ([a, b]) => `(${compareNumbers(a!, b!, "<=")})` },
   coalesce: named("coalesce", first),
 } satisfies Partial<Record<Operation, Spelling>>;
@@ -305,7 +307,10 @@ const TEMPORAL = {
   highBoundaryTime: { type: TEXT, sql: ([a, digits]) => `(${timeBoundary(a!, "high", digits)})` },
   lowBoundaryDecimal: { type: TEXT, sql: ([a, digits]) => `(${decimalBoundary(a!, "low", digits)})` },
   highBoundaryDecimal: { type: TEXT, sql: ([a, digits]) => `(${decimalBoundary(a!, "high", digits)})` },
-  addTemporal: { type: TEXT, sql: ([a, amount, unit]) => `(${addTemporal(a!, amount!, unit!)})` },
+  addTemporal: {
+    type: TEXT,
+    sql: ([a, amount], values) => `(${addTemporal(a!, amount!, literalText(values[2]!))})`,
+  },
   temporalPart: { type: INTEGER, sql: ([a], values) => temporalPart(a!, literalText(values[1]!)) },
 } satisfies Partial<Record<Operation, Spelling>>;
 
@@ -341,11 +346,16 @@ function zippedType(values: DataType, elements: DataType): DataType {
 
 /** Pairs by position. A side that is NULL whatever the data must not be indexed: the engine would lose its type. */
 function zipElements(values: Value, elements: Value): string {
+  const nothing = (side: Value): string => `CAST(NULL AS ${typeName(itemType([side]))})`;
+  if (elements.constant === null) {
+    const kept = `list_filter(${values.sql}, lambda z: z IS NOT NULL)`;
+    return `list_transform(${kept}, lambda z: {'value': z, 'element': ${nothing(elements)}})`;
+  }
   const sides = [values, elements].filter((side) => side.constant !== null);
   const lengths = sides.map((side) => `coalesce(len(${side.sql}), 0)`);
   const length = lengths.length === 1 ? lengths[0]! : `greatest(${lengths.join(", ")})`;
   const at = (side: Value): string =>
-    side.constant === null ? `CAST(NULL AS ${typeName(itemType([side]))})` : `list_extract(${side.sql}, z)`;
+    side.constant === null ? nothing(side) : `list_extract(${side.sql}, z)`;
   const zipped = `list_transform(range(1, ${length} + 1), lambda z: {'value': ${at(values)}, 'element': ${at(elements)}})`;
   const present = "struct_extract(z, 'value') IS NOT NULL OR struct_extract(z, 'element') IS NOT NULL";
   return `(CASE WHEN ${length} > 0 THEN list_filter(${zipped}, lambda z: ${present}) END)`;
@@ -404,6 +414,11 @@ const LISTS = {
   listAll: {
     type: BOOLEAN,
     sql: ([a]) => `coalesce(list_bool_and(list_transform(${a}, lambda d: coalesce(d, FALSE))), TRUE)`,
+  },
+  listAllKnown: {
+    type: BOOLEAN,
+    sql: ([a]) =>
+      `(CASE WHEN list_contains(${a}, FALSE) THEN FALSE WHEN len(list_filter(${a}, lambda d: d IS NULL)) = 0 THEN TRUE END)`,
   },
   listSum: { type: NUMBER, sql: ([a]) => `TRY_CAST(list_sum(${a}) AS ${NUMBER_TYPE})` },
   listMinimum: named("list_min", NUMBER),

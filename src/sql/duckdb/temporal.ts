@@ -163,18 +163,46 @@ export function temporalPart(value: string, part: string): string {
   return `TRY_CAST(${digits} AS INTEGER)`;
 }
 
-/** A date or dateTime moved by a number of calendar units, with the precision it had. */
+/** Calendar units from coarse to fine, with how many of each make one of the unit before. */
+const UNITS = ["year", "month", "day", "hour", "minute", "second"] as const;
+const PER_COARSER = [1, 12, 30, 24, 60, 60] as const;
+
+/** Counts that surely leave the calendar's 9999 years, and the range of the engine's types. */
+const LARGEST_COUNT = [9_999, 119_988, 3_652_059, 87_649_416, 2_147_483_647, 2_147_483_647] as const;
+
+/** A count of a fine unit as whole coarser ones, fractions cut off; days become years by 365, everything else step by step. */
+function coarser(count: string, from: number, to: number): string {
+  if (from === 2 && to === 0) return `trunc(${count} / 365)`;
+  let result = count;
+  for (let at = from; at > to; at--) result = `trunc(${result} / ${PER_COARSER[at]})`;
+  return result;
+}
+
+function interval(count: string, unit: number): string {
+  return `to_${UNITS[unit]}s(CAST(${count} AS INTEGER))`;
+}
+
+/**
+ * A date or dateTime moved by a number of units, with the precision it had: units finer than that are first rounded towards zero, and
+ * days past the end of a month become its last day. NULL for units that are none.
+ */
 export function addTemporal(value: string, amount: string, unit: string): string {
-  const count = `CAST(trunc(${amount}) AS INTEGER)`;
-  const interval =
-    `CASE ${unit} WHEN 'year' THEN to_years(${count}) WHEN 'month' THEN to_months(${count}) WHEN 'week' THEN to_weeks(${count}) ` +
-    `WHEN 'day' THEN to_days(${count}) WHEN 'hour' THEN to_hours(${count}) WHEN 'minute' THEN to_minutes(${count}) ` +
-    `WHEN 'second' THEN to_seconds(${count}) WHEN 's' THEN to_seconds(${count}) END`;
-  const filled = fullDate(value, "low");
-  const date = `strftime(TRY_CAST(${filled} AS DATE) + ${interval}, '%Y-%m-%d')`;
-  const stamp = `TRY_CAST(replace(left(${value}, 19), 'T', ' ') AS TIMESTAMP) + ${interval}`;
+  const week = unit === "week";
+  const at = week ? 2 : UNITS.findIndex((name) => name === unit || (unit === "s" && name === "second"));
+  if (at < 0) return "CAST(NULL AS VARCHAR)";
+  const count = `trunc(CAST(${amount} AS DOUBLE))${week ? " * 7" : ""}`;
+  const by = (precision: number): string =>
+    at > precision ? interval(coarser(count, at, precision), precision) : interval(count, at);
+  const written = (moment: string, format: string): string =>
+    `CASE WHEN ${moment} BETWEEN TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59' THEN strftime(${moment}, '${format}') END`;
+  const date = (precision: number): string =>
+    written(`(TRY_CAST(${fullDate(value, "low")} AS DATE) + ${by(precision)})`, "%Y-%m-%d");
+  const stamp = written(
+    `(TRY_CAST(replace(left(${value}, 19), 'T', ' ') AS TIMESTAMP) + ${by(5)})`,
+    "%Y-%m-%dT%H:%M:%S",
+  );
   return (
-    `CASE WHEN length(${value}) <= 10 THEN left(${date}, length(${value})) ` +
-    `ELSE strftime(${stamp}, '%Y-%m-%dT%H:%M:%S') || substr(${value}, 20) END`
+    `CASE WHEN abs(${count}) > ${LARGEST_COUNT[at]} THEN NULL WHEN length(${value}) = 4 THEN left((${date(0)}), 4) WHEN length(${value}) = 7 THEN left((${date(1)}), 7) ` +
+    `WHEN length(${value}) = 10 THEN ${date(2)} ELSE (${stamp}) || substr(${value}, 20) END`
   );
 }
