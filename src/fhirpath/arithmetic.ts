@@ -1,6 +1,6 @@
 import { call, type Expr, NUMBER, nullOf, TEXT, text } from "#plan";
 import { type Collection, isEmpty, single } from "./collection.js";
-import { familyOfAll, narrow, plain, singleton, toNumber, toText } from "./convert.js";
+import { familiesOf, familyOfAll, narrow, plain, singleton, toNumber, toText } from "./convert.js";
 import type { Span } from "./errors.js";
 import { COMPUTED_DECIMAL, type Family, isCalendar, isNumeric } from "./family.js";
 import type { Analysis } from "./scope.js";
@@ -19,11 +19,28 @@ const EXACT = {
   mod: "modulo",
 } as const;
 
-/** An operand narrowed to what arithmetic can use: its only item of a family that fits. */
-function operand(analysis: Analysis, collection: Collection, operator: string): Collection {
-  const one = singleton(analysis, collection, operator);
-  return familyOfAll(analysis, one) === "mixed" ? narrow(analysis, one, isNumeric) : plain(analysis, one);
-}
+type Accepts = (family: Family) => boolean;
+
+const isString: Accepts = (family) => family === "string";
+const isMoment: Accepts = (family) => isCalendar(family) || family === "time";
+const isQuantity: Accepts = (family) => family === "quantity";
+
+/** Families between which an operator is defined, in order of preference. */
+const COMBINATIONS: Readonly<Record<Arithmetic, readonly (readonly [Accepts, Accepts])[]>> = {
+  "+": [
+    [isNumeric, isNumeric],
+    [isString, isString],
+    [isMoment, isQuantity],
+  ],
+  "-": [
+    [isNumeric, isNumeric],
+    [isMoment, isQuantity],
+  ],
+  "*": [[isNumeric, isNumeric]],
+  "/": [[isNumeric, isNumeric]],
+  div: [[isNumeric, isNumeric]],
+  mod: [[isNumeric, isNumeric]],
+};
 
 function numeric(analysis: Analysis, operator: Arithmetic, a: Collection, b: Collection): Collection {
   const families = [familyOfAll(analysis, a), familyOfAll(analysis, b)];
@@ -92,18 +109,14 @@ export function arithmetic(
   span: Span,
 ): Collection {
   if (isEmpty(left) || isEmpty(right)) return EMPTY_NUMBER;
-  const a = operand(analysis, left, operator);
-  const b = operand(analysis, right, operator);
-  if (isEmpty(a) || isEmpty(b)) return EMPTY_NUMBER;
-  const x = familyOfAll(analysis, a) as Family;
-  const y = familyOfAll(analysis, b) as Family;
-  if (isNumeric(x) && isNumeric(y)) return numeric(analysis, operator, a, b);
-  if (operator === "+" && x === "string" && y === "string")
-    return single("string", call("concatenate", a.expr, b.expr));
-  if ((operator === "+" || operator === "-") && (isCalendar(x) || x === "time") && y === "quantity") {
-    return moved(analysis, operator, a, b, span);
-  }
-  return mismatch(analysis, operator, left, right, span);
+  const [one, other] = [singleton(analysis, left, operator), singleton(analysis, right, operator)];
+  const [families, otherFamilies] = [familiesOf(analysis, one), familiesOf(analysis, other)];
+  const combination = COMBINATIONS[operator].find(([x, y]) => families.some(x) && otherFamilies.some(y));
+  if (combination === undefined) return mismatch(analysis, operator, left, right, span);
+  const [a, b] = [narrow(analysis, one, combination[0]), narrow(analysis, other, combination[1])];
+  if (combination[0] === isNumeric) return numeric(analysis, operator, a, b);
+  if (combination[0] === isString) return single("string", call("concatenate", a.expr, b.expr));
+  return moved(analysis, operator as "+" | "-", a, b, span);
 }
 
 /** `&`: text of both sides, an empty side counting as ''. */
@@ -134,9 +147,9 @@ export function concatenation(
 /** `-x` and `+x` on a single number. Errors: `fhirpath/wrong-type`. */
 export function signed(analysis: Analysis, operator: "+" | "-", value: Collection, span: Span): Collection {
   if (isEmpty(value)) return value;
-  const one = operand(analysis, value, operator);
+  const one = narrow(analysis, singleton(analysis, value, operator), isNumeric);
   const family = familyOfAll(analysis, one);
-  if (family === "none" || family === "mixed" || !isNumeric(family)) {
+  if (isEmpty(one)) {
     analysis.fail("wrong-type", `'${operator}' needs a number.`, span);
   }
   if (operator === "+") return one;
