@@ -114,8 +114,9 @@ function compareResults(
   }
   const difference = rowDifference(expected.rows, actual.rows);
   if (difference === undefined) return { kind: "agree", rowCount: expected.rows.length };
-  const counts = `${expected.rows.length} rows expected, ${actual.rows.length} came`;
-  return { kind: "disagree", reason: `${counts}; ${difference}` };
+  const [wanted, came] = [expected.rows.length, actual.rows.length];
+  const what = wanted === came ? "rows differ" : wanted > came ? "rows are missing" : "too many rows";
+  return { kind: "disagree", reason: `${what}, ${wanted} expected, ${came} came; ${difference}` };
 }
 
 /**
