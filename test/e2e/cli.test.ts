@@ -59,7 +59,13 @@ describe("the command line", () => {
   });
 
   it("does not serve to other machines without being told to", async () => {
-    const { code, stderr } = await cli(["serve", "--host", "0.0.0.0", "--lake", path.join(scratch, "nothing")]);
+    const { code, stderr } = await cli([
+      "serve",
+      "--host",
+      "0.0.0.0",
+      "--lake",
+      path.join(scratch, "nothing"),
+    ]);
     expect(code).toBe(2);
     expect(stderr).toContain("--allow-unauthenticated");
   });
