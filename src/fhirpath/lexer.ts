@@ -92,7 +92,8 @@ function readTemporal(text: string, at: number): Token {
     const found = match(pattern, text, at);
     if (found === undefined) continue;
     const end = at + found.length;
-    if (/[0-9A-Za-z:]/.test(text[end] ?? "")) break;
+    // What follows must not look like more of the literal: @2020-13 is no date minus 13.
+    if (/^(?:[0-9A-Za-z:]|-[0-9])/.test(text.slice(end, end + 2))) break;
     return { kind, value: found.slice(skip), span: { start: at, end } };
   }
   throw fhirPathError(
