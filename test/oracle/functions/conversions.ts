@@ -65,6 +65,14 @@ function toTemporal(kind: TemporalKind): (input: Item[]) => Item[] {
   };
 }
 
+/** Whether a conversion gives something; empty for an input without a value. */
+function convertible(convert: (input: Item[]) => Item[]): UserFunction {
+  return plain({ 0: [] }, (input) => {
+    const item = single(input, "a conversion");
+    return item === undefined || worthOf(item) === undefined ? [] : convert(input).length > 0;
+  });
+}
+
 /** fhirpath.js loses the digits of decimals, and converts no dates to each other. */
 export const conversions: Record<string, UserFunction> = {
   toInteger: plain({ 0: [] }, toInteger),
@@ -74,17 +82,11 @@ export const conversions: Record<string, UserFunction> = {
   toDate: plain({ 0: [] }, toTemporal("date")),
   toDateTime: plain({ 0: [] }, toTemporal("dateTime")),
   toTime: plain({ 0: [] }, toTemporal("time")),
-  convertsToBoolean: plain({ 0: [] }, (input) => (input.length === 0 ? [] : toBoolean(input).length > 0)),
-  convertsToDate: plain({ 0: [] }, (input) =>
-    input.length === 0 ? [] : toTemporal("date")(input).length > 0,
-  ),
-  convertsToDateTime: plain({ 0: [] }, (input) =>
-    input.length === 0 ? [] : toTemporal("dateTime")(input).length > 0,
-  ),
-  convertsToTime: plain({ 0: [] }, (input) =>
-    input.length === 0 ? [] : toTemporal("time")(input).length > 0,
-  ),
-  convertsToInteger: plain({ 0: [] }, (input) => (input.length === 0 ? [] : toInteger(input).length > 0)),
-  convertsToDecimal: plain({ 0: [] }, (input) => (input.length === 0 ? [] : toDecimal(input).length > 0)),
-  convertsToString: plain({ 0: [] }, (input) => (input.length === 0 ? [] : toText(input).length > 0)),
+  convertsToBoolean: convertible(toBoolean),
+  convertsToDate: convertible(toTemporal("date")),
+  convertsToDateTime: convertible(toTemporal("dateTime")),
+  convertsToTime: convertible(toTemporal("time")),
+  convertsToInteger: convertible(toInteger),
+  convertsToDecimal: convertible(toDecimal),
+  convertsToString: convertible(toText),
 };
