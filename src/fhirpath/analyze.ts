@@ -133,7 +133,8 @@ class ExpressionAnalysis implements Analysis {
     if (ast.target !== undefined)
       return navigate(this, this.analyze(ast.target, scope), ast.name, ast.nameSpan);
     // A path may start with the type of its focus: `Patient.name`.
-    const isFocusType = scope.focus.variants.some((variant) => variant.type === ast.name);
+    const isFocusType =
+      /^[A-Z]/.test(ast.name) && scope.focus.variants.some((variant) => variant.type === ast.name);
     return isFocusType ? scope.focus : navigate(this, scope.focus, ast.name, ast.nameSpan);
   }
 

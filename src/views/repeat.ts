@@ -9,7 +9,8 @@ import type { PathLowering, Place } from "./place.js";
 function descends(ast: Ast): boolean {
   switch (ast.kind) {
     case "member":
-      return ast.target === undefined || descendsOrStays(ast.target);
+      // A capital letter starts the name of a type, which stands for the focus itself; elements start with a small one.
+      return ast.target === undefined ? !/^[A-Z]/.test(ast.name) : descendsOrStays(ast.target);
     case "index":
       return descends(ast.target);
     case "call":
@@ -50,7 +51,8 @@ function descends(ast: Ast): boolean {
 
 /** True when the path leads to its focus or below, never elsewhere such as back to the resource. */
 function descendsOrStays(ast: Ast): boolean {
-  return (ast.kind === "variable" && ast.name === "this") || descends(ast);
+  if (ast.kind === "variable") return ast.name === "this";
+  return (ast.kind === "member" && ast.target === undefined) || descends(ast);
 }
 
 function evaluate(
