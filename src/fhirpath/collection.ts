@@ -44,7 +44,8 @@ export interface Collection {
   readonly elements?: () => Collection;
 }
 
-const self = (item: Expr): Expr => item;
+/** The `pick` of items that are their own value. */
+export const self = (item: Expr): Expr => item;
 
 /** A collection of at most one item of one type. */
 export function single(type: string, expr: Expr, usage?: Usage): Collection {

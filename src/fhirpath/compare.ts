@@ -1,6 +1,6 @@
 import { BOOLEAN, boolean, call, choose, type Expr, integer, nullOf } from "#plan";
 import type { Ast } from "./ast.js";
-import { type Collection, existsIn, filter, isEmpty, itemOf, single } from "./collection.js";
+import { type Collection, existsIn, filter, isEmpty, itemOf, self, single } from "./collection.js";
 import { asList, EMPTY, familiesOf, narrow, singleton } from "./convert.js";
 import type { Span } from "./errors.js";
 import { type Family, isCalendar, isNumeric } from "./family.js";
@@ -203,7 +203,7 @@ export function ordering(
 const EMPTY_BOOLEAN: Collection = {
   ...EMPTY,
   expr: nullOf(BOOLEAN),
-  variants: [{ type: "boolean", pick: (item) => item }],
+  variants: [{ type: "boolean", pick: self }],
 };
 
 /** Text in the form in which equivalence compares it: lower case, white space collapsed. */

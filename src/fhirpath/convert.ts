@@ -20,6 +20,7 @@ import {
   isPlain,
   itemOf,
   itemPresent,
+  self,
   single,
   transform,
 } from "./collection.js";
@@ -106,7 +107,7 @@ function mergeVariants(analysis: Analysis, collection: Collection): Collection {
     expr: transform(analysis.names, collection.expr, value),
     many: true,
     sparse: true,
-    variants: [{ type, pick: (item) => item }],
+    variants: [{ type, pick: self }],
   };
 }
 

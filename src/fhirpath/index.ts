@@ -9,6 +9,7 @@ export {
   isResource,
   itemPresent,
   NameSource,
+  self,
   type Variant,
 } from "./collection.js";
 export { caret, type FhirPathProblem, fhirPathError, type Span } from "./errors.js";

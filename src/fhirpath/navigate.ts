@@ -1,7 +1,7 @@
 import { type Definitions, type ElementDefinition, jsonName } from "#fhir";
 import { didYouMean } from "#kernel";
 import { call, childUsage, choose, createUsage, type Expr, readUsage, type Usage } from "#plan";
-import { type Collection, filter, type Sibling, transform, type Variant } from "./collection.js";
+import { type Collection, filter, type Sibling, self, transform, type Variant } from "./collection.js";
 import { EMPTY } from "./convert.js";
 import type { Span } from "./errors.js";
 import type { Analysis } from "./scope.js";
@@ -61,7 +61,7 @@ function stepsTo(analysis: Analysis, collection: Collection, name: string): Step
 }
 
 function followOne(analysis: Analysis, collection: Collection, step: Step): Collection {
-  const variants = [{ type: step.type, usage: step.usage, pick: (item: Expr) => item }];
+  const variants = [{ type: step.type, usage: step.usage, pick: self }];
   const { read, sibling } = step;
   const follow = (readItem: (item: Expr) => Expr): Omit<Collection, "variants" | "siblings"> => {
     // A list of primitives may hold nulls, where only `_name` has something.
@@ -78,7 +78,7 @@ function followOne(analysis: Analysis, collection: Collection, step: Step): Coll
     const usage = sibling({ kind: "row" }).usage;
     return {
       ...follow((item) => sibling(item).expr),
-      variants: [{ type: "Element", usage, pick: (item) => item }],
+      variants: [{ type: "Element", usage, pick: self }],
     };
   };
   return {
@@ -156,7 +156,7 @@ function joinLists(analysis: Analysis, collection: Collection, steps: readonly S
         };
       }),
     );
-  const variants = [{ type, usage, pick: (item: Expr) => item }];
+  const variants = [{ type, usage, pick: self }];
   if (!collection.many) return { expr: joined(collection.expr), many: true, sparse: true, variants };
   const expr = call("flatten", transform(analysis.names, collection.expr, joined));
   return { expr, many: true, sparse: true, variants };

@@ -13,7 +13,7 @@ import {
   type Usage,
 } from "#plan";
 import type { Ast } from "./ast.js";
-import { type Collection, collapse, compact, filter, itemPresent, type Variant } from "./collection.js";
+import { type Collection, collapse, compact, filter, itemPresent, self, type Variant } from "./collection.js";
 import { EMPTY, singleton } from "./convert.js";
 import type { Span } from "./errors.js";
 import { familyOf, resolveTypeName, type TypeName, typeNames } from "./family.js";
@@ -96,7 +96,7 @@ function resourceUsage(holder: Usage | undefined, type: string): { usage: Usage;
 function resourcesOf(analysis: Analysis, collection: Collection, variant: Variant, type: string): Collection {
   const { usage, tag } = resourceUsage(variant.usage, type);
   if (variant.usage !== undefined) variant.usage.json = "item";
-  const variants = [{ type, usage, pick: (item: Expr) => item }];
+  const variants = [{ type, usage, pick: self }];
   const isWanted = (item: Expr): Expr =>
     call("equal", { kind: "field", base: item, name: "resourceType", usage: tag }, text(type));
   const source = collapse(analysis.names, { ...collection, variants: [variant] });

@@ -11,6 +11,7 @@ import {
   NameSource,
   predicate,
   type Scope,
+  self,
 } from "#fhirpath";
 import { didYouMean } from "#kernel";
 import {
@@ -55,7 +56,7 @@ export class ViewLowering implements PathLowering {
       expr: { kind: "row" },
       many: false,
       sparse: false,
-      variants: [{ type: view.resource, usage: this.rootUsage, pick: (item) => item }],
+      variants: [{ type: view.resource, usage: this.rootUsage, pick: self }],
     };
     const constants: ReadonlyMap<string, ConstantValue> = view.constants;
     this.environment = { definitions, resource, constants, names: new NameSource() };

@@ -1,5 +1,5 @@
 import type { Ast } from "#fhirpath";
-import { analyze, type Collection, isEmpty } from "#fhirpath";
+import { analyze, type Collection, isEmpty, self } from "#fhirpath";
 import { call, createUsage, type Expr, type Relation, type Usage } from "#plan";
 import { at, viewError } from "./errors.js";
 import type { PathExpression } from "./model.js";
@@ -131,7 +131,7 @@ export function lowerRepeat(
     expr: column,
     many: false,
     sparse: false,
-    variants: [{ type, usage: node, pick: (value) => value }],
+    variants: [{ type, usage: node, pick: self }],
   };
   const steps = primitive
     ? []

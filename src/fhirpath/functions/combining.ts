@@ -1,5 +1,5 @@
 import { call, createUsage, type Expr, integer } from "#plan";
-import { bare, type Collection, filter, isEmpty, isPlain, itemOf } from "../collection.js";
+import { bare, type Collection, filter, isEmpty, isPlain, itemOf, self } from "../collection.js";
 import { equals, isMember, wholeText } from "../compare.js";
 import { asList, EMPTY, familiesOf, familyOfAll, familyType, plain, toNumber } from "../convert.js";
 import type { Span } from "../errors.js";
@@ -93,7 +93,7 @@ function isText(family: string): boolean {
 function asNumbers(analysis: Analysis, items: Collection): Collection {
   const variable = analysis.names.variable();
   const body = toNumber(itemOf(items, { kind: "variable", name: variable }));
-  const variants = [{ type: COMPUTED_DECIMAL, pick: (item: Expr) => item }];
+  const variants = [{ type: COMPUTED_DECIMAL, pick: self }];
   return { ...items, variants, expr: { kind: "transform", list: items.expr, variable, body } };
 }
 
@@ -133,7 +133,7 @@ function asJson(analysis: Analysis, items: Collection): Collection {
   const { type } = items.variants[0]!;
   const usage = createUsage(type, false);
   usage.json = "item";
-  const variants = [{ type, usage, pick: (item: Expr) => item }];
+  const variants = [{ type, usage, pick: self }];
   return { ...items, variants, expr: { kind: "transform", list: items.expr, variable, body } };
 }
 

@@ -29,7 +29,7 @@ function slice(invocation: Invocation, start: Expr, count?: Expr): Collection {
     const keep = count === undefined ? inside : call("and", inside, call("less", integer(0), count));
     return restrict(input, keep);
   }
-  const items = compact(analysis.names, input);
+  const items = compact(analysis.names, positional(input));
   return {
     ...bare(items),
     expr: call("listSlice", items.expr, start, ...(count === undefined ? [] : [count])),

@@ -69,9 +69,13 @@ export function multiplyNumbers(a: string, b: string): string {
   return `CASE WHEN ${fits(a)} AND ${fits(b)} THEN ${exact} ELSE ${rounded} END`;
 }
 
-/** The quotient rounded to 8 decimals, FHIRPath's smallest step; NULL for a divisor of zero. */
+/** The quotient to 15 significant digits, as many as floating point has for certain; NULL for a divisor of zero. */
 export function divideNumbers(a: string, b: string): string {
-  return `TRY_CAST(round(CAST(${a} AS DOUBLE) / nullif(CAST(${b} AS DOUBLE), 0), 8) AS ${NUMBER_TYPE})`;
+  const quotient = `CAST(${a} AS DOUBLE) / nullif(CAST(${b} AS DOUBLE), 0)`;
+  const digits = "CAST(14 - floor(log10(abs(k))) AS INTEGER)";
+  const rounded = `CASE WHEN k = 0 THEN k WHEN k IS NOT NULL THEN round(k, ${digits}) END`;
+  // The engine writes a floating-point number with the fewest digits that tell it apart.
+  return `TRY_CAST(CAST(list_transform([${quotient}], lambda k: ${rounded})[1] AS VARCHAR) AS ${NUMBER_TYPE})`;
 }
 
 /** Text of a number without trailing zeros or a trailing point. */
