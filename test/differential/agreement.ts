@@ -9,7 +9,13 @@ import {
   type ViewResult,
 } from "../../src/compiler/conformance/index.js";
 import { isLakeError } from "../../src/kernel/index.js";
-import { evaluateView, type OracleCell, type OracleNumber, type OracleRow } from "../oracle/evaluate.js";
+import {
+  evaluateView,
+  type OracleCell,
+  type OracleNumber,
+  type OracleResult,
+  type OracleRow,
+} from "../oracle/evaluate.js";
 import { parseLosslessJson } from "../oracle/json.js";
 import { UnspecifiedError } from "../oracle/values.js";
 
@@ -29,9 +35,7 @@ export type Agreement =
   | { readonly kind: "unsupported"; readonly message: string }
   | { readonly kind: "disagree"; readonly reason: string };
 
-type OracleOutcome =
-  | { columns: readonly string[]; rows: OracleRow[] }
-  | { error: string; unspecified: boolean };
+type OracleOutcome = OracleResult | { error: string; unspecified: boolean };
 
 function askOracle(pair: Pair): OracleOutcome {
   try {
@@ -138,7 +142,8 @@ export async function checkAgreement(
       const cause = error.cause instanceof Error ? error.cause.message : "";
       return { kind: "disagree", reason: `${error.code}: ${cause.slice(0, 600)}` };
     }
-    if ("error" in expected) return { kind: "agree-on-error", code: error.code };
+    const deserved = "error" in expected || expected.droppedError;
+    if (deserved) return { kind: "agree-on-error", code: error.code };
     if (error.kind === "unsupported") return { kind: "unsupported", message: error.message };
     return { kind: "disagree", reason: `${error.code}: ${error.message}` };
   }

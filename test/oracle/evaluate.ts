@@ -22,6 +22,7 @@ interface Scope {
   readonly constants: Readonly<Record<string, unknown>>;
   readonly focus: Item;
   readonly rowIndex: number;
+  readonly trouble: { seen: boolean };
 }
 
 function evaluate(path: string, scope: Scope): Item[] {
@@ -63,6 +64,7 @@ function cellIn(column: Column, scope: Scope): OracleCell {
   try {
     return columnValue(column, scope);
   } catch (error) {
+    scope.trouble.seen = true;
     return new Postponed(error);
   }
 }
@@ -136,6 +138,17 @@ function included(view: View, scope: Scope): boolean {
   });
 }
 
+/** What a view gives. */
+export interface OracleResult {
+  readonly columns: readonly string[];
+  readonly rows: OracleRow[];
+  /**
+   * True when a column of a row that was dropped later (an empty sibling iteration) is an error: the specification does
+   * not say whether such a column is evaluated at all.
+   */
+  readonly droppedError: boolean;
+}
+
 /**
  * The rows of a view over resources, one resource after another, in the specification's order. Resources of other types
  * are passed over; `keyPrefix` stands before every key. Throws {@link OracleError} for every error that the specification asks for.
@@ -144,15 +157,16 @@ export function evaluateView(
   definition: unknown,
   resources: Iterable<Record<string, unknown>>,
   keyPrefix = "",
-): { columns: readonly string[]; rows: OracleRow[] } {
+): OracleResult {
   const view = readView(definition);
   const constants = { ...view.constants, [keyPrefixVariable]: keyPrefix };
   const rows: OracleRow[] = [];
+  const trouble = { seen: false };
   for (const resource of resources) {
     if (resource["resourceType"] !== view.resource) continue;
-    const scope: Scope = { constants, focus: resourceNode(resource), rowIndex: 0 };
+    const scope: Scope = { constants, focus: resourceNode(resource), rowIndex: 0, trouble };
     if (!included(view, scope)) continue;
     for (const row of product(view.select.map((select) => process(select, scope)))) rows.push(emitted(row));
   }
-  return { columns: view.columns, rows };
+  return { columns: view.columns, rows, droppedError: trouble.seen };
 }
