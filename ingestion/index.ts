@@ -1,5 +1,5 @@
 export type { IngestionErrorCode } from "./errors.js";
-export { type InputFile, probeInputs, STDIN } from "./ndjson/inputs.js";
+export { type InputFile, type InputName, probeInputs, STDIN } from "./ndjson/inputs.js";
 export { type LandNdjsonOptions, landNdjson } from "./pipeline/land.js";
 export { type BundleMode, DEFAULT_LIMITS, type IngestLimits } from "./pipeline/settings.js";
 export type { OnProgress } from "./pipeline/tally.js";

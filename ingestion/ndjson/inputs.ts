@@ -3,6 +3,7 @@ import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { LakeError } from "#kernel";
 import { unreadable } from "../errors.js";
+import type { BundleMode } from "../pipeline/settings.js";
 import { isGzip } from "./byte-source.js";
 
 /** The name that stands for standard input among the inputs. */
@@ -24,11 +25,16 @@ export interface InputFile {
   readonly layout: InputLayout;
   /** The name says `.json`: Bundles in it are taken apart unless told otherwise. */
   readonly json: boolean;
+  /** What the caller wants done with this input's Bundles; the run's own mode when absent. */
+  readonly bundles?: BundleMode | undefined;
 }
+
+/** An input as the caller names it: a path, or a path with what is to be done with the Bundles in it. */
+export type InputName = string | { readonly path: string; readonly bundles: BundleMode };
 
 const IN_FOLDERS = /\.(ndjson|jsonl|json)(\.gz)?$/i;
 
-function describe(name: string, sizeBytes: number): InputFile {
+function describe(name: string, sizeBytes: number, bundles: BundleMode | undefined): InputFile {
   const plainName = name.replace(/\.gz$/i, "").toLowerCase();
   return {
     name,
@@ -37,6 +43,7 @@ function describe(name: string, sizeBytes: number): InputFile {
     gzip: isGzip(firstBytes(name)),
     layout: plainName.endsWith(".ndjson") || plainName.endsWith(".jsonl") ? "lines" : "detect",
     json: plainName.endsWith(".json"),
+    bundles,
   };
 }
 
@@ -58,6 +65,8 @@ function firstBytes(file: string): Buffer {
 class InputCollector {
   readonly files: InputFile[] = [];
   private readonly seen = new Set<string>();
+  /** Of the input that is being collected. */
+  bundles: BundleMode | undefined;
 
   /** Answers whether there was anything to read, counting what is collected already. */
   async add(name: string, inFolder: boolean): Promise<boolean> {
@@ -68,7 +77,7 @@ class InputCollector {
       if (info.isDirectory()) return first ? await this.addFolder(name) : true;
       if (!wanted) return false;
       if (!info.isFile()) throw notAFile(name);
-      if (first) this.files.push(describe(name, info.size));
+      if (first) this.files.push(describe(name, info.size, this.bundles));
       return true;
     } catch (error) {
       // A dangling link that would not be read anyway is none of the run's business.
@@ -86,6 +95,7 @@ class InputCollector {
       gzip: false,
       layout: "detect",
       json: false,
+      bundles: this.bundles,
     });
   }
 
@@ -119,7 +129,7 @@ function notAFile(name: string): LakeError {
  * itself is always read), `-` for standard input. Every file is opened once, so that an unreadable one stops the run
  * before it starts. Errors: `ingestion/input-not-found`, `ingestion/unreadable-input`, `ingestion/no-input`.
  */
-export async function probeInputs(inputs: readonly string[]): Promise<readonly InputFile[]> {
+export async function probeInputs(inputs: readonly InputName[]): Promise<readonly InputFile[]> {
   if (inputs.length === 0) {
     throw new LakeError(
       "invalid-input",
@@ -128,7 +138,9 @@ export async function probeInputs(inputs: readonly string[]): Promise<readonly I
     );
   }
   const collector = new InputCollector();
-  for (const name of inputs) {
+  for (const input of inputs) {
+    const name = typeof input === "string" ? input : input.path;
+    collector.bundles = typeof input === "string" ? undefined : input.bundles;
     if (name === STDIN) collector.addStdin();
     else if (!(await collector.add(name, false))) {
       throw new LakeError(

@@ -317,3 +317,21 @@ describe("Bundle entries", () => {
     }
   });
 });
+
+describe("inputs with a bundle mode of their own", () => {
+  it("are taken apart or stored whatever the run's mode says", async () => {
+    const line = `${bundle("history", ['{"request":{"method":"DELETE","url":"Patient/gone"}}'], "b1")}\n`;
+    const stored = path.join(dir, "stored.ndjson");
+    const changes = path.join(dir, "changes.ndjson");
+    writeFileSync(stored, line);
+    writeFileSync(changes, line);
+    const { records, manifest } = await land("plain.ndjson", '{"resourceType":"Patient","id":"1"}\n', {
+      inputs: [stored, { path: changes, bundles: "unpack" }],
+    });
+    expect(records.map((r) => [r.type, r.kind, r.id])).toEqual([
+      ["Bundle", "U", "b1"],
+      ["Patient", "D", "gone"],
+    ]);
+    expect(manifest.counts).toMatchObject({ lines: 2, unpacked: 1, entries: 1, accepted: 2 });
+  });
+});

@@ -10,7 +10,7 @@ import {
   parseInstant,
   writeManifest,
 } from "#landing";
-import { type InputFile, probeInputs, STDIN } from "../ndjson/inputs.js";
+import { type InputFile, type InputName, probeInputs, STDIN } from "../ndjson/inputs.js";
 import { joinQuarantine, type QuarantineShare } from "../quarantine/quarantine-file.js";
 import { type ScanContext, scanInProcess } from "./scan-in-process.js";
 import { scanInWorkers, WORKERS_AVAILABLE } from "./scan-pool.js";
@@ -32,7 +32,7 @@ const WORKERS_FROM_BYTES = 16 * 1024 * 1024;
 /** One run of NDJSON and Bundle ingestion. */
 export interface LandNdjsonOptions {
   /** Files, folders and `-` (standard input), see {@link probeInputs}. */
-  readonly inputs: readonly string[];
+  readonly inputs: readonly InputName[];
   /** Name space of the resource ids; may be empty. */
   readonly source: string;
   /** How versions of this source are ordered; it must never change for a source. */

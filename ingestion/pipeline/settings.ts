@@ -53,6 +53,8 @@ export interface IngestUnit {
   readonly gzip: boolean;
   readonly detect: boolean;
   readonly json: boolean;
+  /** Stands in for the run's mode. */
+  readonly bundles: BundleMode | undefined;
   /** Lines that start in [start, end) belong to the unit. `end` is undefined when the unit reads to the end. */
   readonly start: number;
   readonly end: number | undefined;

@@ -58,6 +58,7 @@ export function planUnits(files: readonly InputFile[]): IngestUnit[] {
         gzip: file.gzip,
         detect: file.layout === "detect",
         json: file.json,
+        bundles: file.bundles,
         ...range,
         positionBase,
         sizeHint: (file.sizeBytes ?? 0) * (file.gzip ? USUAL_UNPACKED_PER_BYTE : 1),

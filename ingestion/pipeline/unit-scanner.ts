@@ -180,7 +180,7 @@ class UnitRun {
       const resource = scanner.scan(bytes, start, end, { multiline: document, bundleMayLackId: true });
       if (resource.type === "Bundle") {
         const inDocument = document || this.unit.json;
-        if (unpacksBundle(settings.bundles, resource.bundleType, inDocument)) {
+        if (unpacksBundle(this.unit.bundles ?? settings.bundles, resource.bundleType, inDocument)) {
           this.unpack(bytes, start, end);
           return;
         }

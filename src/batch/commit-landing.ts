@@ -4,6 +4,7 @@ import { LakeError, mapConcurrently } from "#kernel";
 import {
   type AddedLayer,
   addVersions,
+  changedSource,
   FileWriter,
   type IngestCounts,
   type Lake,
@@ -11,6 +12,7 @@ import {
   type Snapshot,
   type SnapshotChange,
   type SourceState,
+  type SourceStateChange,
   type TableLayer,
   type TableState,
   type ViewLayer,
@@ -37,6 +39,8 @@ export interface CommitLandingOptions {
   readonly manifest: LandingManifest;
   /** Views that a lake without snapshots starts with (`building` until built). */
   readonly views: ReadonlyMap<string, RegisteredView>;
+  /** News about the source; they make a snapshot of their own accord, also when nothing was stored. */
+  readonly sourceState?: SourceStateChange;
   readonly onProgress?: (what: string) => void;
 }
 
@@ -57,8 +61,14 @@ function landedTypes({ landingDir, manifest }: CommitLandingOptions): LandedType
   }));
 }
 
-/** Fails when the source's versions were ordered by another rule before: mixed keys would not compare. */
-function sourceState(head: Snapshot | undefined, manifest: LandingManifest): SourceState {
+/**
+ * The source after this landing, and whether that is news. Fails when the source's versions were ordered by another rule before:
+ * mixed keys would not compare.
+ */
+function sourceState(
+  head: Snapshot | undefined,
+  { manifest, sourceState: change }: CommitLandingOptions,
+): { readonly state: SourceState; readonly news: boolean } {
   const known = head?.sources[manifest.source];
   if (known !== undefined && known.policy !== manifest.policy) {
     throw new LakeError(
@@ -67,7 +77,9 @@ function sourceState(head: Snapshot | undefined, manifest: LandingManifest): Sou
       `Versions of the source '${manifest.source}' are ordered by ${known.policy}, not by ${manifest.policy}; ingest with --order ${known.policy} or under another --source name.`,
     );
   }
-  return { policy: manifest.policy };
+  const state =
+    change === undefined ? undefined : changedSource(known, manifest.source, manifest.policy, change);
+  return { state: state ?? known ?? { policy: manifest.policy }, news: state !== undefined };
 }
 
 /** Below this many landing bytes types and views are worked on side by side: planning then costs more than scanning. */
@@ -95,7 +107,7 @@ class LandingCommit {
   async prepare(head: Snapshot | undefined): Promise<SnapshotChange | undefined> {
     const { manifest } = this.options;
     if (head?.landings.includes(manifest.sequence) === true) return undefined;
-    const source = sourceState(head, manifest);
+    const source = sourceState(head, this.options);
     const landed = landedTypes(this.options);
     await mapConcurrently(landed, this.limit, (type) => this.addType(type, head));
     const tables: Record<string, TableState> = {};
@@ -103,13 +115,13 @@ class LandingCommit {
       const added = this.layers.get(type)!;
       if (added.layer !== undefined) tables[type] = withLayer(head?.tables[type], added);
     }
-    if (Object.keys(tables).length === 0) return undefined;
+    if (Object.keys(tables).length === 0 && !source.news) return undefined;
     const views = head === undefined ? await this.firstViews() : await this.refreshViews(head, tables);
     return {
       operation: { kind: "ingest", source: manifest.source, landing: manifest.sequence, ...this.outcome() },
       acceptedAtMs: Date.parse(manifest.acceptedAt),
       landing: manifest.sequence,
-      sources: { [manifest.source]: source },
+      sources: { [manifest.source]: source.state },
       tables,
       views,
     };

@@ -12,6 +12,7 @@ export { type DamagedObject, type VerifyReport, verify } from "./operations/veri
 export { FileWriter } from "./publish.js";
 export { changedKeys, layerResources, liveResources, type ResourceRelation, viewRows } from "./relation.js";
 export {
+  type CompletenessState,
   type FileRef,
   filesOf,
   type IngestCounts,
@@ -19,9 +20,11 @@ export {
   type Snapshot,
   type SnapshotChange,
   type SourceState,
+  type SourceStateChange,
   type TableLayer,
   type TableState,
   type ViewColumnState,
   type ViewLayer,
   type ViewState,
 } from "./snapshot.js";
+export { changedSource, commitSourceState } from "./source-state.js";

@@ -94,10 +94,39 @@ export interface IngestCounts {
   readonly blank: number;
 }
 
-/** How the versions of one source are ordered; fixed by its first commit. */
-export interface SourceState {
-  readonly policy: "time" | "version";
+/** What the last comparison of a source with the lake found. Counts are of live resources; nothing in here names a resource. */
+export interface CompletenessState {
+  /** ISO instant of the comparison. */
+  readonly checkedAt: string;
+  /** Per type: what the source and the lake count, and when the source cannot count, null. */
+  readonly counts: Readonly<Record<string, { readonly source: number | null; readonly lake: number }>>;
+  /** Resources of the random sample that were compared, and how many of them were not the same on both sides. */
+  readonly sampled: number;
+  readonly sampleDifferences: number;
+  /** Types whose counts differ plus differing resources of the sample: 0 means nothing was found missing. */
+  readonly differences: number;
 }
+
+/** What the lake knows of one source. `policy` is fixed by the first commit; the rest is there once a run has pulled from a server. */
+export interface SourceState {
+  /** How the versions of the source are ordered. */
+  readonly policy: "time" | "version";
+  /** Per type the server's time up to which everything is in the lake, a FHIR instant as the server wrote it. */
+  readonly watermarks?: Readonly<Record<string, string>>;
+  /** Of the types, filters and address asked for: another one means that the watermarks say nothing any more. */
+  readonly requestHash?: string;
+  /** True when every delete up to the watermarks is known; false when the source cannot tell. */
+  readonly deletesVerified?: boolean;
+  /** Server time up to which deletes were last known completely. */
+  readonly deletesVerifiedAt?: string;
+  readonly completeness?: CompletenessState;
+  /** The run that committed last, and its fencing number: a run with a smaller one has lost its lease and may not commit. */
+  readonly run?: string;
+  readonly fence?: number;
+}
+
+/** News about a source that a commit brings; watermarks are merged type by type, everything else replaces. */
+export type SourceStateChange = Omit<Partial<SourceState>, "policy">;
 
 /** Which step made the snapshot. */
 export type Operation =
@@ -108,6 +137,7 @@ export type Operation =
       readonly counts: IngestCounts;
       readonly types: Readonly<Record<string, { stored: number; deleted: number }>>;
     }
+  | { readonly kind: "source-state"; readonly source: string }
   | { readonly kind: "build-views"; readonly views: readonly string[] }
   | { readonly kind: "compact"; readonly tables: readonly string[]; readonly views: readonly string[] };
 

@@ -10,6 +10,8 @@ function describe(snapshot: Snapshot): string {
       const { stored, superseded, unchanged, quarantined } = operation.counts;
       return `ingest ${operation.source}: ${stored} stored, ${superseded} superseded, ${unchanged} unchanged, ${quarantined} quarantined`;
     }
+    case "source-state":
+      return `news about ${operation.source}`;
     case "build-views":
       return `build ${operation.views.length} views`;
     case "compact":

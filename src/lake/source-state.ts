@@ -1,0 +1,61 @@
+import { LakeError } from "#kernel";
+import { commit } from "./commit.js";
+import type { Lake } from "./lake.js";
+import type { Snapshot, SourceState, SourceStateChange } from "./snapshot.js";
+
+/**
+ * The source's state with the news in it, or undefined when they tell nothing new (`run` and `fence` alone are no news).
+ * Errors: `lake/fenced` when a later run of the source has committed already.
+ */
+export function changedSource(
+  known: SourceState | undefined,
+  source: string,
+  policy: SourceState["policy"],
+  change: SourceStateChange,
+): SourceState | undefined {
+  if (change.fence !== undefined && known?.fence !== undefined && known.fence > change.fence) {
+    throw new LakeError(
+      "conflict",
+      "lake/fenced",
+      `Another run of the source '${source}' has taken over; this one changed nothing and may end.`,
+      { details: { source } },
+    );
+  }
+  const { watermarks, run: _run, fence: _fence, ...rest } = change;
+  const merged = { ...known?.watermarks, ...watermarks };
+  const next: SourceState = {
+    ...known,
+    ...rest,
+    policy,
+    ...(Object.keys(merged).length === 0 ? {} : { watermarks: merged }),
+  };
+  if (known !== undefined && canonical(next) === canonical(known)) return undefined;
+  const by = {
+    ...(change.run === undefined ? {} : { run: change.run }),
+    ...(change.fence === undefined ? {} : { fence: change.fence }),
+  };
+  return { ...next, ...by };
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) =>
+    typeof inner === "object" && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}
+
+/** Commits news about a known source that come without data. Undefined when the source is unknown or nothing is new. */
+export function commitSourceState(
+  lake: Lake,
+  source: string,
+  change: SourceStateChange,
+): Promise<Snapshot | undefined> {
+  return commit(lake, async (head) => {
+    const known = head?.sources[source];
+    if (known === undefined) return undefined;
+    const state = changedSource(known, source, known.policy, change);
+    if (state === undefined) return undefined;
+    return { operation: { kind: "source-state", source }, sources: { [source]: state } };
+  });
+}
