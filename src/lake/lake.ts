@@ -3,13 +3,13 @@ import path from "node:path";
 import { Database } from "#duckdb";
 import { type Definitions, type FhirVersion, loadDefinitions } from "#fhir";
 import { type Clock, LakeError, systemClock } from "#kernel";
-import { LocalStore, type ObjectStore } from "#storage";
+import { isRemote, type ObjectStore, openStore } from "#storage";
 import { History } from "./history.js";
 import type { FileRef, Snapshot } from "./snapshot.js";
 
 /** How to open a lake. */
 export interface LakeOptions {
-  /** A folder. It need not exist: an empty lake begins with its first commit. */
+  /** A folder, or `s3://bucket/prefix`. It need not exist: an empty lake begins with its first commit. */
   readonly location: string;
   /** Bound for the whole process in bytes; DuckDB gets what is left after the runtime's own share. Default 1 GiB. */
   readonly memoryLimitBytes?: number;
@@ -64,7 +64,7 @@ export class Lake {
   /** Opens a lake. Errors: `lake/empty` with `mustExist`, `lake/not-a-folder`, `lake/corrupt-snapshot`, `lake/newer-format`. */
   static async open(options: LakeOptions): Promise<Lake> {
     await checkLocation(options.location);
-    const store = new LocalStore(options.location);
+    const store = await openStore(options.location);
     const history = new History(store);
     const head = await history.latest();
     if (head === undefined && options.mustExist === true) {
@@ -132,6 +132,7 @@ export class Lake {
   async close(): Promise<void> {
     this.database.close();
     await rm(this.spill, { recursive: true, force: true });
+    await this.store.close();
   }
 }
 
@@ -145,6 +146,7 @@ function damaged(file: FileRef, what: string, cause?: unknown): LakeError {
 }
 
 async function checkLocation(location: string): Promise<void> {
+  if (isRemote(location)) return;
   const info = await stat(location).catch(() => undefined);
   if (info !== undefined && !info.isDirectory()) {
     throw new LakeError(

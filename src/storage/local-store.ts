@@ -3,11 +3,10 @@ import type { Dirent } from "node:fs";
 import { link, mkdir, readdir, readFile, rename, rm, rmdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { LakeError, mapConcurrently } from "#kernel";
-import { syncDirectory, syncFile, writeNewFileSynced } from "./durable-file.js";
+import { hashFile, syncDirectory, syncFile, writeNewFileSynced } from "./durable-file.js";
 import { notFound, storageFailure } from "./errors.js";
-import type { ObjectEntry, ObjectStore } from "./object-store.js";
-
-const KEY = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[A-Za-z0-9._=-]+(?:\/[A-Za-z0-9._=-]+)*$/;
+import { checkKey, checkLabel } from "./key.js";
+import type { FileDigest, FileHold, ObjectEntry, ObjectStore } from "./object-store.js";
 
 const SYNCS_AT_ONCE = 4;
 
@@ -29,10 +28,7 @@ export class LocalStore implements ObjectStore {
   }
 
   private resolve(key: string): string {
-    if (!KEY.test(key)) {
-      throw new LakeError("invalid-input", "storage/bad-key", `'${key}' is not a valid object key.`);
-    }
-    return path.join(this.location, ...key.split("/"));
+    return path.join(this.location, ...checkKey(key).split("/"));
   }
 
   /** Creates the folders of a path and makes their names durable, from the root downwards. */
@@ -123,6 +119,20 @@ export class LocalStore implements ObjectStore {
     }
   }
 
+  hold(): FileHold {
+    // A file of the lake itself is its own copy.
+    return { localPath: (key) => this.localPath(key), release: async () => undefined };
+  }
+
+  async digest(key: string): Promise<FileDigest> {
+    const file = await this.localPath(key);
+    try {
+      return await hashFile(file);
+    } catch (error) {
+      throw storageFailure("read", key, error);
+    }
+  }
+
   async *list(prefix: string): AsyncIterable<ObjectEntry> {
     const slash = prefix.lastIndexOf("/");
     const start = slash < 0 ? "" : prefix.slice(0, slash);
@@ -157,6 +167,10 @@ export class LocalStore implements ObjectStore {
     }
   }
 
+  async deleteMany(keys: readonly string[]): Promise<void> {
+    await mapConcurrently(keys, SYNCS_AT_ONCE, (key) => this.delete(key));
+  }
+
   async prune(prefixes: readonly string[], cutoffMs: number): Promise<void> {
     for (const prefix of prefixes) {
       const folder = prefix.replace(/\/$/, "");
@@ -185,5 +199,19 @@ export class LocalStore implements ObjectStore {
     } catch (error) {
       throw storageFailure("create", "staging", error);
     }
+  }
+
+  async workDirectory(label: string): Promise<string> {
+    const dir = path.join(this.location, "work", checkLabel(label));
+    try {
+      await this.makeDirectory(dir);
+      return dir;
+    } catch (error) {
+      throw storageFailure("create", `work/${label}`, error);
+    }
+  }
+
+  async close(): Promise<void> {
+    // Nothing is held open between calls.
   }
 }

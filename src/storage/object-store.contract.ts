@@ -56,6 +56,15 @@ export function objectStoreContract(name: string, create: () => Promise<ObjectSt
       expect(await keysOf(store, "a/")).toEqual(["a/2"]);
     });
 
+    it("gives the same work folder for the same label, with what was left in it", async () => {
+      const dir = await store.workDirectory("source-main");
+      await writeFile(path.join(dir, "state.json"), "{}");
+      await store.prune(["work/", "resources/"], Date.now() + 60_000);
+      expect(await store.workDirectory("source-main")).toBe(dir);
+      expect(await readFile(path.join(dir, "state.json"), "utf8")).toBe("{}");
+      await expect(store.workDirectory("../x")).rejects.toMatchObject({ code: "storage/bad-key" });
+    });
+
     it("refuses keys that could leave the lake", async () => {
       for (const key of ["../x", "a/../../x", "/etc/passwd", "a//b", "a/./b", "", "a\u0000b", "a\\b"]) {
         await expect(store.get(key)).rejects.toMatchObject({ code: "storage/bad-key" });

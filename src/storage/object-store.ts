@@ -6,6 +6,20 @@ export interface ObjectEntry {
   readonly modifiedAtMs: number;
 }
 
+/** Size in bytes and lowercase hex SHA-256 of an object's bytes. */
+export interface FileDigest {
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
+/** Local files kept in place for as long as somebody reads them. */
+export interface FileHold {
+  /** {@link ObjectStore.localPath} whose answer stays valid until {@link FileHold.release}. */
+  localPath(key: string, expected?: FileDigest): Promise<string>;
+  /** Lets the store remove its local copies again; calling it twice does nothing more. */
+  release(): Promise<void>;
+}
+
 /**
  * Where a lake lives. Keys are `/`-separated relative paths of `[A-Za-z0-9._=-]` segments.
  * Objects are immutable: written once, read, deleted. What a method has answered is durable.
@@ -33,8 +47,18 @@ export interface ObjectStore {
   /** Returns when these published objects survive a power loss. Many at once cost little more than one. */
   makeDurable(keys: readonly string[]): Promise<void>;
 
-  /** A path on this machine where the object's bytes can be read by DuckDB. Fails with `storage/not-found`. */
-  localPath(key: string): Promise<string>;
+  /**
+   * A path on this machine where the object's bytes can be read by DuckDB, valid until {@link close}; long-lived processes ask
+   * through a {@link hold}. A remote object is fetched, checked against `expected` where that is given, and kept.
+   * Errors: `storage/not-found`, `storage/damaged-object`.
+   */
+  localPath(key: string, expected?: FileDigest): Promise<string>;
+
+  /** A hold with no files in it yet. */
+  hold(): FileHold;
+
+  /** Size and checksum of the object as it is stored now, read anew and not from any cache. Fails with `storage/not-found`. */
+  digest(key: string): Promise<FileDigest>;
 
   /** All objects whose key starts with `prefix`, in no particular order. Never used as a source of truth. */
   list(prefix: string): AsyncIterable<ObjectEntry>;
@@ -42,9 +66,21 @@ export interface ObjectStore {
   /** Removes an object; removing one that is not there succeeds. */
   delete(key: string): Promise<void>;
 
+  /** Removes many objects with few requests; those that are not there are passed over. Fails when any could not be removed. */
+  deleteMany(keys: readonly string[]): Promise<void>;
+
   /** A new empty local folder for files that will be published; the caller removes it. */
   stagingDirectory(label: string): Promise<string>;
 
-  /** Removes empty folders below these prefixes that are older than the cutoff, where the store has folders at all. */
+  /**
+   * A local folder that is there again after a restart, for work that is resumed such as downloads. The same label (one key
+   * segment, for example `source-main`) always gives the same folder; nothing in it is removed by the store, not even by `prune`.
+   */
+  workDirectory(label: string): Promise<string>;
+
+  /** Removes empty folders below these prefixes that are older than the cutoff where the store has folders at all, and unfinished uploads of that age. */
   prune(prefixes: readonly string[], cutoffMs: number): Promise<void>;
+
+  /** Gives back connections and local copies; nothing else may be called afterwards. */
+  close(): Promise<void>;
 }

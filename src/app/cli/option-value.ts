@@ -1,5 +1,6 @@
 import path from "node:path";
 import { LakeError } from "#kernel";
+import { isRemote } from "#storage";
 import type { Invocation, OptionValues } from "./command.js";
 
 const UNITS: Readonly<Record<string, number>> = {
@@ -65,11 +66,10 @@ export function parseDuration(text: string, option: string): number {
   return Number(match[1]) * units[match[2]!]!;
 }
 
-/** The lake's folder: `--lake`, else FHIR_LAKE_HOME, else `data/lake` below the current folder. */
+/** Where the lake is: `--lake`, else FHIR_LAKE_HOME, else `data/lake` below the current folder. */
 export function lakeLocation({ values, environment }: Invocation): string {
-  return path.resolve(
-    textOption(values, "lake") ?? environment["FHIR_LAKE_HOME"] ?? path.join("data", "lake"),
-  );
+  const location = textOption(values, "lake") ?? environment["FHIR_LAKE_HOME"] ?? path.join("data", "lake");
+  return isRemote(location) ? location : path.resolve(location);
 }
 
 /** `--memory-limit` in bytes, at least 256 MB; undefined when not given. */
