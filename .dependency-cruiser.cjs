@@ -4,6 +4,7 @@ const allowed = {
   fhir: [],
   duckdb: [],
   storage: [],
+  events: [],
   plan: ["fhir"],
   fhirpath: ["plan", "fhir"],
   views: ["fhirpath", "plan", "fhir"],
@@ -14,6 +15,8 @@ const allowed = {
   batch: ["lake", "landing", "compiler", "duckdb", "fhir"],
   query: ["lake", "batch", "compiler", "duckdb", "fhir", "sql"],
   synthetic: [],
+  config: [],
+  runs: ["storage"],
 };
 const edges = {
   ingestion: ["fhir", "landing", "storage"],
@@ -69,6 +72,7 @@ module.exports = {
     },
     { name: "no-unresolved", severity: "error", from: {}, to: { couldNotResolve: true } },
     sole("duckdb", "node_modules/@duckdb/", "^src/duckdb/"),
+    sole("node-cron", "node_modules/node-cron/", "^src/config/"),
     sole("hono", "node_modules/(hono|@hono)/", "^serving/"),
     ...layers,
     ...edgeLayers,

@@ -1,0 +1,199 @@
+import { z } from "zod";
+import { cronProblem, isTimeZone } from "./cron.js";
+import { secretSchema } from "./secret.js";
+import { isDuration, isSize } from "./units.js";
+
+const duration = z
+  .string()
+  .refine(isDuration, { error: "must be a duration such as 30s, 15m, 24h or 7d" })
+  .meta({ description: "a duration such as 30s, 15m, 24h or 7d" });
+const size = z
+  .string()
+  .refine(isSize, { error: "must be a size such as 512MB or 2GiB" })
+  .meta({ description: "a size such as 512MB or 2GiB" });
+
+function isPlainUrl(text: string): boolean {
+  try {
+    const url = new URL(text);
+    return ["http:", "https:"].includes(url.protocol) && url.username === "" && url.password === "";
+  } catch {
+    return false;
+  }
+}
+const url = z.string().refine(isPlainUrl, {
+  error: "must be an http or https address without user and password in it (give those as secrets)",
+});
+
+/** Header names whose values are secrets. */
+const SECRET_HEADER = /authoriz|token|secret|key|cookie|password|credential/i;
+
+const headers = z
+  .record(z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/), z.union([z.string(), secretSchema]))
+  .superRefine((value, context) => {
+    for (const [name, header] of Object.entries(value)) {
+      if (typeof header !== "string" || !SECRET_HEADER.test(name)) continue;
+      context.addIssue({
+        code: "custom",
+        path: [name],
+        message: 'this header is a secret: write {"env": "NAME"} or {"file": "path"}',
+      });
+    }
+  })
+  .meta({ description: "headers sent with every request; secret ones by reference" });
+
+const auth = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("none") }),
+  z.strictObject({ kind: z.literal("basic"), user: z.string(), password: secretSchema }),
+  z.strictObject({ kind: z.literal("bearer"), token: secretSchema }),
+  z
+    .strictObject({
+      kind: z.literal("smart-backend"),
+      clientId: z.string(),
+      privateKey: secretSchema,
+      keyId: z.string(),
+      algorithm: z.enum(["RS384", "ES384"]),
+      scope: z.string().optional(),
+      tokenUrl: url.optional(),
+      jwksUrl: url.optional(),
+    })
+    .meta({ description: "SMART Backend Services; the private key is a PEM or a JWK" }),
+]);
+
+const schedule = z.strictObject({
+  cron: z.string().superRefine((text, context) => {
+    const problem = cronProblem(text);
+    if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+  }),
+  timeZone: z
+    .string()
+    .refine(isTimeZone, { error: "must be a time zone such as Europe/Berlin" })
+    .default("UTC"),
+});
+
+const deletes = z.strictObject({
+  policy: z
+    .enum(["auto", "bulk", "history", "reconcile", "fullExportIsComplete", "none"])
+    .default("auto")
+    .meta({
+      description:
+        "how deletes are found: bulk (listed in exports), history, reconcile (ids compared now and then), fullExportIsComplete (what a full export lacks is deleted), none; auto takes what the server offers",
+    }),
+  cap: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.3)
+    .meta({ description: "a greater share of a type deleted by comparison stops the run and asks" }),
+  every: duration.default("7d").meta({ description: "how often ids are reconciled" }),
+});
+
+const completeness = z.strictObject({
+  sample: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(20)
+    .meta({ description: "live resources compared after each run" }),
+  counts: z.boolean().default(true),
+});
+
+const resourceType = z.string().regex(/^[A-Z][A-Za-z]{1,63}$/);
+
+const source = z.strictObject({
+  url,
+  kind: z.enum(["auto", "bulk", "search"]).default("auto"),
+  level: z
+    .union([z.enum(["system", "patient"]), z.strictObject({ group: z.string().min(1) })], {
+      error: 'must be "system", "patient" or {"group": "id"}',
+    })
+    .default("system"),
+  types: z.array(resourceType).min(1).optional().meta({
+    description: "resource types to load; what the server offers of the types that views read when absent",
+  }),
+  typeFilters: z.array(z.string().regex(/^[A-Z][A-Za-z]+\?.+/)).optional(),
+  auth: auth.default({ kind: "none" }),
+  headers: headers.default({}),
+  proxy: z.union([url, secretSchema]).optional(),
+  tls: z
+    .strictObject({
+      ca: z.string().optional(),
+      certificate: z.string().optional(),
+      key: z.string().optional(),
+    })
+    .optional()
+    .meta({ description: "PEM files" }),
+  order: z.enum(["time", "version"]).default("time"),
+  schedule: schedule.optional(),
+  overlap: duration.default("10m"),
+  deletes: deletes.prefault({}),
+  completeness: completeness.prefault({}),
+  stalenessTarget: duration.optional().meta({ description: "data older than this is reported" }),
+  concurrency: z.int().min(1).max(64).default(4),
+  minInterval: duration.default("0ms").meta({ description: "least time between two requests" }),
+  pageSize: z.int().min(1).max(10_000).default(500),
+  requestTimeout: duration.default("60s"),
+  attempts: z.int().min(1).max(100).default(8).meta({ description: "tries per request" }),
+  exportDeadline: duration.default("30d"),
+});
+
+const webhook = z.strictObject({
+  url: z.union([url, secretSchema]),
+  secret: secretSchema.optional().meta({ description: "key of the HMAC-SHA256 signature" }),
+  on: z
+    .array(z.enum(["failure", "staleness"]))
+    .min(1)
+    .default(["failure", "staleness"]),
+});
+
+const retention = z.strictObject({
+  snapshots: z
+    .int()
+    .min(1)
+    .optional()
+    .meta({ description: "newest snapshots that scheduled runs keep; all when absent" }),
+  landing: duration
+    .default("0ms")
+    .meta({ description: "how long landing files are kept after their commit" }),
+  runs: duration.default("400d").meta({ description: "how long the records of runs are kept" }),
+});
+
+const limits = z.strictObject({
+  maxLine: size.default("16MiB"),
+  maxQuarantined: z.int().min(0).optional().meta({ description: "more refused lines than this end a run" }),
+  workers: z.int().min(1).max(64).default(2),
+});
+
+/** Names of sources become parts of object keys and of resource keys. */
+const sourceName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/);
+
+/** The layout of `fhir-lake.config.json`. */
+export const configSchema = z
+  .strictObject({
+    $schema: z.string().optional(),
+    lake: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: "folder (relative to this file) or s3://bucket/prefix" }),
+    memory: size.optional().meta({ description: "bound for the whole process; 1GiB when absent" }),
+    views: z.array(z.string()).default([]).meta({ description: "folders of further ViewDefinitions" }),
+    sources: z.record(sourceName, source).default({}),
+    retention: retention.prefault({}),
+    webhooks: z.array(webhook).default([]),
+    limits: limits.prefault({}),
+  })
+  .meta({ title: "fhir-lake configuration" });
+
+/** A checked configuration with every default filled in. */
+export type Config = z.infer<typeof configSchema>;
+
+/** One source of a configuration. */
+export type SourceConfig = Config["sources"][string];
+
+/** One webhook of a configuration. */
+export type WebhookConfig = Config["webhooks"][number];
+
+/** A source that is described on a command line instead of in a file. */
+export function adHocSource(settings: z.input<typeof source>): SourceConfig {
+  return source.parse(settings);
+}
