@@ -1,0 +1,60 @@
+import { LakeError } from "#kernel";
+
+/** Codes of the errors that this module throws. */
+export type EventsErrorCode =
+  | "events/version-conflict"
+  | "events/bad-event"
+  | "events/append-outcome-unknown"
+  | "events/unavailable"
+  | "events/closed"
+  | "events/corrupt-journal"
+  | "events/newer-journal"
+  | "events/bad-database-url"
+  | "events/behind-retention";
+
+/** Another writer appended first: the stream is not at the version that the caller built upon. */
+export function versionConflict(stream: string, expected: number, actual: number): LakeError {
+  return new LakeError(
+    "conflict",
+    "events/version-conflict",
+    `The stream '${stream}' is at version ${actual}, not ${expected}; read it again and decide anew.`,
+    { details: { stream, expected, actual } },
+  );
+}
+
+/** The journal cannot be reached or written now. */
+export function journalUnavailable(action: string, cause: unknown): LakeError {
+  return new LakeError(
+    "unavailable",
+    "events/unavailable",
+    `The journal could not ${action}; check its disk or database and try again.`,
+    { cause, retryable: true },
+  );
+}
+
+/** The event cannot be recorded as it is. */
+export function badEvent(message: string): LakeError {
+  return new LakeError("invalid-input", "events/bad-event", message);
+}
+
+/** The journal's file or tables were written by a later fhir-lake. */
+export function newerJournal(location: string, version: number, known: number): LakeError {
+  return new LakeError(
+    "unsupported",
+    "events/newer-journal",
+    `The journal in '${location}' was written by a newer fhir-lake (format ${version}, this program knows ${known}); upgrade fhir-lake.`,
+    { details: { version, known } },
+  );
+}
+
+/** One of the event ids stands in the journal already, and not as a repetition of the same append. */
+export function idTaken(cause?: unknown): LakeError {
+  return new LakeError(
+    "invalid-input",
+    "events/bad-event",
+    "An event id was used before for another append.",
+    {
+      cause,
+    },
+  );
+}

@@ -1,0 +1,279 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { LakeError } from "#kernel";
+import type { StoredEvent } from "./event.js";
+import type { EventStore } from "./event-store.js";
+
+const noted = (n: number): { type: string; data: unknown } => ({ type: "noted", data: { n } });
+const numbers = (events: readonly StoredEvent[]): number[] =>
+  events.map((event) => (event.data as { n: number }).n);
+
+async function streamOf(store: EventStore, stream: string, from?: number): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  for await (const event of store.readStream(stream, from)) events.push(event);
+  return events;
+}
+
+/**
+ * What every journal must do; run by each adapter's own test file. `create` gives an empty journal; `again` opens the same one
+ * a second time, as another process would.
+ */
+export function eventStoreContract(
+  name: string,
+  create: () => Promise<{ store: EventStore; again(): Promise<EventStore>; end(): Promise<void> }>,
+): void {
+  describe(`event store contract: ${name}`, () => {
+    let store: EventStore;
+    let place: Awaited<ReturnType<typeof create>>;
+    beforeEach(async () => {
+      place = await create();
+      store = place.store;
+    });
+    afterEach(async () => {
+      await store.close();
+      await place.end();
+    });
+
+    it("gives positions from 1 in the order of appending and versions per stream", async () => {
+      const a = await store.append({ stream: "a", events: [noted(1), noted(2)], expected: 0 });
+      const b = await store.append({ stream: "b", events: [noted(3)], expected: "any" });
+      const c = await store.append({ stream: "a", events: [noted(4)], expected: 2 });
+      expect([a, b, c]).toEqual([
+        { position: 2, version: 2, repeated: false },
+        { position: 3, version: 1, repeated: false },
+        { position: 4, version: 3, repeated: false },
+      ]);
+      const all = await store.readAll(0, 10);
+      expect(all.map((event) => [event.position, event.stream, event.version])).toEqual([
+        [1, "a", 1],
+        [2, "a", 2],
+        [3, "b", 1],
+        [4, "a", 3],
+      ]);
+      expect(numbers(await streamOf(store, "a", 2))).toEqual([2, 4]);
+      expect(await store.head()).toBe(4);
+    });
+
+    it("refuses a wrong expected version, says the right one, and appends nothing", async () => {
+      await store.append({ stream: "a", events: [noted(1)], expected: 0 });
+      await expect(store.append({ stream: "a", events: [noted(2)], expected: 0 })).rejects.toMatchObject({
+        code: "events/version-conflict",
+        details: { stream: "a", expected: 0, actual: 1 },
+      });
+      expect(await store.head()).toBe(1);
+    });
+
+    it("lets exactly one of two writers at the same version win", async () => {
+      const other = await place.again();
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: 20 }, (_, n) =>
+          (n % 2 === 0 ? store : other).append({ stream: "a", events: [noted(n)], expected: 0 }),
+        ),
+      );
+      expect(outcomes.filter((outcome) => outcome.status === "fulfilled")).toHaveLength(1);
+      expect(await streamOf(store, "a")).toHaveLength(1);
+      await other.close();
+    });
+
+    it("keeps every append of many writers once, in one order that all readers see", async () => {
+      const other = await place.again();
+      const results = await Promise.all(
+        Array.from({ length: 300 }, (_, n) =>
+          (n % 3 === 0 ? other : store).append({ stream: `s${n % 7}`, events: [noted(n)], expected: "any" }),
+        ),
+      );
+      const positions = results.map((result) => result.position).sort((x, y) => x - y);
+      expect(positions).toEqual(Array.from({ length: 300 }, (_, n) => n + 1));
+      const mine = await store.readAll(0, 1000);
+      expect(await other.readAll(0, 1000)).toEqual(mine);
+      expect(numbers(mine).sort((x, y) => x - y)).toEqual(Array.from({ length: 300 }, (_, n) => n));
+      await other.close();
+    });
+
+    it("does not let one request's conflict touch the others of its group", async () => {
+      await store.append({ stream: "a", events: [noted(0)], expected: 0 });
+      const outcomes = await Promise.allSettled([
+        store.append({ stream: "b", events: [noted(1)], expected: 0 }),
+        store.append({ stream: "a", events: [noted(2)], expected: 0 }),
+        store.append({ stream: "a", events: [noted(3)], expected: 1 }),
+      ]);
+      expect(outcomes.map((outcome) => outcome.status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+      expect(numbers(await store.readAll(0, 10))).toEqual([0, 1, 3]);
+    });
+
+    it("answers a repeated append with its first outcome and appends nothing", async () => {
+      const events = [
+        { ...noted(1), id: "one" },
+        { ...noted(2), id: "two" },
+      ];
+      const first = await store.append({ stream: "a", events, expected: 0 });
+      await store.append({ stream: "a", events: [noted(3)], expected: "any" });
+      expect(await store.append({ stream: "a", events, expected: 0 })).toEqual({ ...first, repeated: true });
+      expect(await store.head()).toBe(3);
+      await expect(
+        store.append({ stream: "b", events: [{ ...noted(9), id: "two" }], expected: "any" }),
+      ).rejects.toMatchObject({ code: "events/bad-event" });
+    });
+
+    it("refuses events that break its rules with their reason", async () => {
+      const bad = async (request: Parameters<EventStore["append"]>[0]): Promise<void> => {
+        await expect(store.append(request)).rejects.toMatchObject({ code: "events/bad-event" });
+      };
+      await bad({ stream: "", events: [noted(1)], expected: "any" });
+      await bad({ stream: "a", events: [], expected: "any" });
+      await bad({ stream: "a", events: [noted(1)], expected: -1 });
+      await bad({ stream: "a", events: [{ type: "", data: 1 }], expected: "any" });
+      await bad({ stream: "a", events: [{ type: "x", data: undefined }], expected: "any" });
+      await bad({ stream: "a", events: [{ type: "x", data: 1, payload: "secret" }], expected: "any" });
+      expect(await store.head()).toBe(0);
+    });
+
+    it("keeps payloads exactly, and filters by stream prefix and type", async () => {
+      const payload = '{"value":1.10,"name":"Zoë \u0000\u2028 😀"}';
+      await store.append({
+        stream: "changes/main",
+        events: [{ type: "changed", data: { n: 1 }, payload, subject: "p1" }],
+        expected: "any",
+      });
+      await store.append({ stream: "run/1", events: [noted(2)], expected: "any" });
+      const [event] = await store.readAll(0, 10, { streamPrefix: "changes/" });
+      expect(event).toMatchObject({ payload, subject: "p1", shredded: false, type: "changed" });
+      expect(numbers(await store.readAll(0, 10, { types: ["noted"] }))).toEqual([2]);
+      expect(await store.readAll(0, 10, { streamPrefix: "changes/", types: ["noted"] })).toEqual([]);
+      expect(numbers(await store.readAll(0, 1))).toEqual([1]);
+    });
+
+    it("makes all payloads of a shredded subject unreadable and leaves the others", async () => {
+      for (const [n, subject] of ["p1", "p2", "p1"].entries()) {
+        const event = { ...noted(n), payload: `secret ${n}`, subject };
+        await store.append({ stream: "changes/main", events: [event], expected: "any" });
+      }
+      expect(await store.shred(["p1", "unknown"])).toBe(1);
+      const all = await store.readAll(0, 10);
+      expect(all.map((event) => [event.payload, event.shredded])).toEqual([
+        [undefined, true],
+        ["secret 1", false],
+        [undefined, true],
+      ]);
+    });
+
+    it("trims covered events of the named streams only, keeps versions, and refuses readers that are behind", async () => {
+      for (let n = 1; n <= 6; n++) {
+        await store.append({
+          stream: n % 2 === 0 ? "changes/main" : "run/1",
+          events: [noted(n)],
+          expected: "any",
+        });
+      }
+      expect(await store.trim("changes/", 4)).toBe(2);
+      expect(numbers(await store.readAll(4, 10))).toEqual([5, 6]);
+      expect(numbers(await store.readAll(0, 10, { streamPrefix: "run/" }))).toEqual([1, 3, 5]);
+      await expect(store.readAll(3, 10, { streamPrefix: "changes/" })).rejects.toMatchObject({
+        code: "events/behind-retention",
+        details: { after: 3, trimmedTo: 4 },
+      });
+      expect(await store.streamVersion("changes/main")).toBe(3);
+      const next = await store.append({ stream: "changes/main", events: [noted(7)], expected: 3 });
+      expect(next).toMatchObject({ version: 4, position: 7 });
+      expect(await store.trim("changes/", 100)).toBe(2);
+      expect(await store.head()).toBe(7);
+    });
+
+    it("keeps checkpoints and never moves them back", async () => {
+      expect(await store.checkpoint("views")).toBe(0);
+      await store.saveCheckpoint("views", 5);
+      await store.saveCheckpoint("views", 3);
+      expect(await store.checkpoint("views")).toBe(5);
+      const other = await place.again();
+      expect(await other.checkpoint("views")).toBe(5);
+      await other.close();
+    });
+
+    it("hands a subscriber every event of all writers in order, once when nothing fails", async () => {
+      const other = await place.again();
+      const seen: number[] = [];
+      const subscription = store.subscribe({
+        streamPrefix: "s",
+        batch: 7,
+        pollMs: 20,
+        handle: async (events) => {
+          seen.push(...events.map((event) => event.position));
+          await sleep(1);
+        },
+      });
+      const results = await Promise.all(
+        Array.from({ length: 60 }, (_, n) =>
+          (n % 2 === 0 ? store : other).append({ stream: `s${n}`, events: [noted(n)], expected: 0 }),
+        ),
+      );
+      await subscription.reached(Math.max(...results.map((result) => result.position)));
+      expect(seen).toEqual(Array.from({ length: 60 }, (_, n) => n + 1));
+      await subscription.stop();
+      await other.close();
+    });
+
+    it("gives a failing handler the same batch again and takes a named subscription up where it was", async () => {
+      for (let n = 1; n <= 5; n++) await store.append({ stream: "a", events: [noted(n)], expected: "any" });
+      const seen: number[] = [];
+      let failures = 0;
+      const errors: unknown[] = [];
+      const first = store.subscribe({
+        name: "reader",
+        batch: 2,
+        pollMs: 20,
+        handle: async (events) => {
+          if (events[0]!.position === 3 && failures++ < 2)
+            throw new LakeError("internal", "test/failing", "no");
+          seen.push(...numbers(events));
+        },
+        onError: (error) => errors.push(error),
+      });
+      await first.reached(5);
+      await first.stop();
+      expect(seen).toEqual([1, 2, 3, 4, 5]);
+      expect(errors).toHaveLength(2);
+      await store.append({ stream: "a", events: [noted(6)], expected: "any" });
+      const second = store.subscribe({
+        name: "reader",
+        pollMs: 20,
+        handle: async (events) => {
+          seen.push(...numbers(events));
+        },
+      });
+      await second.reached(6);
+      await second.stop();
+      expect(seen).toEqual([1, 2, 3, 4, 5, 6]);
+    });
+
+    it("reads back every sequence of appends as a list per stream", async () => {
+      const appends = fc.array(
+        fc.tuple(fc.constantFrom("x", "y", "z"), fc.array(fc.jsonValue(), { minLength: 1 })),
+        {
+          maxLength: 12,
+        },
+      );
+      let round = 0;
+      await fc.assert(
+        fc.asyncProperty(appends, async (list) => {
+          const prefix = `round${round++}/`;
+          const model = new Map<string, string[]>();
+          for (const [stream, values] of list) {
+            const known = model.get(stream) ?? [];
+            const events = values.map((data) => ({ type: "noted", data }));
+            const result = await store.append({ stream: prefix + stream, events, expected: known.length });
+            // What JSON cannot tell apart (-0) is read back as JSON writes it.
+            known.push(...values.map((value) => JSON.stringify(value)));
+            model.set(stream, known);
+            expect(result.version).toBe(known.length);
+          }
+          for (const [stream, known] of model) {
+            const events = await streamOf(store, prefix + stream);
+            expect(events.map((event) => JSON.stringify(event.data))).toEqual(known);
+          }
+        }),
+        { seed: 20261121, numRuns: 25 },
+      );
+    });
+  });
+}

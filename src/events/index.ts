@@ -1,0 +1,12 @@
+export type { EventsErrorCode } from "./errors.js";
+export type {
+  AppendRequest,
+  AppendResult,
+  EventFilter,
+  ExpectedVersion,
+  NewEvent,
+  StoredEvent,
+} from "./event.js";
+export { EventStore } from "./event-store.js";
+export { type EventStoreOptions, openEventStore } from "./open.js";
+export type { Subscription, SubscriptionOptions } from "./subscription.js";

@@ -1,0 +1,251 @@
+import pg from "pg";
+import { isLakeError, LakeError } from "#kernel";
+import { idTaken, journalUnavailable, newerJournal } from "../errors.js";
+import type { EventFilter, StoredEvent } from "../event.js";
+import type { AppendOutcome, EventLog, PreparedRequest } from "../event-log.js";
+import { type EventRow, storedEvent } from "../stored-event.js";
+import { appendGroup } from "./append-group.js";
+import { APPEND_LOCK, CHANNEL, JOURNAL_VERSION, SCHEMA, SELECT_EVENTS } from "./schema.js";
+
+const CONNECTIONS = 4;
+const CONNECT_TIMEOUT_MS = 10_000;
+const RELISTEN_MS = 1000;
+/** SQLSTATE; only event ids can collide. */
+const UNIQUE_VIOLATION = "23505";
+
+/** Host and database without credentials. */
+function shownLocation(url: string): string {
+  try {
+    const { hostname, port, pathname } = new URL(url);
+    return `postgres://${hostname}${port === "" ? "" : `:${port}`}${pathname}`;
+  } catch {
+    return "postgres";
+  }
+}
+
+/** The journal in Postgres, for several processes or machines on one lake. */
+export class PostgresLog implements EventLog {
+  readonly location: string;
+  private readonly url: string;
+  private readonly pool: pg.Pool;
+  private readonly listeners = new Set<() => void>();
+  private listening: pg.Client | undefined;
+  private closed = false;
+
+  private constructor(url: string) {
+    this.url = url;
+    this.location = shownLocation(url);
+    this.pool = new pg.Pool({
+      connectionString: url,
+      max: CONNECTIONS,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    });
+    // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+    this.pool.on("error", () => undefined);
+  }
+
+  /** Connects and makes the tables. Errors: `events/unavailable`, `events/newer-journal`. */
+  static async open(url: string): Promise<PostgresLog> {
+    const log = new PostgresLog(url);
+    try {
+      await log.within((client) => log.prepare(client));
+      return log;
+    } catch (error) {
+      await log.close();
+      throw isLakeError(error) ? error : journalUnavailable("be opened", error);
+    }
+  }
+
+  private async prepare(client: pg.PoolClient): Promise<void> {
+    const { rows } = await client.query<{ standing: boolean }>(
+      "SELECT to_regclass('journal_head') IS NOT NULL AS standing",
+    );
+    if (rows[0]!.standing) {
+      const format = await client.query<{ format: number }>("SELECT format FROM journal_head");
+      const version = format.rows[0]?.format ?? 0;
+      if (version > JOURNAL_VERSION) throw newerJournal(this.location, version, JOURNAL_VERSION);
+    }
+    await client.query(SCHEMA);
+  }
+
+  /** One transaction under the append lock. */
+  private async within<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.pool.connect();
+    let broken: Error | undefined;
+    try {
+      await client.query("BEGIN");
+      await client.query("SELECT pg_advisory_xact_lock($1)", [APPEND_LOCK]);
+      const result = await work(client);
+      await client.query("COMMIT");
+      return result;
+    } catch (error) {
+      await client.query("ROLLBACK").catch((failure: Error) => {
+        broken = failure;
+      });
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  private async attempt<T>(action: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if ((error as { code?: string }).code === UNIQUE_VIOLATION) throw idTaken(error);
+      throw isLakeError(error) ? error : journalUnavailable(action, error);
+    }
+  }
+
+  async appendGroup(requests: readonly PreparedRequest[]): Promise<AppendOutcome[]> {
+    return this.attempt("be written", () =>
+      this.within(async (client) => {
+        const outcomes = await appendGroup(client, requests);
+        await client.query(`NOTIFY ${CHANNEL}`);
+        return outcomes;
+      }),
+    );
+  }
+
+  readAll(after: number, limit: number, filter: EventFilter): Promise<StoredEvent[]> {
+    const conditions = ["e.position > $1"];
+    const values: unknown[] = [after, limit];
+    if (filter.streamPrefix !== undefined) {
+      conditions.push(`starts_with(e.stream, $${values.push(filter.streamPrefix)})`);
+    }
+    if (filter.types !== undefined) conditions.push(`e.type = ANY($${values.push([...filter.types])})`);
+    return this.events(
+      `${SELECT_EVENTS} WHERE ${conditions.join(" AND ")} ORDER BY e.position LIMIT $2`,
+      values,
+    );
+  }
+
+  readStream(stream: string, fromVersion: number, limit: number): Promise<StoredEvent[]> {
+    return this.events(
+      `${SELECT_EVENTS} WHERE e.stream = $1 AND e.version >= $2 ORDER BY e.version LIMIT $3`,
+      [stream, fromVersion, limit],
+    );
+  }
+
+  private events(text: string, values: unknown[]): Promise<StoredEvent[]> {
+    return this.attempt("be read", async () => {
+      const { rows } = await this.pool.query<EventRow>(text, values);
+      return rows.map(storedEvent);
+    });
+  }
+
+  /** The first column of the first row as a number; 0 when there is no row or it is null. */
+  private number(text: string, values: unknown[] = []): Promise<number> {
+    return this.attempt("be read", async () => {
+      const { rows } = await this.pool.query<{ n: string | null }>(text, values);
+      return Number(rows[0]?.n ?? 0);
+    });
+  }
+
+  streamVersion(stream: string): Promise<number> {
+    return this.number("SELECT version AS n FROM streams WHERE stream = $1", [stream]);
+  }
+
+  head(): Promise<number> {
+    return this.number("SELECT position AS n FROM journal_head");
+  }
+
+  checkpoint(name: string): Promise<number> {
+    return this.number("SELECT position AS n FROM checkpoints WHERE name = $1", [name]);
+  }
+
+  async saveCheckpoint(name: string, position: number): Promise<void> {
+    await this.attempt("be written", () =>
+      this.pool.query(
+        "INSERT INTO checkpoints VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET position = greatest(checkpoints.position, excluded.position)",
+        [name, position],
+      ),
+    );
+  }
+
+  trim(streamPrefix: string, upTo: number): Promise<number> {
+    return this.attempt("be trimmed", () =>
+      this.within(async (client) => {
+        await client.query(
+          "INSERT INTO trims VALUES ($1, $2) ON CONFLICT (stream_prefix) DO UPDATE SET position = greatest(trims.position, excluded.position)",
+          [streamPrefix, upTo],
+        );
+        const { rowCount } = await client.query(
+          "DELETE FROM events WHERE position <= $1 AND starts_with(stream, $2)",
+          [upTo, streamPrefix],
+        );
+        await client.query(
+          "DELETE FROM subject_keys k WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.subject = k.subject)",
+        );
+        return rowCount ?? 0;
+      }),
+    );
+  }
+
+  trimmedTo(streamPrefix: string): Promise<number> {
+    return this.number(
+      "SELECT max(position) AS n FROM trims WHERE starts_with(stream_prefix, $1) OR starts_with($1, stream_prefix)",
+      [streamPrefix],
+    );
+  }
+
+  shred(subjects: readonly string[]): Promise<number> {
+    return this.attempt("destroy keys", async () => {
+      const { rowCount } = await this.pool.query("DELETE FROM subject_keys WHERE subject = ANY($1)", [
+        [...subjects],
+      ]);
+      // The rows' old versions hold the keys until they are vacuumed.
+      await this.pool.query("VACUUM subject_keys");
+      return rowCount ?? 0;
+    });
+  }
+
+  /** Postgres is backed up by its own tools. */
+  copyTo(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  onHint(listener: () => void): () => void {
+    this.listeners.add(listener);
+    if (this.listening === undefined) this.listen();
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Listens for announcements on a connection of its own, again and again while the journal is open. */
+  private listen(): void {
+    const client = new pg.Client({ connectionString: this.url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+    this.listening = client;
+    const again = (): void => {
+      if (this.closed || this.listening !== client) return;
+      client.end().catch(() => undefined);
+      this.listening = undefined;
+      setTimeout(() => {
+        if (!this.closed && this.listening === undefined) this.listen();
+      }, RELISTEN_MS).unref();
+    };
+    client.on("notification", () => {
+      for (const listener of this.listeners) listener();
+    });
+    client.on("error", again);
+    client
+      .connect()
+      .then(() => client.query(`LISTEN ${CHANNEL}`))
+      .catch(again);
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.listening?.end().catch(() => undefined);
+    await this.pool.end().catch(() => undefined);
+  }
+}
+
+/** Refuses what is no Postgres address before anything connects. Errors: `events/bad-database-url`. */
+export function checkDatabaseUrl(url: string): string {
+  if (/^postgres(ql)?:\/\//.test(url)) return url;
+  throw new LakeError(
+    "invalid-input",
+    "events/bad-database-url",
+    "DATABASE_URL must be a Postgres address such as postgres://user@host:5432/database.",
+  );
+}

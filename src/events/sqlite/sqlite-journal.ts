@@ -1,0 +1,236 @@
+import { DatabaseSync, type StatementSyncInstance } from "@photostructure/sqlite";
+import { idTaken, newerJournal } from "../errors.js";
+import type { EventFilter, StoredEvent } from "../event.js";
+import type { AppendOutcome, PreparedEvent, PreparedRequest } from "../event-log.js";
+import { newSubjectKey, seal } from "../payload-cipher.js";
+import { type EventRow, storedEvent } from "../stored-event.js";
+import { JOURNAL_VERSION, SCHEMA, SELECT_EVENTS } from "./schema.js";
+
+const BUSY_TIMEOUT_MS = 30_000;
+/** Longer write-ahead logs are folded back by the writer that notices. Pages of 4 KiB. */
+const CHECKPOINT_PAGES = 4000;
+
+interface Statements {
+  readonly byId: StatementSyncInstance;
+  readonly streamVersion: StatementSyncInstance;
+  readonly setStreamVersion: StatementSyncInstance;
+  readonly insert: StatementSyncInstance;
+  readonly head: StatementSyncInstance;
+  readonly setHead: StatementSyncInstance;
+  readonly key: StatementSyncInstance;
+  readonly setKey: StatementSyncInstance;
+}
+
+function prepare(db: InstanceType<typeof DatabaseSync>): Statements {
+  return {
+    byId: db.prepare("SELECT position, stream, version FROM events WHERE id = ?"),
+    streamVersion: db.prepare("SELECT version FROM streams WHERE stream = ?"),
+    setStreamVersion: db.prepare(
+      "INSERT INTO streams VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET version = excluded.version",
+    ),
+    insert: db.prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+    head: db.prepare("SELECT position FROM journal_head"),
+    setHead: db.prepare("UPDATE journal_head SET position = ?"),
+    key: db.prepare("SELECT key FROM subject_keys WHERE subject = ?"),
+    setKey: db.prepare("INSERT INTO subject_keys VALUES (?, ?)"),
+  };
+}
+
+/**
+ * The journal in one SQLite file: write-ahead log, fsync at every commit, other processes may read and append too.
+ * All methods block; the process that serves runs them in a thread of their own.
+ */
+export class SqliteJournal {
+  private readonly db: InstanceType<typeof DatabaseSync>;
+  private readonly statements: Statements;
+
+  /** Opens or creates the file. Errors: `events/newer-journal`. */
+  constructor(file: string) {
+    this.db = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
+    try {
+      this.db.exec("PRAGMA journal_mode = WAL");
+      this.db.exec("PRAGMA synchronous = FULL");
+      this.db.exec("PRAGMA secure_delete = ON");
+      this.db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+      this.within(() => this.migrate(file));
+      this.statements = prepare(this.db);
+    } catch (error) {
+      this.db.close();
+      throw error;
+    }
+  }
+
+  private migrate(file: string): void {
+    const { user_version: version } = this.db.prepare("PRAGMA user_version").get() as {
+      user_version: number;
+    };
+    if (version > JOURNAL_VERSION) throw newerJournal(file, version, JOURNAL_VERSION);
+    if (version === JOURNAL_VERSION) return;
+    this.db.exec(SCHEMA);
+    this.db.exec(`PRAGMA user_version = ${JOURNAL_VERSION}`);
+  }
+
+  /** One write transaction: the lock is taken at its begin, so that positions are given in commit order. */
+  private within<T>(work: () => T): T {
+    this.db.exec("BEGIN IMMEDIATE");
+    try {
+      const result = work();
+      this.db.exec("COMMIT");
+      return result;
+    } catch (error) {
+      if (this.db.isTransaction) this.db.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  appendGroup(requests: readonly PreparedRequest[]): AppendOutcome[] {
+    try {
+      return this.within(() => {
+        const start = (this.statements.head.get() as { position: number }).position;
+        const place = { position: start };
+        const outcomes = requests.map((request) => this.append(request, place));
+        if (place.position > start) this.statements.setHead.run(place.position);
+        return outcomes;
+      });
+    } catch (error) {
+      // Only event ids can collide: streams and positions are counted under the lock.
+      if ((error as { sqliteCodeName?: string }).sqliteCodeName === "SQLITE_CONSTRAINT") throw idTaken(error);
+      throw error;
+    }
+  }
+
+  private append(request: PreparedRequest, place: { position: number }): AppendOutcome {
+    const actual = this.streamVersion(request.stream);
+    const repeated = this.repeated(request);
+    if (repeated !== undefined) return repeated;
+    if (request.expected !== "any" && request.expected !== actual) {
+      return { ok: false, expected: request.expected, actual };
+    }
+    let version = actual;
+    for (const event of request.events) this.insert(request.stream, ++version, ++place.position, event);
+    this.statements.setStreamVersion.run(request.stream, version);
+    return { ok: true, result: { position: place.position, version, repeated: false } };
+  }
+
+  /** The earlier result when the last event of a request stands in the journal already. */
+  private repeated({ stream, events }: PreparedRequest): AppendOutcome | undefined {
+    const known = this.statements.byId.get(events.at(-1)!.id) as
+      | { position: number; stream: string; version: number }
+      | undefined;
+    if (known === undefined) return undefined;
+    if (known.stream !== stream) {
+      throw idTaken();
+    }
+    return { ok: true, result: { position: known.position, version: known.version, repeated: true } };
+  }
+
+  private insert(stream: string, version: number, position: number, event: PreparedEvent): void {
+    const { id, type, data, payload, subject, occurredAt } = event;
+    const sealed = payload === undefined ? null : seal(this.keyOf(subject!), payload, id);
+    this.statements.insert.run(
+      position,
+      stream,
+      version,
+      id,
+      type,
+      data,
+      sealed,
+      subject ?? null,
+      occurredAt,
+    );
+  }
+
+  private keyOf(subject: string): Uint8Array {
+    const known = this.statements.key.get(subject) as { key: Uint8Array } | undefined;
+    if (known !== undefined) return known.key;
+    const key = newSubjectKey();
+    this.statements.setKey.run(subject, key);
+    return key;
+  }
+
+  readAll(after: number, limit: number, filter: EventFilter): StoredEvent[] {
+    const conditions = ["e.position > ?"];
+    const values: (string | number)[] = [after];
+    if (filter.streamPrefix !== undefined) {
+      conditions.push("substr(e.stream, 1, ?) = ?");
+      values.push([...filter.streamPrefix].length, filter.streamPrefix);
+    }
+    if (filter.types !== undefined) {
+      conditions.push(`e.type IN (${filter.types.map(() => "?").join(", ")})`);
+      values.push(...filter.types);
+    }
+    const text = `${SELECT_EVENTS} WHERE ${conditions.join(" AND ")} ORDER BY e.position LIMIT ?`;
+    return (this.db.prepare(text).all(...values, limit) as unknown as EventRow[]).map(storedEvent);
+  }
+
+  readStream(stream: string, fromVersion: number, limit: number): StoredEvent[] {
+    const text = `${SELECT_EVENTS} WHERE e.stream = ? AND e.version >= ? ORDER BY e.version LIMIT ?`;
+    return (this.db.prepare(text).all(stream, fromVersion, limit) as unknown as EventRow[]).map(storedEvent);
+  }
+
+  streamVersion(stream: string): number {
+    return (this.statements.streamVersion.get(stream) as { version: number } | undefined)?.version ?? 0;
+  }
+
+  head(): number {
+    return (this.statements.head.get() as { position: number }).position;
+  }
+
+  checkpoint(name: string): number {
+    const row = this.db.prepare("SELECT position FROM checkpoints WHERE name = ?").get(name);
+    return (row as { position: number } | undefined)?.position ?? 0;
+  }
+
+  saveCheckpoint(name: string, position: number): void {
+    this.db
+      .prepare(
+        "INSERT INTO checkpoints VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = max(position, excluded.position)",
+      )
+      .run(name, position);
+  }
+
+  trim(streamPrefix: string, upTo: number): number {
+    return this.within(() => {
+      this.db
+        .prepare(
+          "INSERT INTO trims VALUES (?, ?) ON CONFLICT (stream_prefix) DO UPDATE SET position = max(position, excluded.position)",
+        )
+        .run(streamPrefix, upTo);
+      const { changes } = this.db
+        .prepare("DELETE FROM events WHERE position <= ? AND substr(stream, 1, ?) = ?")
+        .run(upTo, [...streamPrefix].length, streamPrefix);
+      this.db.exec(
+        "DELETE FROM subject_keys WHERE subject NOT IN (SELECT subject FROM events WHERE subject IS NOT NULL)",
+      );
+      return Number(changes);
+    });
+  }
+
+  trimmedTo(streamPrefix: string): number {
+    const row = this.db
+      .prepare(
+        "SELECT max(position) AS position FROM trims WHERE substr(stream_prefix, 1, length(?1)) = ?1 OR substr(?1, 1, length(stream_prefix)) = stream_prefix",
+      )
+      .get(streamPrefix);
+    return (row as { position: number | null }).position ?? 0;
+  }
+
+  shred(subjects: readonly string[]): number {
+    const destroyed = this.within(() => {
+      const statement = this.db.prepare("DELETE FROM subject_keys WHERE subject = ?");
+      return subjects.reduce((sum, subject) => sum + Number(statement.run(subject).changes), 0);
+    });
+    // Pages of the write-ahead log still hold the keys until it is folded back and cut to nothing.
+    this.db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    return destroyed;
+  }
+
+  copyTo(file: string): string {
+    this.db.prepare("VACUUM INTO ?").run(file);
+    return file;
+  }
+
+  close(): void {
+    this.db.close();
+  }
+}

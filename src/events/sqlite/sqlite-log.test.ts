@@ -1,0 +1,96 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { DatabaseSync } from "@photostructure/sqlite";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { eventStoreContract } from "../event-store.contract.js";
+import { EventStore } from "../event-store.js";
+import { SqliteLog } from "./sqlite-log.js";
+
+eventStoreContract("SQLite", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "fhir-lake-journal-"));
+  const file = path.join(folder, "sub", "journal.sqlite");
+  const open = async (): Promise<EventStore> => new EventStore(await SqliteLog.open(file));
+  return { store: await open(), again: open, end: () => rm(folder, { recursive: true }) };
+});
+
+describe("a journal in a SQLite file", () => {
+  let folder: string;
+  let file: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), "fhir-lake-journal-"));
+    file = path.join(folder, "journal.sqlite");
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  const append = (store: EventStore, payload: string): Promise<unknown> =>
+    store.append({
+      stream: "changes/main",
+      events: [{ type: "changed", data: {}, payload, subject: "p1" }],
+      expected: "any",
+    });
+
+  it("refuses to change or remove an event, whoever asks", async () => {
+    const store = new EventStore(await SqliteLog.open(file));
+    await append(store, "text");
+    await store.close();
+    const db = new DatabaseSync(file);
+    expect(() => db.exec("UPDATE events SET type = 'other'")).toThrow("append-only");
+    expect(() => db.exec("DELETE FROM events")).toThrow("append-only");
+    db.close();
+  });
+
+  it("leaves neither payload nor key of a shredded subject readable in any of its files", async () => {
+    const store = new EventStore(await SqliteLog.open(file));
+    await append(store, "the canary text");
+    const db = new DatabaseSync(file);
+    const { key } = db.prepare("SELECT key FROM subject_keys").get() as { key: Uint8Array };
+    db.close();
+    const found = async (needle: Uint8Array): Promise<string[]> => {
+      const names = await readdir(folder);
+      const contents = await Promise.all(names.map((name) => readFile(path.join(folder, name))));
+      return names.filter((_, index) => contents[index]!.includes(needle));
+    };
+    expect(await found(key)).not.toEqual([]);
+    expect(await store.shred(["p1"])).toBe(1);
+    expect(await found(key)).toEqual([]);
+    expect(await found(Buffer.from("canary"))).toEqual([]);
+    await store.close();
+  });
+
+  it("notices an altered payload instead of answering it", async () => {
+    const store = new EventStore(await SqliteLog.open(file));
+    await append(store, "text");
+    const db = new DatabaseSync(file);
+    db.exec("DROP TRIGGER events_keep_content");
+    db.exec("UPDATE events SET payload = zeroblob(length(payload))");
+    db.close();
+    await expect(store.readAll(0, 10)).rejects.toMatchObject({ code: "events/corrupt-journal" });
+    await store.close();
+  });
+
+  it("refuses a journal of a later format", async () => {
+    const db = new DatabaseSync(file);
+    db.exec("PRAGMA user_version = 99");
+    db.close();
+    await expect(SqliteLog.open(file)).rejects.toMatchObject({ code: "events/newer-journal" });
+  });
+
+  it("copies itself while it is open", async () => {
+    const store = new EventStore(await SqliteLog.open(file));
+    await append(store, "text");
+    const copy = path.join(folder, "copy.sqlite");
+    expect(await store.copyTo(copy)).toBe(copy);
+    const copied = new EventStore(await SqliteLog.open(copy));
+    expect(await copied.readAll(0, 10)).toEqual(await store.readAll(0, 10));
+    await copied.close();
+    await store.close();
+  });
+
+  it("says that the journal cannot be opened where a folder stands in its place", async () => {
+    await expect(SqliteLog.open(folder)).rejects.toMatchObject({
+      code: "events/unavailable",
+      retryable: true,
+    });
+  });
+});

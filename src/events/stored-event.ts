@@ -1,0 +1,47 @@
+import { LakeError } from "#kernel";
+import type { StoredEvent } from "./event.js";
+import { open } from "./payload-cipher.js";
+
+/** A row of the events table joined with its subject's key, as both databases give it. */
+export interface EventRow {
+  readonly position: number | string;
+  readonly stream: string;
+  readonly version: number | string;
+  readonly id: string;
+  readonly type: string;
+  readonly data: string;
+  readonly payload: Uint8Array | null;
+  readonly subject: string | null;
+  readonly occurred_at: string;
+  readonly key: Uint8Array | null;
+}
+
+/** The event of a row, its payload decrypted. Errors: `events/corrupt-journal` when the payload was altered. */
+export function storedEvent(row: EventRow): StoredEvent {
+  return {
+    position: Number(row.position),
+    stream: row.stream,
+    version: Number(row.version),
+    id: row.id,
+    type: row.type,
+    data: JSON.parse(row.data),
+    payload: payloadOf(row),
+    subject: row.subject ?? undefined,
+    shredded: row.payload !== null && row.key === null,
+    occurredAt: row.occurred_at,
+  };
+}
+
+function payloadOf({ payload, key, id, position }: EventRow): string | undefined {
+  if (payload === null || key === null) return undefined;
+  try {
+    return open(key, payload, id);
+  } catch (cause) {
+    throw new LakeError(
+      "corrupt-data",
+      "events/corrupt-journal",
+      `The payload of event ${position} was altered in the journal; restore the journal from a backup.`,
+      { details: { position: Number(position) }, cause },
+    );
+  }
+}

@@ -1,0 +1,137 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { isLakeError } from "#kernel";
+import type { EventFilter, StoredEvent } from "./event.js";
+import type { EventStore } from "./event-store.js";
+
+/** What to be told about, and how. */
+export interface SubscriptionOptions extends EventFilter {
+  /** Saves progress under this name; without one, every start begins at `from`. */
+  readonly name?: string;
+  /** Events after this position, where no progress is saved; default 0. */
+  readonly from?: number;
+  /** Most events in a batch. Default 1,000. */
+  readonly batch?: number;
+  /** How often other processes' appends are looked for when no hint comes. Default 200 ms. */
+  readonly pollMs?: number;
+  /** Called with one batch at a time, never empty. */
+  readonly handle: (events: readonly StoredEvent[]) => Promise<void>;
+  /** Told about each failure of reading or handling; the subscription goes on unless events were trimmed away under it. */
+  readonly onError?: (error: unknown) => void;
+}
+
+/** A running subscription. */
+export interface Subscription {
+  /** Position up to which everything was handled. */
+  readonly position: number;
+  /** Resolves when everything up to a position was handled; rejects when the subscription ends before. */
+  reached(position: number): Promise<void>;
+  /** Ends it after the batch under way. */
+  stop(): Promise<void>;
+}
+
+const RETRY_MS = 200;
+const MOST_RETRY_MS = 5000;
+
+class Runner implements Subscription {
+  position = 0;
+  private readonly store: EventStore;
+  private readonly options: SubscriptionOptions;
+  private readonly abort = new AbortController();
+  private readonly waiting = new Set<{ position: number; resolve(): void; reject(error: unknown): void }>();
+  private wake: (() => void) | undefined;
+  private woken = false;
+  private failures = 0;
+  private readonly ended: Promise<void>;
+
+  constructor(store: EventStore, options: SubscriptionOptions, listen: (listener: () => void) => () => void) {
+    this.store = store;
+    this.options = options;
+    const unlisten = listen(() => this.hint());
+    this.ended = this.run().finally(() => {
+      unlisten();
+      const error = new Error("the subscription has ended");
+      for (const { reject } of this.waiting) reject(error);
+    });
+  }
+
+  private hint(): void {
+    this.woken = true;
+    this.wake?.();
+  }
+
+  private async run(): Promise<void> {
+    const { name, from = 0 } = this.options;
+    let started = false;
+    while (!this.abort.signal.aborted) {
+      try {
+        if (!started) {
+          const saved = name === undefined ? 0 : await this.store.checkpoint(name);
+          this.advance(Math.max(saved, from));
+          started = true;
+        }
+        this.woken = false;
+        if (!(await this.step())) await this.pause(this.options.pollMs ?? 200);
+        this.failures = 0;
+      } catch (error) {
+        this.options.onError?.(error);
+        if (isLakeError(error, "events/behind-retention") || isLakeError(error, "events/closed")) return;
+        this.woken = false;
+        await this.pause(Math.min(MOST_RETRY_MS, RETRY_MS * 2 ** this.failures++), false);
+      }
+    }
+  }
+
+  /** Handles one batch; false when there was none. */
+  private async step(): Promise<boolean> {
+    const { batch = 1000, name, handle } = this.options;
+    // Taken before reading: when nothing matches up to here, progress is still made.
+    const head = await this.store.head();
+    if (head <= this.position) return false;
+    const events = await this.store.readAll(this.position, batch, this.options);
+    if (events.length > 0) await handle(events);
+    const reached =
+      events.length < batch ? Math.max(head, events.at(-1)?.position ?? 0) : events.at(-1)!.position;
+    if (name !== undefined) await this.store.saveCheckpoint(name, reached);
+    this.advance(reached);
+    return true;
+  }
+
+  private advance(position: number): void {
+    this.position = Math.max(this.position, position);
+    for (const waiting of this.waiting) {
+      if (waiting.position > this.position) continue;
+      this.waiting.delete(waiting);
+      waiting.resolve();
+    }
+  }
+
+  private async pause(ms: number, wakeable = true): Promise<void> {
+    if (wakeable && this.woken) return;
+    const timer = new AbortController();
+    const end = (): void => timer.abort();
+    if (wakeable) this.wake = end;
+    this.abort.signal.addEventListener("abort", end);
+    await sleep(ms, undefined, { signal: timer.signal }).catch(() => undefined);
+    this.abort.signal.removeEventListener("abort", end);
+    this.wake = undefined;
+  }
+
+  reached(position: number): Promise<void> {
+    if (position <= this.position) return Promise.resolve();
+    return new Promise((resolve, reject) => this.waiting.add({ position, resolve, reject }));
+  }
+
+  async stop(): Promise<void> {
+    this.abort.abort();
+    await this.ended;
+  }
+}
+
+/** Starts a subscription; `listen` registers for hints that something was appended. */
+export function subscribe(
+  store: EventStore,
+  options: SubscriptionOptions,
+  listen: (listener: () => void) => () => void,
+): Subscription {
+  return new Runner(store, options, listen);
+}
