@@ -2,6 +2,11 @@
 export interface FetchedBatch {
   /** FHIR instant as the server wrote it: the next watermark. */
   readonly transactionTime: string;
+  /**
+   * Types whose next watermark is another (earlier) instant than `transactionTime`: a client that crawls lowers it to what it has
+   * seen, because the server may answer from a replica that lags. Absent types and an absent map mean `transactionTime`.
+   */
+  readonly watermarks?: Readonly<Record<string, string>>;
   readonly files: readonly FetchedFile[];
   /** True: the server says it lists the deletes since `since` in this batch. False: absent deletes prove nothing. */
   readonly deletesListed: boolean;
