@@ -1,7 +1,27 @@
 export type { IngestionErrorCode } from "./errors.js";
+export {
+  type AuthSettings,
+  createFhirHttp,
+  type FhirHttp,
+  type HttpSettings,
+  type HttpStatistics,
+  publicJwks,
+  type RequestEvent,
+  type SmartBackendSettings,
+  type SourceErrorCode,
+  systemWaitingClock,
+  type WaitingClock,
+} from "./http/index.js";
 export { type InputFile, type InputName, probeInputs, STDIN } from "./ndjson/inputs.js";
 export { type LandNdjsonOptions, landNdjson } from "./pipeline/land.js";
 export { type BundleMode, DEFAULT_LIMITS, type IngestLimits } from "./pipeline/settings.js";
 export type { OnProgress } from "./pipeline/tally.js";
 export type { QuarantineRecord } from "./quarantine/quarantine-record.js";
 export type { ReasonCode } from "./quarantine/reason.js";
+export {
+  ANY_TYPE,
+  type FetchedBatch,
+  type FetchedFile,
+  type FetchProblem,
+  type FetchStatistics,
+} from "./source/fetched.js";
