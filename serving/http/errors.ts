@@ -16,6 +16,7 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
   ["serving/not-acceptable", 406],
   ["serving/method-not-allowed", 405],
   ["serving/wrong-host", 421],
+  ["lake/snapshot-gone", 410],
 ]);
 
 const titles: Readonly<Record<number, string>> = {
@@ -24,6 +25,7 @@ const titles: Readonly<Record<number, string>> = {
   405: "Method not allowed",
   406: "No such format",
   409: "Conflict",
+  410: "No longer available",
   421: "Wrong host",
   500: "The server failed",
   501: "Not supported",

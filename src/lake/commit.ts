@@ -26,6 +26,8 @@ function successor(lake: Lake, head: Snapshot | undefined, change: SnapshotChang
   const earliest = head === undefined ? 0 : Date.parse(head.committedAt) + 1;
   const committedAtMs = Math.max(lake.clock.now().getTime(), earliest);
   const landings = head?.landings ?? [];
+  const carried = change.whole === true ? undefined : head;
+  const erasures = change.erasures ?? head?.erasures ?? [];
   return {
     formatVersion: FORMAT_VERSION,
     id: (head?.id ?? 0) + 1,
@@ -37,9 +39,10 @@ function successor(lake: Lake, head: Snapshot | undefined, change: SnapshotChang
     operation: change.operation,
     acceptedAtMs: Math.max(head?.acceptedAtMs ?? 0, change.acceptedAtMs ?? 0),
     landings: change.landing === undefined ? landings : [change.landing, ...landings].slice(0, LANDINGS_KEPT),
-    sources: { ...head?.sources, ...change.sources },
-    tables: { ...head?.tables, ...change.tables },
-    views: { ...head?.views, ...change.views },
+    sources: { ...carried?.sources, ...change.sources },
+    tables: { ...carried?.tables, ...change.tables },
+    views: { ...carried?.views, ...change.views },
+    ...(erasures.length === 0 ? {} : { erasures }),
   };
 }
 

@@ -1,7 +1,11 @@
 import { LakeError } from "#kernel";
 import type { ObjectStore } from "#storage";
 import { isStorageNotFound } from "./not-found.js";
+import { readRemoved } from "./removed.js";
 import { decodeSnapshot, encodeSnapshot, type Snapshot, snapshotIdOf, snapshotKey } from "./snapshot.js";
+
+/** How often a head without successor is looked for in the listing, in case snapshots between it and the newest were removed. */
+const LOOK_AGAIN_MS = 1000;
 
 /**
  * The linear history of snapshots in a store. Listings only give a place to start; the head is found by asking for the
@@ -10,6 +14,7 @@ import { decodeSnapshot, encodeSnapshot, type Snapshot, snapshotIdOf, snapshotKe
 export class History {
   private readonly store: ObjectStore;
   private head: Snapshot | undefined;
+  private listedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(store: ObjectStore) {
     this.store = store;
@@ -17,25 +22,49 @@ export class History {
 
   /** The newest snapshot, or undefined in an empty lake. */
   async latest(): Promise<Snapshot | undefined> {
-    if (this.head === undefined) {
-      const newest = (await this.ids()).at(-1);
-      if (newest !== undefined) this.head = await this.at(newest);
-    }
     for (;;) {
-      const next = await this.find((this.head?.id ?? 0) + 1);
-      if (next === undefined) return this.head;
-      this.head = next;
+      const next = this.head === undefined ? undefined : await this.find(this.head.id + 1);
+      if (next !== undefined) {
+        this.head = next;
+        continue;
+      }
+      const leap = await this.leap();
+      if (leap === undefined) return this.head;
+      this.head = leap;
     }
   }
 
-  /** The snapshot with this id. Fails with `lake/no-such-snapshot`, naming the oldest and newest kept. */
+  /** The newest snapshot of the listing when it is newer than the known head: those in between may have been removed. */
+  private async leap(): Promise<Snapshot | undefined> {
+    const now = performance.now();
+    if (this.head !== undefined && now - this.listedAtMs < LOOK_AGAIN_MS) return undefined;
+    this.listedAtMs = now;
+    const newest = (await this.listed()).at(-1);
+    if (newest === undefined || newest <= (this.head?.id ?? 0)) return undefined;
+    return this.find(newest);
+  }
+
+  /**
+   * The snapshot with this id. Fails with `lake/snapshot-gone` when it was removed, naming the oldest that can be read, and with
+   * `lake/no-such-snapshot` when there never was one.
+   */
   async at(id: number): Promise<Snapshot> {
     const found = await this.find(id);
     if (found !== undefined) return found;
     const ids = await this.ids();
-    const kept = ids.length === 0 ? "the lake is empty" : `kept are ${ids[0]} to ${ids.at(-1)}`;
+    const [oldest, newest] = [ids[0], ids.at(-1)];
+    if (newest !== undefined && Number.isInteger(id) && id > 0 && id < newest) {
+      const erased = (await readRemoved(this.store)).reasonOf(id) === "erasure";
+      throw new LakeError(
+        "not-found",
+        "lake/snapshot-gone",
+        `Snapshot ${id} ${erased ? "held a person who was erased and can no longer be read" : "is no longer kept"}; the oldest that can be read is ${oldest}.`,
+        { details: { id, oldest, newest, reason: erased ? "erasure" : "retention" } },
+      );
+    }
+    const kept = newest === undefined ? "the lake is empty" : `kept are ${oldest} to ${newest}`;
     throw new LakeError("not-found", "lake/no-such-snapshot", `There is no snapshot ${id}; ${kept}.`, {
-      details: { id, oldest: ids[0], newest: ids.at(-1) },
+      details: { id, oldest, newest },
     });
   }
 
@@ -49,8 +78,7 @@ export class History {
     }
   }
 
-  /** Ids of all kept snapshots, ascending. */
-  async ids(): Promise<number[]> {
+  private async listed(): Promise<number[]> {
     const ids: number[] = [];
     for await (const entry of this.store.list("snapshots/")) {
       const id = snapshotIdOf(entry.key);
@@ -59,8 +87,15 @@ export class History {
     return ids.sort((a, b) => a - b);
   }
 
+  /** Ids of all kept snapshots, ascending; one whose removal has begun is not among them. */
+  async ids(): Promise<number[]> {
+    const listed = await this.listed();
+    const removed = await readRemoved(this.store);
+    return listed.filter((id) => removed.reasonOf(id) === undefined);
+  }
+
   /**
-   * Makes `snapshot` the next one. False when another writer took that id first.
+   * Makes `snapshot` the next one. False when another writer took that id first, also long ago.
    * After an error the outcome is read back: our own `commitId` in place means it was committed after all.
    */
   async append(snapshot: Snapshot): Promise<boolean> {
@@ -83,6 +118,12 @@ export class History {
     if (outcome === "exists") {
       const standing = await this.find(snapshot.id);
       if (standing?.commitId !== snapshot.commitId) return false;
+    }
+    if ((await readRemoved(this.store)).reasonOf(snapshot.id) !== undefined) {
+      // Our head was so old that its successor is gone already: the number was free, but not ours to take.
+      await this.store.delete(key);
+      this.listedAtMs = Number.NEGATIVE_INFINITY;
+      return false;
     }
     this.head = snapshot;
     return true;

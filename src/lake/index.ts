@@ -7,8 +7,10 @@ export { History } from "./history.js";
 export { Lake, type LakeOptions } from "./lake.js";
 export { type LandedResources, landedResources } from "./landed-resources.js";
 export { type CompactOptions, compact } from "./operations/compact.js";
+export { planRestore, type RestorePlan, restoreSnapshot } from "./operations/restore.js";
 export { type VacuumOptions, type VacuumReport, vacuum } from "./operations/vacuum.js";
 export { type DamagedObject, type VerifyReport, verify } from "./operations/verify.js";
+export { type Pin, type PinRequest, pin, pins, unpin } from "./pins.js";
 export { FileWriter } from "./publish.js";
 export { changedKeys, layerResources, liveResources, type ResourceRelation, viewRows } from "./relation.js";
 export {

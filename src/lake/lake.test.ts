@@ -133,7 +133,11 @@ describe("a lake", () => {
     expect(report).toMatchObject({ snapshotsRemoved: 4, filesRemoved: 4, oldestSnapshot: 5 });
     expect(await patients(lake)).toEqual([{ id: "a", gender: "female" }]);
     expect((await verify(lake)).damaged).toEqual([]);
-    await expect(lake.history.at(1)).rejects.toMatchObject({ code: "lake/no-such-snapshot" });
+    await expect(lake.history.at(1)).rejects.toMatchObject({
+      code: "lake/snapshot-gone",
+      details: { oldest: 5 },
+    });
+    await expect(lake.history.at(6)).rejects.toMatchObject({ code: "lake/no-such-snapshot" });
   });
 
   it("names the damaged file on verify and refuses to read one of the wrong size", async () => {

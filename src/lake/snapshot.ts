@@ -139,7 +139,21 @@ export type Operation =
     }
   | { readonly kind: "source-state"; readonly source: string }
   | { readonly kind: "build-views"; readonly views: readonly string[] }
-  | { readonly kind: "compact"; readonly tables: readonly string[]; readonly views: readonly string[] };
+  | { readonly kind: "compact"; readonly tables: readonly string[]; readonly views: readonly string[] }
+  | {
+      readonly kind: "restore";
+      /** The snapshot whose state was made the newest again. */
+      readonly snapshot: number;
+    }
+  | {
+      readonly kind: "erase";
+      /** Id of the erasure record. */
+      readonly erasure: string;
+      /** Versions taken out, by resource type. */
+      readonly removed: Readonly<Record<string, number>>;
+    }
+  | { readonly kind: "allow-return"; readonly erasure: string }
+  | { readonly kind: "migrate"; readonly from: number };
 
 /** An immutable state of the whole lake: the only thing readers follow. */
 export interface Snapshot {
@@ -160,10 +174,15 @@ export interface Snapshot {
   readonly sources: Readonly<Record<string, SourceState>>;
   readonly tables: Readonly<Record<string, TableState>>;
   readonly views: Readonly<Record<string, ViewState>>;
+  /** Ids of the erasures whose persons are refused when a source sends them again; absent when there are none. */
+  readonly erasures?: readonly string[];
 }
 
 /** What a commit changes; everything else is carried over from the parent. */
 export interface SnapshotChange {
+  /** True: sources, tables and views are all there shall be; those not named are dropped. */
+  readonly whole?: boolean;
+  readonly erasures?: readonly string[];
   readonly operation: Operation;
   readonly acceptedAtMs?: number;
   readonly landing?: number;

@@ -1,73 +1,172 @@
-import { LakeError } from "#kernel";
 import type { Lake } from "../lake.js";
-import { filesOf, snapshotKey } from "../snapshot.js";
+import { allPins, holds, pins } from "../pins.js";
+import { REMOVED_MANIFESTS, readRemoved, recordRemoved } from "../removed.js";
+import { keptByPolicy, type Retention } from "../retention.js";
+import { decodeSnapshot, filesOf, type Snapshot, snapshotIdOf, snapshotKey } from "../snapshot.js";
 
 /** What to keep. */
-export interface VacuumOptions {
-  /** The newest snapshots that stay readable; at least 1. */
-  readonly keepSnapshots: number;
+export interface VacuumOptions extends Retention {
   /**
-   * Files younger than this are never removed, because a writer or reader at work may need them. 0 is for a lake that
-   * nobody else has open.
+   * Files younger than this are never removed, because a writer at work may need them; and the files of a removed snapshot stay for so long
+   * after its removal, so that whoever reads it can finish. 0 is for a lake that nobody else has open.
    */
   readonly graceMs: number;
+  /** Landings that were begun so long ago and never committed are removed; default: `graceMs`. */
+  readonly landingMs?: number;
+  /** Quarantined input older than this is removed; default: never. */
+  readonly quarantineMs?: number;
   readonly dryRun?: boolean;
 }
 
 /** What was (or would be) removed. */
 export interface VacuumReport {
   readonly snapshotsRemoved: number;
+  /** Ids of these snapshots, ascending. */
+  readonly snapshots: readonly number[];
   readonly filesRemoved: number;
   readonly bytesRemoved: number;
   readonly oldestSnapshot: number | undefined;
+  /** Snapshots that stay only because they are pinned. */
+  readonly pinned: readonly number[];
 }
 
 const DATA_FOLDERS = ["resources/", "views/", "landing/", "staging/"];
 
-/** Object keys that the kept snapshots need. */
-async function neededKeys(lake: Lake, ids: readonly number[]): Promise<Set<string>> {
-  const needed = new Set<string>();
-  for (const id of ids) {
-    const snapshot = await lake.history.at(id);
-    for (const file of filesOf(snapshot)) needed.add(file.key);
-    for (const view of Object.values(snapshot.views)) needed.add(view.definition);
+function manifestKey(id: number): string {
+  return snapshotKey(id).replace("snapshots/", REMOVED_MANIFESTS);
+}
+
+function addNeeds(needed: Set<string>, snapshot: Snapshot): void {
+  for (const file of filesOf(snapshot)) needed.add(file.key);
+  for (const view of Object.values(snapshot.views)) needed.add(view.definition);
+}
+
+interface Choice {
+  readonly expired: readonly number[];
+  readonly kept: readonly Snapshot[];
+  readonly pinned: readonly number[];
+}
+
+async function choose(lake: Lake, options: VacuumOptions): Promise<Choice> {
+  const ids = await lake.history.ids();
+  const snapshots: Snapshot[] = [];
+  for (const id of ids) snapshots.push(await lake.history.at(id));
+  const byPolicy = keptByPolicy(options, snapshots, lake.clock.now(), options.graceMs);
+  const promised = new Set((await pins(lake)).map((pin) => pin.snapshot));
+  const stays = (id: number): boolean => byPolicy.has(id) || promised.has(id);
+  return {
+    expired: ids.filter((id) => !stays(id)),
+    kept: snapshots.filter(({ id }) => stays(id)),
+    pinned: ids.filter((id) => promised.has(id) && !byPolicy.has(id)),
+  };
+}
+
+/** Manifests that are still listed though their removal was recorded: an earlier run was cut short. */
+async function leftOver(lake: Lake): Promise<number[]> {
+  const removed = await readRemoved(lake.store);
+  const found: number[] = [];
+  for await (const { key } of lake.store.list("snapshots/")) {
+    const id = snapshotIdOf(key);
+    if (id !== undefined && removed.reasonOf(id) !== undefined) found.push(id);
   }
-  return needed;
+  return found;
 }
 
 /**
- * Removes old snapshots, then every data file, landing and staged file that no kept snapshot needs and that is older than the
- * grace period. Errors: `lake/bad-retention`; a damaged snapshot stops it before anything is removed.
+ * Takes snapshots out of the history: recorded first, pins looked at again, then the manifests go, oldest first. With a grace period each
+ * manifest moves aside, so that its files stay known until its readers are through. Gives the ids that stay after all.
  */
-export async function vacuum(lake: Lake, options: VacuumOptions): Promise<VacuumReport> {
-  if (!Number.isInteger(options.keepSnapshots) || options.keepSnapshots < 1) {
-    throw new LakeError("invalid-input", "lake/bad-retention", "Keep at least one snapshot.");
+async function removeSnapshots(lake: Lake, expired: readonly number[], graceMs: number): Promise<number[]> {
+  if (expired.length > 0) {
+    await recordRemoved(lake.store, new Map(expired.map((id) => [id, "retention" as const])));
   }
-  const cutoffMs = lake.clock.now().getTime() - options.graceMs;
-  const ids = await lake.history.ids();
-  const old = ids.slice(0, -options.keepSnapshots);
-  const expired: number[] = [];
-  for (const id of old) {
-    const snapshot = await lake.history.at(id);
-    if (Date.parse(snapshot.committedAt) > cutoffMs) break;
-    expired.push(id);
+  const promised = new Set((await pins(lake)).map((pin) => pin.snapshot));
+  const back = new Set(expired.filter((id) => promised.has(id)));
+  if (back.size > 0) await recordRemoved(lake.store, new Map(), back);
+  const going = new Set([...expired.filter((id) => !back.has(id)), ...(await leftOver(lake))]);
+  for (const id of [...going].sort((a, b) => a - b)) {
+    if (graceMs > 0) await lake.store.putIfAbsent(manifestKey(id), await lake.store.get(snapshotKey(id)));
+    await lake.store.delete(snapshotKey(id));
   }
-  const kept = ids.slice(expired.length);
-  const needed = await neededKeys(lake, kept);
-  let filesRemoved = 0;
-  let bytesRemoved = 0;
-  if (options.dryRun !== true) for (const id of expired) await lake.store.delete(snapshotKey(id));
-  for (const folder of DATA_FOLDERS) {
+  return [...back];
+}
+
+/** Adds what snapshots removed within the grace period need; manifests of older ones are given back for deletion. */
+async function addGraceNeeds(lake: Lake, needed: Set<string>, cutoffMs: number): Promise<string[]> {
+  const over: string[] = [];
+  for await (const { key, modifiedAtMs } of lake.store.list(REMOVED_MANIFESTS)) {
+    if (modifiedAtMs <= cutoffMs) over.push(key);
+    else addNeeds(needed, decodeSnapshot(await lake.store.get(key), key));
+  }
+  return over;
+}
+
+interface Sweep {
+  files: number;
+  bytes: number;
+}
+
+async function sweep(lake: Lake, needed: ReadonlySet<string>, options: VacuumOptions): Promise<Sweep> {
+  const now = lake.clock.now().getTime();
+  const swept: Sweep = { files: 0, bytes: 0 };
+  const ages: [string, number | undefined][] = [
+    ...DATA_FOLDERS.map((folder): [string, number] => [
+      folder,
+      folder === "landing/" ? (options.landingMs ?? options.graceMs) : options.graceMs,
+    ]),
+    ["quarantine/", options.quarantineMs],
+  ];
+  for (const [folder, ageMs] of ages) {
+    if (ageMs === undefined) continue;
     for await (const entry of lake.store.list(folder)) {
-      if (needed.has(entry.key) || entry.modifiedAtMs > cutoffMs || lake.isOwn(entry.key)) continue;
-      filesRemoved++;
-      bytesRemoved += entry.sizeBytes;
+      if (needed.has(entry.key) || entry.modifiedAtMs > now - ageMs || lake.isOwn(entry.key)) continue;
+      swept.files++;
+      swept.bytes += entry.sizeBytes;
       if (options.dryRun !== true) await lake.store.delete(entry.key);
     }
   }
-  // Removing files touched their folders just now, so the cutoff is taken anew.
+  return swept;
+}
+
+/**
+ * Removes snapshots that neither policy nor pin keeps, then every data file, landing and staged file that no kept snapshot needs and that
+ * is older than the grace period. Run again after an interruption it completes what is missing. Errors: `lake/bad-retention`; a damaged
+ * snapshot stops it before anything is removed.
+ */
+export async function vacuum(lake: Lake, options: VacuumOptions): Promise<VacuumReport> {
+  const { graceMs } = options;
+  const cutoffMs = lake.clock.now().getTime() - graceMs;
+  const choice = await choose(lake, options);
+  const needed = new Set<string>();
+  for (const snapshot of choice.kept) addNeeds(needed, snapshot);
+  let removed = choice.expired;
   if (options.dryRun !== true) {
-    await lake.store.prune(DATA_FOLDERS, lake.clock.now().getTime() - options.graceMs);
+    const back = await removeSnapshots(lake, choice.expired, graceMs);
+    for (const id of back) addNeeds(needed, await lake.history.at(id));
+    removed = removed.filter((id) => !back.includes(id));
+  } else if (graceMs > 0) {
+    for (const id of removed) addNeeds(needed, await lake.history.at(id));
   }
-  return { snapshotsRemoved: expired.length, filesRemoved, bytesRemoved, oldestSnapshot: kept[0] };
+  const over = await addGraceNeeds(lake, needed, graceMs === 0 ? Number.POSITIVE_INFINITY : cutoffMs);
+  const swept = await sweep(lake, needed, options);
+  if (options.dryRun !== true) {
+    for (const key of over) await lake.store.delete(key);
+    await clearEndedPins(lake);
+    // Removing files touched their folders just now, so the cutoff is taken anew.
+    await lake.store.prune(DATA_FOLDERS, lake.clock.now().getTime() - graceMs);
+  }
+  return {
+    snapshotsRemoved: removed.length,
+    snapshots: removed,
+    filesRemoved: swept.files,
+    bytesRemoved: swept.bytes,
+    oldestSnapshot: (await lake.history.ids()).find((id) => !removed.includes(id)),
+    pinned: choice.pinned,
+  };
+}
+
+async function clearEndedPins(lake: Lake): Promise<void> {
+  const now = lake.clock.now();
+  for (const pin of await allPins(lake))
+    if (!holds(pin, now)) await lake.store.delete(`pins/${pin.name}.json`);
 }

@@ -4,6 +4,7 @@ import { conformanceCommand } from "./conformance.js";
 import { doctorCommand } from "./doctor.js";
 import { generateCommand } from "./generate.js";
 import { ingestNdjsonCommand } from "./ingest-ndjson.js";
+import { pinCommand, pinsCommand, unpinCommand } from "./pin.js";
 import { queryCommand } from "./query.js";
 import { serveCommand } from "./serve.js";
 import { snapshotsCommand } from "./snapshots.js";
@@ -30,6 +31,9 @@ export const commands: readonly Command[] = [
   verifyCommand,
   compactCommand,
   vacuumCommand,
+  pinCommand,
+  pinsCommand,
+  unpinCommand,
   conformanceCommand,
   doctorCommand,
 ];

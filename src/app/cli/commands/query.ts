@@ -3,22 +3,28 @@ import { createQuery, lakeCatalog } from "#query";
 import type { Command } from "../command.js";
 import { EXIT } from "../exit-code.js";
 import { withLake } from "../open-lake.js";
+import { parseCount, textOption } from "../option-value.js";
 
 /** `fhir-lake query` */
 export const queryCommand: Command = {
   name: ["query"],
   summary: "Run one SELECT over the views (read only)",
-  usage: '"<sql>" [--json]',
-  options: {},
+  usage: '"<sql>" [--snapshot N] [--json]',
+  help: ["--snapshot N  read the views as they were in that snapshot (default: the newest)"],
+  options: { snapshot: { type: "string" } },
   positionals: [1, 1],
   run: (invocation) =>
     withLake(
       invocation,
       async (lake) => {
-        const { output, positionals } = invocation;
-        const temporaryFolder = await lake.store.stagingDirectory("query");
+        const { output, positionals, values } = invocation;
+        const snapshot = textOption(values, "snapshot");
+        const temporaryFolder = await lake.store.stagingDirectory(`query-${process.pid}`);
         const query = createQuery({ catalog: lakeCatalog(lake), database: lake.database, temporaryFolder });
-        const answer = await query.runSql(positionals[0]!);
+        const answer = await query.runSql(
+          positionals[0]!,
+          snapshot === undefined ? {} : { snapshot: parseCount(snapshot, "snapshot", 1) },
+        );
         try {
           if (output.json) {
             const { body } = await answer.encode("json");

@@ -16,6 +16,14 @@ function describe(snapshot: Snapshot): string {
       return `build ${operation.views.length} views`;
     case "compact":
       return `compact ${[...operation.tables.map((t) => `resources/${t}`), ...operation.views.map((v) => `views/${v}`)].join(", ")}`;
+    case "restore":
+      return `restore snapshot ${operation.snapshot}`;
+    case "erase":
+      return `erase: ${Object.values(operation.removed).reduce((sum, n) => sum + n, 0)} versions`;
+    case "allow-return":
+      return `allow the return of erasure ${operation.erasure}`;
+    case "migrate":
+      return `migrate from format ${operation.from}`;
   }
 }
 
