@@ -1,30 +1,19 @@
 import path from "node:path";
-import { LakeError } from "#kernel";
+import { byteSize, LakeError } from "#kernel";
 import { isRemote } from "#storage";
 import type { Invocation, OptionValues } from "./command.js";
 
-const UNITS: Readonly<Record<string, number>> = {
-  B: 1,
-  KB: 1000,
-  MB: 1000 ** 2,
-  GB: 1000 ** 3,
-  KIB: 1024,
-  MIB: 1024 ** 2,
-  GIB: 1024 ** 3,
-};
-
 /** Bytes from `512MB`, `1.5GiB` or plain bytes. Errors: `cli/bad-size`. */
 export function parseSize(text: string, option: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([kmg]?i?b)?$/i.exec(text.trim());
-  const unit = match === null ? undefined : UNITS[(match[2] ?? "B").toUpperCase()];
-  if (match === null || unit === undefined) {
+  const bytes = byteSize(text);
+  if (bytes === undefined) {
     throw new LakeError(
       "invalid-input",
       "cli/bad-size",
       `--${option} takes a size such as 512MB or 2GiB, not '${text}'.`,
     );
   }
-  return Math.floor(Number(match[1]) * unit);
+  return bytes;
 }
 
 /** A whole number of at least `least`. Errors: `cli/bad-number`. */
