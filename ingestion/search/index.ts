@@ -1,0 +1,6 @@
+export {
+  fetchBySearch,
+  finishSearch,
+  type SearchFetchOptions,
+  type SearchProgress,
+} from "./fetch-by-search.js";
