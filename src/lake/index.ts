@@ -29,4 +29,13 @@ export {
   type ViewLayer,
   type ViewState,
 } from "./snapshot.js";
+export {
+  type LiveResource,
+  liveCounts,
+  type MissingResources,
+  missingResources,
+  type PresentIds,
+  type SampledResource,
+  sampleResources,
+} from "./source-resources.js";
 export { changedSource, commitSourceState } from "./source-state.js";
