@@ -1,3 +1,14 @@
+export {
+  cancelExport,
+  type ExportEvent,
+  type ExportLevel,
+  type ExportOptions,
+  type ExportPlace,
+  type ExportProgress,
+  type ExportRequest,
+  exportBulk,
+  finishExport,
+} from "./bulk-export/index.js";
 export type { IngestionErrorCode } from "./errors.js";
 export {
   type AuthSettings,

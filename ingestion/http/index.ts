@@ -2,7 +2,7 @@ export { createFhirHttp } from "./client.js";
 export { systemWaitingClock, type WaitingClock } from "./clock.js";
 export type { SourceErrorCode } from "./errors.js";
 export { badSettings, sourceAborted } from "./errors.js";
-export { describeIssues, isTransient, type OutcomeIssue, readOutcome } from "./outcome.js";
+export { cleanText, describeIssues, isTransient, type OutcomeIssue, readOutcome } from "./outcome.js";
 export { MIN_WAIT_MS, parseRetryAfter, retryDelay } from "./retry.js";
 export type {
   AuthSettings,

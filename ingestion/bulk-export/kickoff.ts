@@ -1,0 +1,81 @@
+import { LakeError } from "#kernel";
+import { type JsonAnswer, retryDelay } from "../http/index.js";
+import { kickoffRequest } from "./request.js";
+import { type ExportSession, errorDetail, redactUrl } from "./session.js";
+
+const MAX_WAIT_MS = 300_000;
+/** The server is busy, mostly with another export of this client. */
+const BUSY: ReadonlySet<number> = new Set([429, 503]);
+
+/** Starts the job and keeps its polling URL before anything else is done. A busy server is waited for. */
+export async function kickOff(session: ExportSession): Promise<void> {
+  const { options } = session;
+  session.progress("kick-off");
+  let answer: JsonAnswer;
+  for (let failures = 1; ; failures++) {
+    session.checkDeadline();
+    answer = await ask(session);
+    if (!BUSY.has(answer.status)) break;
+    const waitMs = retryDelay({
+      retryAfter: answer.headers.get("retry-after"),
+      failures,
+      now: options.http.clock.now(),
+      maxWaitMs: MAX_WAIT_MS,
+      random: Math.random,
+    });
+    session.log("status_error", { status: answer.status, waitMs });
+    session.progress("kick-off", { waitMs });
+    await session.wait(waitMs);
+  }
+  session.reached("kickoff.answered");
+  const pollUrl = pollUrlOf(answer);
+  await session.advance({ pollUrl, nextUrl: pollUrl }, "kickoff.saved");
+  logKickoff(session, answer);
+}
+
+async function ask(session: ExportSession): Promise<JsonAnswer> {
+  const { http, signal } = session.options;
+  const { method, path, request } = kickoffRequest(session.options);
+  try {
+    return await http.json(method, path, {
+      ...request,
+      expect: [200, 202, ...BUSY],
+      ...(signal === undefined ? {} : { signal }),
+    });
+  } catch (error) {
+    session.log("kickoff", { exportUrl: path, errorCode: errorDetail(error)["code"] });
+    throw error;
+  }
+}
+
+function pollUrlOf(answer: JsonAnswer): string {
+  const location = answer.headers.get("content-location");
+  if (answer.status === 202 && location !== null && URL.canParse(location, answer.url.href)) {
+    return new URL(location, answer.url.href).href;
+  }
+  throw new LakeError(
+    "unsupported",
+    "source/export-failed",
+    `The server answered the export request with status ${answer.status} and no usable Content-Location; it does not support asynchronous export here.`,
+    { details: { status: answer.status } },
+  );
+}
+
+function logKickoff(session: ExportSession, answer: JsonAnswer): void {
+  const { level, types, since, until, typeFilters, elements } = session.options;
+  session.log("kickoff", {
+    exportUrl: redactUrl(answer.url.href, false),
+    softwareName: answer.headers.get("server")?.slice(0, 64) ?? null,
+    requestParameters: {
+      level: level.kind,
+      _type: types ?? null,
+      _since: since ?? null,
+      _until: until ?? null,
+      // Filters can hold values that name persons.
+      _typeFilter: typeFilters?.map((filter) => filter.replace(/=[^&]*/g, "=…")) ?? null,
+      _elements: elements ?? null,
+    },
+    errorCode: null,
+    logVersion: "2",
+  });
+}
