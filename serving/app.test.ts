@@ -481,7 +481,7 @@ describe("health", () => {
         const reader = (await lake.catalog.latest())!;
         const view = {
           ...reader.views.get("every_type")!,
-          relation: "(SELECT * FROM read_parquet(['/nonexistent/secret.parquet']))",
+          relation: async () => "(SELECT * FROM read_parquet(['/nonexistent/secret.parquet']))",
         };
         return { ...reader, views: new Map([["every_type", view]]) };
       },
@@ -489,7 +489,7 @@ describe("health", () => {
         const reader = await lake.catalog.at(id);
         const view = {
           ...reader.views.get("every_type")!,
-          relation: "(SELECT * FROM read_parquet(['/nonexistent/secret.parquet']))",
+          relation: async () => "(SELECT * FROM read_parquet(['/nonexistent/secret.parquet']))",
         };
         return { ...reader, views: new Map([["every_type", view]]) };
       },

@@ -45,7 +45,8 @@ function tearing(query: QueryService): QueryService {
 /** Adds a view that is torn, and one that fails on its last row. */
 const failing = (reader: SnapshotReader): SnapshotReader => {
   const many = reader.views.get("many")!;
-  const relation = `(SELECT * REPLACE (CASE WHEN n = ${ROWS - 1} THEN error('canary in an engine message') ELSE display END AS display) FROM ${many.relation})`;
+  const relation = async () =>
+    `(SELECT * REPLACE (CASE WHEN n = ${ROWS - 1} THEN error('canary in an engine message') ELSE display END AS display) FROM ${await many.relation()})`;
   return {
     ...reader,
     views: new Map([

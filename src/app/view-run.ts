@@ -59,7 +59,7 @@ function catalogOf(compiled: CompiledView, relation: string): LakeCatalog {
   const view = {
     name: NAME,
     columns: compiled.columns,
-    relation,
+    relation: async () => relation,
     state: "ready" as const,
     rowCount: 0,
     resource: compiled.resource,

@@ -1,4 +1,3 @@
-import path from "node:path";
 import { LakeError } from "#kernel";
 import type { Lake } from "./lake.js";
 
@@ -7,7 +6,7 @@ export interface LandingPlace {
   readonly sequence: number;
   /** Later than that of every landing begun before, even when the clock was set back. */
   readonly acceptedAt: Date;
-  /** Empty local folder for the landing's files. */
+  /** Empty local folder for the landing's files; the caller removes it. */
   readonly dir: string;
 }
 
@@ -45,7 +44,7 @@ export async function beginLanding(lake: Lake): Promise<LandingPlace> {
     const claim: Claim = { acceptedAtMs };
     const outcome = await lake.store.putIfAbsent(claimKey(sequence), Buffer.from(JSON.stringify(claim)));
     if (outcome === "created") {
-      const dir = path.join(path.dirname(await lake.store.localPath(claimKey(sequence))), "files");
+      const dir = await lake.store.stagingDirectory(`landing-${sequence}`);
       return { sequence, acceptedAt: new Date(acceptedAtMs), dir };
     }
     last = sequence;

@@ -1,4 +1,4 @@
-import { LakeError } from "#kernel";
+import { isLakeError, LakeError } from "#kernel";
 import type { ObjectStore } from "#storage";
 import { isStorageNotFound } from "./not-found.js";
 import { readRemoved } from "./removed.js";
@@ -105,13 +105,12 @@ export class History {
       outcome = await this.store.putIfAbsent(key, encodeSnapshot(snapshot));
     } catch (error) {
       const standing = await this.find(snapshot.id).catch((cause: unknown) => {
-        throw new LakeError(
-          "unavailable",
-          "lake/commit-outcome-unknown",
-          `It is not known whether snapshot ${snapshot.id} was committed, because the lake could not be read back; run the command again, nothing is stored twice.`,
-          { cause, retryable: true },
-        );
+        throw unknownOutcome(snapshot.id, cause);
       });
+      if (standing === undefined && isLakeError(error, "storage/outcome-unknown")) {
+        // The write may still be on its way: its files must stay.
+        throw unknownOutcome(snapshot.id, error);
+      }
       if (standing?.commitId !== snapshot.commitId) throw error;
       outcome = "created";
     }
@@ -128,4 +127,13 @@ export class History {
     this.head = snapshot;
     return true;
   }
+}
+
+function unknownOutcome(id: number, cause: unknown): LakeError {
+  return new LakeError(
+    "unavailable",
+    "lake/commit-outcome-unknown",
+    `It is not known whether snapshot ${id} was committed, because the lake could not be read back; run the command again, nothing is stored twice.`,
+    { cause, retryable: true },
+  );
 }

@@ -1,10 +1,13 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { Database } from "#duckdb";
 import { type Definitions, type FhirVersion, loadDefinitions } from "#fhir";
-import { type Clock, LakeError, systemClock } from "#kernel";
-import { isRemote, type ObjectStore, openStore } from "#storage";
+import { type Clock, isLakeError, LakeError, systemClock } from "#kernel";
+import { type FileHold, isRemote, type ObjectStore, openStore } from "#storage";
 import { History } from "./history.js";
+import { isStorageNotFound } from "./not-found.js";
+import { checkRestored } from "./restoring.js";
 import type { FileRef, Snapshot } from "./snapshot.js";
 
 /** How to open a lake. */
@@ -42,6 +45,7 @@ export class Lake {
   /** Rows sorted at once when layers are rewritten. */
   readonly sortRows: number;
   private readonly spill: string;
+  private readonly holds = new AsyncLocalStorage<FileHold>();
 
   private constructor(
     parts: Pick<
@@ -65,6 +69,7 @@ export class Lake {
   static async open(options: LakeOptions): Promise<Lake> {
     await checkLocation(options.location);
     const store = await openStore(options.location);
+    await checkRestored(store);
     const history = new History(store);
     const head = await history.latest();
     if (head === undefined && options.mustExist === true) {
@@ -94,6 +99,11 @@ export class Lake {
     });
   }
 
+  /** A folder of this machine on the disk where the lake writes: its own staging, or that of a remote lake. */
+  get localFolder(): string {
+    return path.dirname(this.spill);
+  }
+
   /** The newest snapshot. Errors: `lake/empty`. */
   async head(): Promise<Snapshot> {
     const head = await this.history.latest();
@@ -108,6 +118,24 @@ export class Lake {
   }
 
   /**
+   * Runs work that reads data files: a remote lake's local copies of what it asks for stay until it has ended, and may then make room.
+   * Without it they stay until the lake is closed.
+   */
+  async reading<T>(work: () => Promise<T>): Promise<T> {
+    const hold = this.store.hold();
+    try {
+      return await this.readingInto(hold, work);
+    } finally {
+      await hold.release();
+    }
+  }
+
+  /** {@link reading} with a hold that outlives the work and that the caller releases. */
+  readingInto<T>(hold: FileHold, work: () => Promise<T>): Promise<T> {
+    return this.holds.run(hold, work);
+  }
+
+  /**
    * Local paths of data files for DuckDB. A file whose size is not the recorded one is damaged: `lake/damaged-file`, with its key.
    * (`verify` compares the contents too.)
    */
@@ -116,12 +144,20 @@ export class Lake {
   }
 
   private async path(file: FileRef): Promise<string> {
-    const local = await this.store.localPath(file.key).catch((cause: unknown) => {
-      throw damaged(file, "is missing", cause);
+    const from = this.holds.getStore() ?? this.store;
+    const local = await from.localPath(file.key, file).catch((cause: unknown) => {
+      if (isStorageNotFound(cause)) throw damaged(file, "is missing", cause);
+      if (isLakeError(cause, "storage/damaged-object")) throw damaged(file, "is not what was written", cause);
+      throw cause;
     });
     const { size } = await stat(local);
     if (size !== file.sizeBytes) throw damaged(file, `has ${size} bytes instead of ${file.sizeBytes}`);
     return local;
+  }
+
+  /** A local folder on the disk that this lake writes to. */
+  get stagingRoot(): string {
+    return this.spill;
   }
 
   /** True for an object that this very process is using in staging. */

@@ -32,7 +32,7 @@ export class FileWriter {
   ): Promise<Snapshot | undefined> {
     const writer = new FileWriter(lake, await lake.store.stagingDirectory("write"));
     try {
-      const snapshot = await work(writer);
+      const snapshot = await lake.reading(() => work(writer));
       const used = new Set(snapshot === undefined ? [] : filesOf(snapshot).map((file) => file.key));
       await writer.removeAllBut(used);
       return snapshot;

@@ -10,8 +10,11 @@ export type { ViewColumn };
 export interface SnapshotView {
   readonly name: string;
   readonly columns: readonly ViewColumn[];
-  /** A parenthesised SELECT, to stand after FROM, that yields `_lake_key` and then the columns. Trusted SQL text. */
-  readonly relation: string;
+  /**
+   * A parenthesised SELECT, to stand after FROM, that yields `_lake_key` and then the columns. Trusted SQL text, good until the snapshot
+   * is released. Asking for it brings the view's files to this machine where they are not here yet.
+   */
+  relation(): Promise<string>;
   /**
    * `building` when the snapshot does not hold the rows of this view yet: reading it is refused with a retry hint.
    * `failed` when data broke a rule of the view: reading it is refused with the reason.

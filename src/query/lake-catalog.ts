@@ -4,44 +4,89 @@ import type { LakeCatalog, SnapshotReader, SnapshotSummary, SnapshotView } from 
 /** Snapshots whose relations are kept ready. */
 const READY_SNAPSHOTS = 8;
 
-async function viewsOf(lake: Lake, snapshot: Snapshot): Promise<Map<string, SnapshotView>> {
-  const views = new Map<string, SnapshotView>();
-  for (const [name, view] of Object.entries(snapshot.views).sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const description = view.description ?? view.title;
-    views.set(name, {
-      name,
-      columns: view.columns,
-      relation: await viewRows(lake, view),
-      state: view.state,
-      ...(view.failure === undefined ? {} : { failure: view.failure }),
-      rowCount: view.rowCount,
-      resource: view.resource,
-      ...(description === undefined ? {} : { description }),
-    });
+/** A snapshot's views, with the local copies of the files that were asked for so far. */
+class OpenSnapshot {
+  private readonly snapshot: Snapshot;
+  private readonly views: ReadonlyMap<string, SnapshotView>;
+  private readonly giveBack: () => Promise<void>;
+  private readers = 0;
+  private kept = true;
+
+  constructor(lake: Lake, snapshot: Snapshot) {
+    const hold = lake.store.hold();
+    this.snapshot = snapshot;
+    this.giveBack = () => hold.release();
+    const views = new Map<string, SnapshotView>();
+    for (const [name, view] of Object.entries(snapshot.views).sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const description = view.description ?? view.title;
+      let relation: Promise<string> | undefined;
+      const relate = (): Promise<string> => {
+        const made = lake.readingInto(hold, () => viewRows(lake, view));
+        made.catch(() => {
+          relation = undefined;
+        });
+        return made;
+      };
+      views.set(name, {
+        name,
+        columns: view.columns,
+        relation: () => (relation ??= relate()),
+        state: view.state,
+        ...(view.failure === undefined ? {} : { failure: view.failure }),
+        rowCount: view.rowCount,
+        resource: view.resource,
+        ...(description === undefined ? {} : { description }),
+      });
+    }
+    this.views = views;
   }
-  return views;
+
+  read(): SnapshotReader {
+    this.readers++;
+    let open = true;
+    const { id, committedAt } = this.snapshot;
+    return {
+      id,
+      committedAt,
+      views: this.views,
+      release: () => {
+        if (!open) return;
+        open = false;
+        this.readers--;
+        this.closeWhenUnused();
+      },
+    };
+  }
+
+  /** No new readers will come; the files go with the last one. */
+  retire(): void {
+    this.kept = false;
+    this.closeWhenUnused();
+  }
+
+  private closeWhenUnused(): void {
+    if (!this.kept && this.readers === 0) this.giveBack().catch(() => undefined);
+  }
 }
 
 /**
  * The snapshots of a lake for the query layer. Files of a snapshot are immutable and `vacuum` spares young ones, so a reader needs no
- * lock; `release` only gives back memory.
+ * lock; `release` lets a remote lake's local copies make room for others.
  */
 export function lakeCatalog(lake: Lake): LakeCatalog {
-  const ready = new Map<number, Promise<SnapshotReader>>();
+  const ready = new Map<number, OpenSnapshot>();
 
-  const reader = (snapshot: Snapshot): Promise<SnapshotReader> => {
-    const known = ready.get(snapshot.id);
-    if (known !== undefined) return known;
-    const made = viewsOf(lake, snapshot).then((views) => ({
-      id: snapshot.id,
-      committedAt: snapshot.committedAt,
-      views,
-      release: () => {},
-    }));
-    ready.set(snapshot.id, made);
-    made.catch(() => ready.delete(snapshot.id));
-    for (const id of [...ready.keys()].slice(0, Math.max(0, ready.size - READY_SNAPSHOTS))) ready.delete(id);
-    return made;
+  const reader = (snapshot: Snapshot): SnapshotReader => {
+    const open = ready.get(snapshot.id) ?? new OpenSnapshot(lake, snapshot);
+    // The one read last is the last to go.
+    ready.delete(snapshot.id);
+    ready.set(snapshot.id, open);
+    const read = open.read();
+    for (const id of [...ready.keys()].slice(0, Math.max(0, ready.size - READY_SNAPSHOTS))) {
+      ready.get(id)!.retire();
+      ready.delete(id);
+    }
+    return read;
   };
 
   return {

@@ -130,18 +130,22 @@ function condition(view: SnapshotView, filter: ColumnFilter, bindings: Bindings)
  * the engine does not keep it through joins and unions on several threads, and equal questions must get equal bytes.
  * A limit is found on the key column alone first, since a top-n over all columns would read all of them everywhere.
  */
-function statement(view: SnapshotView, columns: readonly ViewColumn[], request: ViewRequest): Statement {
+async function statement(
+  view: SnapshotView,
+  columns: readonly ViewColumn[],
+  request: ViewRequest,
+): Promise<Statement> {
   const bindings = new Bindings();
   const conditions = (request.filters ?? []).map((filter) => condition(view, filter, bindings));
   const where = (all: readonly string[]) => (all.length === 0 ? "" : `WHERE ${all.join(" AND ")}`);
   const names = columns.map((column) => quoteIdentifier(column.name)).join(", ");
+  const relation = await view.relation();
   const order = `ORDER BY _lake_key, ${names}`;
-  const rows = (all: readonly string[]) =>
-    `SELECT ${names} FROM ${view.relation} AS _view ${where(all)} ${order}`;
+  const rows = (all: readonly string[]) => `SELECT ${names} FROM ${relation} AS _view ${where(all)} ${order}`;
   let source = rows(conditions);
   if (request.limit !== undefined) {
     const limit = `LIMIT ${bindings.bind(String(request.limit), "BIGINT")}`;
-    const keys = `SELECT _lake_key FROM ${view.relation} AS _keys ${where(conditions)} ORDER BY _lake_key ${limit}`;
+    const keys = `SELECT _lake_key FROM ${relation} AS _keys ${where(conditions)} ORDER BY _lake_key ${limit}`;
     const upTo = `_lake_key <= (SELECT max(_lake_key) FROM (${keys}))`;
     source = `${rows([...conditions, upTo])} ${limit}`;
   }
@@ -179,7 +183,7 @@ export async function readView(context: ReadContext, request: ViewRequest): Prom
     requireReady(view);
     const columns = selectColumns(view, request.select);
     const encoder = () => new ResultEncoder(context.database, bound, context.temporaryFolder);
-    const bound = statement(view, columns, request);
+    const bound = await statement(view, columns, request);
     return {
       snapshot: { id: snapshot.id, committedAt: snapshot.committedAt },
       view,

@@ -99,10 +99,9 @@ async function defineViews(database: Database, views: readonly SnapshotView[]): 
   await database.with(async (connection) => {
     for (const view of views) {
       const columns = view.columns.map((column) => quoteIdentifier(column.name)).join(", ");
-      await connection.run(
-        `CREATE VIEW ${quoteIdentifier(view.name)} AS SELECT ${columns} FROM ${view.relation} AS _view`,
-      );
-      filesOf(JSON.parse(await serialize(connection, `SELECT * FROM ${view.relation} AS _view`)), files);
+      const rows = `${await view.relation()} AS _view`;
+      await connection.run(`CREATE VIEW ${quoteIdentifier(view.name)} AS SELECT ${columns} FROM ${rows}`);
+      filesOf(JSON.parse(await serialize(connection, `SELECT * FROM ${rows}`)), files);
     }
   });
   await database.seal([...files]);

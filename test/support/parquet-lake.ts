@@ -45,7 +45,7 @@ async function writeView(folder: string, id: number, view: FixtureView): Promise
   const rows = `SELECT _lake_key, ${names} FROM read_parquet([${quoteLiteral(file)}], union_by_name=true)`;
   return {
     name: view.name,
-    relation: view.layered === true ? `(${layered(rows)})` : `(${rows})`,
+    relation: async () => (view.layered === true ? `(${layered(rows)})` : `(${rows})`),
     columns: view.columns.map((column) => ({
       path: column.name,
       fhirType: undefined,

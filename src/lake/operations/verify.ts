@@ -1,4 +1,3 @@
-import { hashFile } from "#storage";
 import type { Lake } from "../lake.js";
 import { isStorageNotFound } from "../not-found.js";
 import { type FileRef, filesOf } from "../snapshot.js";
@@ -20,16 +19,14 @@ export interface VerifyReport {
 }
 
 async function problemOf(lake: Lake, file: FileRef): Promise<DamagedObject["problem"] | undefined> {
-  let local: string;
   try {
-    local = await lake.store.localPath(file.key);
+    const { sizeBytes, sha256 } = await lake.store.digest(file.key);
+    if (sizeBytes !== file.sizeBytes) return "size";
+    return sha256 === file.sha256 ? undefined : "content";
   } catch (error) {
     if (isStorageNotFound(error)) return "missing";
     throw error;
   }
-  const { sizeBytes, sha256 } = await hashFile(local);
-  if (sizeBytes !== file.sizeBytes) return "size";
-  return sha256 === file.sha256 ? undefined : "content";
 }
 
 /** Re-reads and re-hashes everything that any kept snapshot needs, each file once; nothing is changed. */
