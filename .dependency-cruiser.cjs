@@ -13,6 +13,7 @@ const allowed = {
   landing: ["storage", "fhir"],
   lake: ["storage", "duckdb", "fhir", "landing", "sql"],
   batch: ["lake", "landing", "compiler", "duckdb", "fhir"],
+  delta: ["lake", "storage", "duckdb", "fhir"],
   query: ["lake", "batch", "compiler", "duckdb", "fhir", "sql"],
   synthetic: [],
   config: [],

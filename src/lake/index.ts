@@ -39,3 +39,4 @@ export {
   sampleResources,
 } from "./source-resources.js";
 export { changedSource, commitSourceState } from "./source-state.js";
+export { tableShape } from "./table-layout.js";
