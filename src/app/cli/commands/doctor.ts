@@ -1,8 +1,8 @@
 import { access, constants, mkdir, statfs } from "node:fs/promises";
-import path from "node:path";
 import { Database } from "#duckdb";
 import { isLakeError } from "#kernel";
 import { Lake } from "#lake";
+import { isRemote } from "#storage";
 import type { Command, Invocation } from "../command.js";
 import { EXIT } from "../exit-code.js";
 import { lakeLocation } from "../option-value.js";
@@ -53,15 +53,49 @@ async function checkFolder(location: string): Promise<Finding[]> {
       },
     ];
   }
-  const { bavail, bsize } = await statfs(location);
+  return [{ check: "lake folder", state: "ok", text: location }, await checkSpace(location)];
+}
+
+async function checkSpace(folder: string): Promise<Finding> {
+  const { bavail, bsize } = await statfs(folder);
   const free = bavail * bsize;
+  return {
+    check: "free space",
+    state: free < LEAST_FREE_BYTES ? "warning" : "ok",
+    text: `${(free / 1024 ** 3).toFixed(1)} GiB${free < LEAST_FREE_BYTES ? "; an ingestion needs about three times its input" : ""}`,
+  };
+}
+
+/** What opening a remote lake has already proved: the bucket is there, may be used, and keeps its promises. */
+async function checkRemote(lake: Lake): Promise<Finding[]> {
   return [
-    { check: "lake folder", state: "ok", text: location },
     {
-      check: "free space",
-      state: free < LEAST_FREE_BYTES ? "warning" : "ok",
-      text: `${(free / 1024 ** 3).toFixed(1)} GiB${free < LEAST_FREE_BYTES ? "; an ingestion needs about three times its input" : ""}`,
+      check: "object store",
+      state: "ok",
+      text: `${lake.store.location} answers and honours conditional writes`,
     },
+    { ...(await checkSpace(lake.stagingRoot)), check: "cache space" },
+  ];
+}
+
+async function checkHead(lake: Lake): Promise<Finding[]> {
+  const head = await lake.history.latest();
+  if (head === undefined)
+    return [{ check: "snapshots", state: "warning", text: "the lake is empty; ingest something" }];
+  const building = Object.entries(head.views).filter(([, view]) => view.state === "building");
+  return [
+    {
+      check: "snapshots",
+      state: "ok",
+      text: `newest is ${head.id}, committed at ${head.committedAt}, format ${head.formatVersion}`,
+    },
+    building.length === 0
+      ? { check: "views", state: "ok", text: `${Object.keys(head.views).length} ready` }
+      : {
+          check: "views",
+          state: "warning",
+          text: `${building.map(([name]) => name).join(", ")} not built yet; run fhir-lake views build`,
+        },
   ];
 }
 
@@ -69,31 +103,14 @@ async function checkLake(location: string): Promise<Finding[]> {
   try {
     const lake = await Lake.open({ location });
     try {
-      const head = await lake.history.latest();
-      if (head === undefined)
-        return [{ check: "snapshots", state: "warning", text: "the lake is empty; ingest something" }];
-      const building = Object.entries(head.views).filter(([, view]) => view.state === "building");
-      return [
-        {
-          check: "snapshots",
-          state: "ok",
-          text: `newest is ${head.id}, committed at ${head.committedAt}, format ${head.formatVersion}`,
-        },
-        building.length === 0
-          ? { check: "views", state: "ok", text: `${Object.keys(head.views).length} ready` }
-          : {
-              check: "views",
-              state: "warning",
-              text: `${building.map(([name]) => name).join(", ")} not built yet; run fhir-lake views build`,
-            },
-      ];
+      return [...(isRemote(location) ? await checkRemote(lake) : []), ...(await checkHead(lake))];
     } finally {
       await lake.close();
     }
   } catch (error) {
     return [
       {
-        check: "snapshots",
+        check: isRemote(location) ? "object store" : "snapshots",
         state: "problem",
         text: isLakeError(error) ? error.message : "the lake cannot be read",
       },
@@ -102,8 +119,9 @@ async function checkLake(location: string): Promise<Finding[]> {
 }
 
 async function findings(invocation: Invocation): Promise<Finding[]> {
-  const location = path.resolve(lakeLocation(invocation));
-  return [checkNode(), await checkDuckDb(), ...(await checkFolder(location)), ...(await checkLake(location))];
+  const location = lakeLocation(invocation);
+  const folder = isRemote(location) ? [] : await checkFolder(location);
+  return [checkNode(), await checkDuckDb(), ...folder, ...(await checkLake(location))];
 }
 
 /** `fhir-lake doctor` */
