@@ -36,3 +36,9 @@ export {
   type FetchProblem,
   type FetchStatistics,
 } from "./source/fetched.js";
+export {
+  fetchBySearch,
+  finishSearch,
+  type SearchFetchOptions,
+  type SearchProgress,
+} from "./search/index.js";

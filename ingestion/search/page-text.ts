@@ -111,3 +111,9 @@ export function onOneLine(json: string): string {
   parts.push(json.slice(copied));
   return parts.join("");
 }
+
+/** A JSON text without the white space and the byte order mark around it. */
+export function cutValue(json: string): string {
+  const start = skipSpace(json, json.charCodeAt(0) === 0xfeff ? 1 : 0);
+  return json.slice(start, valueEnd(json, start));
+}

@@ -97,20 +97,18 @@ function nextOf(bundle: Json, pageUrl: URL): URL | undefined {
   return url === undefined || !URL.canParse(url, pageUrl.href) ? undefined : new URL(url, pageUrl);
 }
 
-/** Beyond this, Bundle.meta.lastUpdated is not the time at which the page was made. */
-const PLAUSIBLE_SKEW_MS = 5 * 60_000;
+/** A page older than this is no fresh one, or its server keeps something else in Bundle.meta.lastUpdated. */
+const OLDEST_PAGE_MS = 5 * 60_000;
 
 /**
- * The server's clock in an answer: Bundle.meta.lastUpdated or the Date header, the earlier one when they nearly agree. A page that is
- * minutes older than the header is a stored one, or its server keeps something else in that element: then the header counts.
+ * The server's clock in an answer: Bundle.meta.lastUpdated, which comes from where resources get their times, else the Date header, which
+ * may be a proxy's.
  */
 export function serverTimeMs(bundle: unknown, headers: Headers): number | undefined {
   const made = instantMs(text(object(object(bundle)["meta"])["lastUpdated"]));
-  const header = headers.get("date");
-  const sent = header === null ? undefined : Date.parse(header);
-  if (sent === undefined || Number.isNaN(sent)) return made;
-  if (made === undefined || Math.abs(sent - made) > PLAUSIBLE_SKEW_MS) return sent;
-  return Math.min(sent, made);
+  const header = Date.parse(headers.get("date") ?? "");
+  if (Number.isNaN(header)) return made;
+  return made === undefined || made < header - OLDEST_PAGE_MS ? header : made;
 }
 
 /** What an answer must have to be read as a page. */

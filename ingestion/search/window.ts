@@ -33,12 +33,15 @@ export class TypeSearch {
   readonly type: string;
   private readonly client: SourceClient;
   private readonly pageSize: number;
+  private readonly elements: string | undefined;
   private readonly habits: Habits = { post: false, sort: true };
 
-  constructor(client: SourceClient, type: string, pageSize: number) {
+  /** `elements`: asks for parts of the resources only (`_elements`). */
+  constructor(client: SourceClient, type: string, pageSize: number, elements?: string) {
     this.client = client;
     this.type = type;
     this.pageSize = pageSize;
+    this.elements = elements;
   }
 
   /** False once the server has refused `_sort=_lastUpdated`. */
@@ -52,6 +55,7 @@ export class TypeSearch {
     const base = {
       ...(values.length === 0 ? {} : { _lastUpdated: values }),
       _count: String(count),
+      ...(this.elements === undefined ? {} : { _elements: this.elements }),
     };
     const answer = await this.send(() => (this.habits.sort ? { ...base, _sort: "_lastUpdated" } : base));
     return parsePage(answer, `a search of ${this.type}`);
