@@ -1,4 +1,13 @@
 export { type AddedLayer, addVersions, type LandedType, withLayer } from "./add-versions.js";
+export { type BackupOptions, type BackupReport, backUp, type ExtraFile } from "./backup/back-up.js";
+export { generations, newestGeneration, readGeneration } from "./backup/generation.js";
+export { type PruneReport, pruneBackups } from "./backup/prune.js";
+export { type RepairReport, repairFromBackup } from "./backup/repair.js";
+export {
+  type RestoreBackupOptions,
+  type RestoreBackupReport,
+  restoreBackup,
+} from "./backup/restore-backup.js";
 export { beginLanding, type LandingPlace } from "./begin-landing.js";
 export type { Classification } from "./classify.js";
 export { commit, toolVersion } from "./commit.js";
@@ -10,6 +19,7 @@ export { type CompactOptions, compact } from "./operations/compact.js";
 export { planRestore, type RestorePlan, restoreSnapshot } from "./operations/restore.js";
 export { type VacuumOptions, type VacuumReport, vacuum } from "./operations/vacuum.js";
 export { type DamagedObject, type VerifyReport, verify } from "./operations/verify.js";
+export { type FileOrders, newestOrder, ordersOf } from "./orders.js";
 export { type Pin, type PinRequest, pin, pins, unpin } from "./pins.js";
 export { FileWriter } from "./publish.js";
 export { changedKeys, layerResources, liveResources, type ResourceRelation, viewRows } from "./relation.js";
@@ -39,4 +49,5 @@ export {
   sampleResources,
 } from "./source-resources.js";
 export { changedSource, commitSourceState } from "./source-state.js";
+export { requireLakeSpace, requireSpace, type Space, spaceAt } from "./space.js";
 export { tableShape } from "./table-layout.js";

@@ -2,15 +2,11 @@ import { appendFile, mkdtemp, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { land, type Version } from "../../test/support/landing.js";
-import { addVersions, withLayer } from "./add-versions.js";
+import { ingest, patient, patients } from "../../test/support/patients.js";
 import { Lake } from "./lake.js";
 import { compact } from "./operations/compact.js";
 import { vacuum } from "./operations/vacuum.js";
 import { verify } from "./operations/verify.js";
-import { FileWriter } from "./publish.js";
-import { liveResources } from "./relation.js";
-import type { Snapshot } from "./snapshot.js";
 
 const open: Lake[] = [];
 
@@ -23,54 +19,6 @@ async function newLake(): Promise<Lake> {
 afterEach(async () => {
   for (const lake of open.splice(0)) await lake.close();
 });
-
-const patient = (id: string, minute: number, gender = "female"): Version => ({
-  resource: {
-    resourceType: "Patient",
-    id,
-    meta: { lastUpdated: `2026-01-01T00:${String(minute).padStart(2, "0")}:00Z` },
-    gender,
-  },
-});
-
-async function ingest(lake: Lake, versions: readonly Version[]): Promise<Snapshot | undefined> {
-  const { landingDir, manifest } = await land(versions);
-  return FileWriter.during(lake, (writer) =>
-    writer.commit(async (head) => {
-      const files = manifest.files.map((f) => ({ ...f, path: path.join(landingDir, f.path) }));
-      const landed = {
-        type: "Patient",
-        source: "test",
-        acceptedAtMs: 0,
-        observed: manifest.observed["Patient"] ?? [],
-        files,
-      };
-      const added = await lake.database.with((connection) =>
-        addVersions(lake, connection, writer, landed, head, undefined),
-      );
-      if (added.layer === undefined) return undefined;
-      const counts = {
-        lines: versions.length,
-        entries: 0,
-        unpacked: 0,
-        skipped: 0,
-        blank: 0,
-        quarantined: 0,
-        ...added.classification,
-      };
-      return {
-        operation: { kind: "ingest", source: "test", landing: manifest.sequence, counts, types: {} },
-        tables: { Patient: withLayer(head?.tables["Patient"], added) },
-      };
-    }),
-  );
-}
-
-async function patients(lake: Lake): Promise<{ id: string; gender: string }[]> {
-  const head = await lake.head();
-  const { relation } = await liveResources(lake, "Patient", head.tables["Patient"]!);
-  return lake.database.with((c) => c.rows(`SELECT id, gender FROM ${relation} ORDER BY id`));
-}
 
 describe("a lake", () => {
   it("keeps the newest version of each resource across commits, whatever the order of arrival", async () => {

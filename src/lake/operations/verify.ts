@@ -1,6 +1,7 @@
 import type { Lake } from "../lake.js";
 import { isStorageNotFound } from "../not-found.js";
-import { type FileRef, filesOf } from "../snapshot.js";
+import { readRemoved } from "../removed.js";
+import { type FileRef, filesOf, snapshotKey } from "../snapshot.js";
 
 /** A data file or snapshot that is not what was committed. */
 export interface DamagedObject {
@@ -29,19 +30,31 @@ async function problemOf(lake: Lake, file: FileRef): Promise<DamagedObject["prob
   }
 }
 
+/** Manifests between the oldest and the newest that are not there though nobody removed them. */
+async function lostManifests(lake: Lake, ids: readonly number[]): Promise<DamagedObject[]> {
+  const present = new Set(ids);
+  const removed = await readRemoved(lake.store);
+  const lost: DamagedObject[] = [];
+  for (let id = ids[0] ?? 0; id < (ids.at(-1) ?? 0); id++) {
+    if (present.has(id) || removed.reasonOf(id) !== undefined) continue;
+    lost.push({ key: snapshotKey(id), problem: "missing", snapshots: [id] });
+  }
+  return lost;
+}
+
 /** Re-reads and re-hashes everything that any kept snapshot needs, each file once; nothing is changed. */
 export async function verify(
   lake: Lake,
   onProgress: (done: number, total: number) => void = () => {},
 ): Promise<VerifyReport> {
   const users = new Map<string, { file: FileRef; snapshots: number[] }>();
-  const damaged: DamagedObject[] = [];
   const ids = await lake.history.ids();
+  const damaged = await lostManifests(lake, ids);
   for (const id of ids) {
     const snapshot = await lake.history.at(id).catch(() => undefined);
     if (snapshot === undefined) {
       damaged.push({
-        key: `snapshots/${String(id).padStart(12, "0")}.json`,
+        key: snapshotKey(id),
         problem: "snapshot",
         snapshots: [id],
       });

@@ -1,11 +1,14 @@
 import type { Command } from "../command.js";
+import { backupCommand } from "./backup.js";
 import { compactCommand } from "./compact.js";
 import { conformanceCommand } from "./conformance.js";
 import { doctorCommand } from "./doctor.js";
 import { generateCommand } from "./generate.js";
 import { ingestNdjsonCommand } from "./ingest-ndjson.js";
 import { pinCommand, pinsCommand, unpinCommand } from "./pin.js";
+import { publishCommand } from "./publish.js";
 import { queryCommand } from "./query.js";
+import { restoreCommand } from "./restore.js";
 import { serveCommand } from "./serve.js";
 import { snapshotsCommand } from "./snapshots.js";
 import { startCommand } from "./start.js";
@@ -31,9 +34,12 @@ export const commands: readonly Command[] = [
   verifyCommand,
   compactCommand,
   vacuumCommand,
+  publishCommand,
   pinCommand,
   pinsCommand,
   unpinCommand,
+  backupCommand,
+  restoreCommand,
   conformanceCommand,
   doctorCommand,
 ];
