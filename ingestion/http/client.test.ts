@@ -1,20 +1,414 @@
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { describe, expect, it } from "vitest";
+import { mkdtemp, readdir, readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { gzipSync } from "node:zlib";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { type Answer, cut, json, scriptedServer, status } from "../../test/support/scripted-server.js";
+import { VirtualClock } from "../../test/support/virtual-clock.js";
 import { createFhirHttp } from "./client.js";
+import type { FhirHttp, HttpSettings, RequestEvent } from "./settings.js";
 
-describe("a client of a FHIR server", () => {
-  it("reads JSON and keeps its bytes", async () => {
-    const server = createServer((_request, response) => {
-      response.setHeader("content-type", "application/fhir+json");
-      response.end('{"resourceType":"Observation","valueQuantity":{"value":1.10}}');
+function client(origin: string, settings: Partial<HttpSettings> = {}): FhirHttp {
+  const http = createFhirHttp({
+    baseUrl: `${origin}/fhir`,
+    auth: { kind: "bearer", token: "secret-token" },
+    clock: new VirtualClock(),
+    random: () => 0,
+    ...settings,
+  });
+  onTestFinished(() => http.close());
+  return http;
+}
+
+const folder = (): Promise<string> => mkdtemp(path.join(tmpdir(), "fhir-lake-http-"));
+const ok: Answer = json(200, { resourceType: "Bundle" });
+const outcome = (code: string, diagnostics: string): unknown => ({
+  resourceType: "OperationOutcome",
+  issue: [{ severity: "error", code, diagnostics }],
+});
+
+describe("a client's JSON requests", () => {
+  it("keep the bytes, so that no decimal is rounded", async () => {
+    const text = '{"resourceType":"Observation","valueQuantity":{"value":1.10}}';
+    const server = await scriptedServer((response) => response.end(text));
+    const answer = await client(server.origin).json("GET", "Observation/1");
+    expect(answer.text).toBe(text);
+    expect(answer.bytes.equals(Buffer.from(text))).toBe(true);
+  });
+
+  it("unpack gzip", async () => {
+    const server = await scriptedServer((response) => {
+      response.writeHead(200, { "content-encoding": "gzip" });
+      response.end(gzipSync('{"resourceType":"Bundle"}'));
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/fhir`;
-    const http = createFhirHttp({ baseUrl, auth: { kind: "none" } });
-    const answer = await http.json("GET", "Observation/1");
-    expect(answer.text).toContain("1.10");
-    await http.close();
-    server.close();
+    const answer = await client(server.origin).json("GET", "Patient");
+    expect(answer.body).toEqual({ resourceType: "Bundle" });
+    expect(server.received[0]!.headers["accept-encoding"]).toBe("gzip");
+  });
+
+  it("stay below the base, whatever slashes the path starts with", async () => {
+    const server = await scriptedServer(ok);
+    const http = client(server.origin);
+    await http.json("GET", "/metadata", { query: { _format: "json", _type: ["A", "B"] } });
+    expect(server.received[0]!.path).toBe("/fhir/metadata?_format=json&_type=A&_type=B");
+  });
+
+  it.each([408, 429, 500, 502, 503, 504])("are tried again after status %i", async (code) => {
+    const server = await scriptedServer([status(code), ok]);
+    const http = client(server.origin);
+    expect((await http.json("GET", "Patient")).status).toBe(200);
+    expect(http.statistics).toMatchObject({ requests: 2, retries: 1 });
+  });
+
+  it("are tried again after a cut connection, also in the middle of the body", async () => {
+    const half: Answer = (response) => {
+      response.writeHead(200, { "content-length": "100" });
+      response.write('{"resourceType":');
+      setTimeout(() => response.socket?.destroy(), 10);
+    };
+    const server = await scriptedServer([cut, half, ok]);
+    expect((await client(server.origin).json("GET", "Patient")).status).toBe(200);
+  });
+
+  it.each([
+    ["17", 17_000],
+    ["Sat, 21 Nov 2026 04:02:00 GMT", 120_000],
+    ["18000", 300_000],
+    [String(Date.parse("2026-11-21T04:00:00Z") + 40_000), 40_000],
+    ["tomorrow", 1000],
+    ["0", 1000],
+  ])("wait as 'Retry-After: %s' says: %i ms", async (retryAfter, expected) => {
+    const clock = new VirtualClock();
+    const server = await scriptedServer([status(429, { "retry-after": retryAfter }), ok]);
+    await client(server.origin, { clock }).json("GET", "Patient");
+    expect(clock.now().getTime() - Date.parse("2026-11-21T04:00:00.000Z")).toBe(expected);
+  });
+
+  it("wait longer after each failure and end with the server's word for it", async () => {
+    const clock = new VirtualClock();
+    const server = await scriptedServer(json(503, outcome("lock-error", "busy with Mrs Canary")));
+    const failure = client(server.origin, { clock, maxAttempts: 4 }).json("GET", "Patient?name=Canary");
+    await expect(failure).rejects.toMatchObject({
+      code: "source/unavailable",
+      retryable: true,
+      details: { status: 503, issues: [{ severity: "error", code: "lock-error" }] },
+    });
+    await expect(failure).rejects.not.toThrow(/Canary/);
+    expect(server.received).toHaveLength(4);
+    expect(clock.waits.filter((ms) => ms > 0).slice(0, 3)).toEqual([1000, 2000, 4000]);
+  });
+
+  it("are not tried again when the server refuses them", async () => {
+    const server = await scriptedServer(json(400, outcome("invalid", "Unknown parameter _until")));
+    const http = client(server.origin);
+    const quiet = http.json("GET", "$export");
+    await expect(quiet).rejects.toMatchObject({ code: "source/refused" });
+    await expect(quiet).rejects.not.toThrow(/_until/);
+    await expect(http.json("GET", "$export", { echoDiagnostics: true })).rejects.toThrow(/_until/);
+    expect(server.received).toHaveLength(2);
+  });
+
+  it("name neither ids nor queries in errors and events", async () => {
+    const events: RequestEvent[] = [];
+    const server = await scriptedServer(status(404));
+    const http = client(server.origin, { onRequest: (event) => events.push(event) });
+    const failure = http.json("GET", "Patient/canary-id/_history?since=canary");
+    await expect(failure).rejects.toThrow("GET Patient/[id]/_history");
+    await expect(failure).rejects.not.toThrow(/canary/);
+    expect(JSON.stringify(events)).not.toMatch(/canary|secret/);
+    expect(events).toMatchObject([{ method: "GET", target: "Patient/[id]/_history", status: 404 }]);
+  });
+
+  it("give back statuses that are asked for, also such as pass", async () => {
+    const server = await scriptedServer(json(429, outcome("throttled", "slow down")));
+    const answer = await client(server.origin).json("GET", "_jobs/1", { expect: [200, 202, 429] });
+    expect(answer.status).toBe(429);
+    expect(server.received).toHaveLength(1);
+  });
+
+  it("refuse a page that is no JSON, after trying again", async () => {
+    const page: Answer = (response) => response.end("<html>Please log in</html>");
+    const server = await scriptedServer(page);
+    const failure = client(server.origin, { maxAttempts: 2 }).json("GET", "metadata");
+    await expect(failure).rejects.toMatchObject({ code: "source/not-json" });
+    expect(server.received).toHaveLength(2);
+  });
+
+  it("stop reading beyond the limit of size, also of what is packed", async () => {
+    const bomb: Answer = (response) => {
+      response.writeHead(200, { "content-encoding": "gzip" });
+      response.end(gzipSync(Buffer.alloc(20_000_000, 0x20)));
+    };
+    const server = await scriptedServer(bomb);
+    const http = client(server.origin, { maxJsonBytes: 1_000_000 });
+    await expect(http.json("GET", "Patient")).rejects.toMatchObject({ code: "source/answer-too-big" });
+    expect(server.received).toHaveLength(1);
+  });
+
+  it("never run more at once than allowed", async () => {
+    const slow: Answer = async (response, request, incoming) => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await ok(response, request, incoming);
+    };
+    const server = await scriptedServer(slow);
+    const http = client(server.origin, { maxConcurrency: 3 });
+    await Promise.all(Array.from({ length: 12 }, (_, n) => http.json("GET", `Patient/${n}`)));
+    expect(server.most()).toBe(3);
+  });
+
+  it("stop when they are told to", async () => {
+    const controller = new AbortController();
+    const server = await scriptedServer(() => controller.abort());
+    const http = client(server.origin, { signal: controller.signal });
+    await expect(http.json("GET", "Patient")).rejects.toMatchObject({ code: "source/aborted" });
+  });
+
+  it("give up on a server that says nothing", async () => {
+    const server = await scriptedServer(() => undefined);
+    const http = client(server.origin, { timeoutMs: 500, maxAttempts: 1 });
+    await expect(http.json("GET", "Patient")).rejects.toMatchObject({
+      code: "source/unavailable",
+      details: { code: "UND_ERR_HEADERS_TIMEOUT" },
+    });
+  });
+});
+
+describe("credentials", () => {
+  it("go to the base's origin only, and own headers likewise", async () => {
+    const other = await scriptedServer(ok);
+    const server = await scriptedServer(ok);
+    const http = client(server.origin, {
+      headers: { "X-Api-Key": "key" },
+      allowedFileOrigins: [other.origin],
+    });
+    await http.json("GET", `${server.origin}/elsewhere`);
+    await http.json("GET", `${other.origin}/fhir/Patient`);
+    expect(server.received[0]!.headers).toMatchObject({
+      authorization: "Bearer secret-token",
+      "x-api-key": "key",
+    });
+    expect(other.received[0]!.headers).not.toHaveProperty("authorization");
+    expect(other.received[0]!.headers).not.toHaveProperty("x-api-key");
+  });
+
+  it.each([
+    "http://127.0.0.1.evil.example/fhir/x",
+    "https://user@127.0.0.1/fhir",
+    "file:///etc/passwd",
+    "ftp://127.0.0.1/x",
+    "data:text/plain,x",
+  ])("and requests do not go to %s", async (url) => {
+    const server = await scriptedServer(ok);
+    await expect(client(server.origin).json("GET", url)).rejects.toMatchObject({
+      code: "source/foreign-url",
+    });
+  });
+
+  it("of basic authentication are encoded as RFC 7617 says", async () => {
+    const server = await scriptedServer(ok);
+    const http = client(server.origin, { auth: { kind: "basic", user: "ada", password: "ä:b" } });
+    await http.json("GET", "metadata");
+    const sent = server.received[0]!.headers.authorization!;
+    expect(Buffer.from(sent.replace("Basic ", ""), "base64").toString()).toBe("ada:ä:b");
+  });
+
+  it("that cannot stand in a header are refused without being named", () => {
+    const make = (): FhirHttp =>
+      createFhirHttp({ baseUrl: "http://x.example", auth: { kind: "bearer", token: "a\nsecret" } });
+    expect(make).toThrow(expect.objectContaining({ code: "source/bad-settings" }));
+    expect(make).not.toThrow(/secret/);
+  });
+
+  it("that are refused end the request with advice", async () => {
+    const server = await scriptedServer(status(401));
+    await expect(client(server.origin).json("GET", "Patient")).rejects.toMatchObject({
+      code: "source/unauthorized",
+    });
+    expect(server.received).toHaveLength(1);
+  });
+});
+
+describe("redirects", () => {
+  it("within the origin are followed for reading", async () => {
+    const server = await scriptedServer([status(307, { location: "/fhir/v2/Patient" }), ok]);
+    const answer = await client(server.origin).json("GET", "Patient");
+    expect(answer.url.pathname).toBe("/fhir/v2/Patient");
+    expect(server.received[1]!.headers.authorization).toBe("Bearer secret-token");
+  });
+
+  it("to another origin are not followed for JSON", async () => {
+    const other = await scriptedServer(ok);
+    const server = await scriptedServer(status(302, { location: `${other.origin}/fhir/Patient` }));
+    await expect(client(server.origin).json("GET", "Patient")).rejects.toMatchObject({
+      code: "source/redirect",
+    });
+    expect(other.received).toHaveLength(0);
+  });
+
+  it("of what writes are not followed", async () => {
+    const server = await scriptedServer(status(307, { location: "/fhir/elsewhere" }));
+    const http = client(server.origin);
+    await expect(http.json("POST", "$export", { body: {} })).rejects.toMatchObject({
+      code: "source/redirect",
+    });
+    await expect(http.json("DELETE", "_jobs/1")).rejects.toMatchObject({ code: "source/redirect" });
+    expect(server.received).toHaveLength(2);
+  });
+
+  it("in a circle end", async () => {
+    const server = await scriptedServer(status(302, { location: "/fhir/Patient" }));
+    await expect(client(server.origin).json("GET", "Patient")).rejects.toMatchObject({
+      code: "source/redirect",
+    });
+    expect(server.received).toHaveLength(6);
+  });
+});
+
+describe("downloads", () => {
+  const text = '{"resourceType":"Patient","id":"1"}\n'.repeat(1000);
+  const file: Answer = (response) => response.end(text);
+
+  it("stand complete under their name, with hash and size", async () => {
+    const server = await scriptedServer(file);
+    const target = path.join(await folder(), "a", "Patient.ndjson");
+    const done = await client(server.origin).download(`${server.origin}/f/1`, target, { authorize: true });
+    expect(done.sizeBytes).toBe(text.length);
+    expect(done.sha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(await readFile(target, "utf8")).toBe(text);
+    expect(await readdir(path.dirname(target))).toEqual(["Patient.ndjson"]);
+    expect(server.received[0]!.headers).toMatchObject({
+      accept: "application/fhir+ndjson",
+      authorization: "Bearer secret-token",
+    });
+  });
+
+  it.each(["content-encoding", "the file itself"])("are unpacked when gzip is in %s", async (where) => {
+    const server = await scriptedServer((response) => {
+      response.writeHead(200, where === "content-encoding" ? { "content-encoding": "gzip" } : {});
+      response.end(gzipSync(text));
+    });
+    const target = path.join(await folder(), "x");
+    await client(server.origin).download("f", target, { authorize: true });
+    expect(await readFile(target, "utf8")).toBe(text);
+  });
+
+  it("are fetched again when the connection dies or the gzip is cut", async () => {
+    const packed = gzipSync(text);
+    const die: Answer = (response) => {
+      response.writeHead(200, { "content-length": "99999" });
+      response.write(text.slice(0, 500));
+      setTimeout(() => response.socket?.destroy(), 10);
+    };
+    const half: Answer = (response) => {
+      response.writeHead(200, { "content-encoding": "gzip" });
+      response.end(packed.subarray(0, packed.length / 2));
+    };
+    const wrong: Answer = (response) => {
+      response.writeHead(200, { "content-encoding": "gzip" });
+      response.end(Buffer.concat([packed.subarray(0, 30), Buffer.alloc(40, 7), packed.subarray(70)]));
+    };
+    const server = await scriptedServer([die, half, wrong, file]);
+    const target = path.join(await folder(), "x");
+    await client(server.origin).download("f", target, { authorize: true });
+    expect(await readFile(target, "utf8")).toBe(text);
+    expect(server.received).toHaveLength(4);
+  });
+
+  it("leave nothing behind when they fail", async () => {
+    const server = await scriptedServer(cut);
+    const where = await folder();
+    const failure = client(server.origin, { maxAttempts: 2 }).download("f", path.join(where, "x"), {
+      authorize: true,
+    });
+    await expect(failure).rejects.toMatchObject({ code: "source/unavailable" });
+    expect(await readdir(where)).toEqual([]);
+  });
+
+  it("stop at the limit of size", async () => {
+    const server = await scriptedServer(file);
+    const http = client(server.origin, { maxFileBytes: 1000 });
+    const failure = http.download("f", path.join(await folder(), "x"), { authorize: true });
+    await expect(failure).rejects.toMatchObject({ code: "source/answer-too-big" });
+  });
+
+  it("follow a redirect to another origin without credentials", async () => {
+    const other = await scriptedServer(file);
+    const server = await scriptedServer(status(307, { location: `${other.origin}/bucket/1?signature=s` }));
+    const target = path.join(await folder(), "x");
+    await client(server.origin, { headers: { "x-api-key": "key" } }).download("f", target, {
+      authorize: true,
+    });
+    expect(await readFile(target, "utf8")).toBe(text);
+    expect(server.received[0]!.headers.authorization).toBe("Bearer secret-token");
+    expect(other.received[0]!.headers).not.toHaveProperty("authorization");
+    expect(other.received[0]!.headers).not.toHaveProperty("x-api-key");
+  });
+
+  it("by capability URL carry no credentials, not even at home", async () => {
+    const server = await scriptedServer(file);
+    const http = client(server.origin, { headers: { Authorization: "Bearer own" } });
+    await http.download("f", path.join(await folder(), "x"), { authorize: false });
+    expect(server.received[0]!.headers).not.toHaveProperty("authorization");
+  });
+
+  it("that would need credentials elsewhere are refused", async () => {
+    const other = await scriptedServer(file);
+    const server = await scriptedServer(file);
+    const failure = client(server.origin).download(`${other.origin}/f`, "/nowhere/x", { authorize: true });
+    await expect(failure).rejects.toMatchObject({ code: "source/foreign-url" });
+    expect(other.received).toHaveLength(0);
+  });
+
+  it.each([
+    "http://169.254.169.254/latest/meta-data",
+    "http://[::ffff:169.254.169.254]/",
+    "http://0.0.0.0/x",
+  ])("are never taken from %s", async (url) => {
+    const server = await scriptedServer(status(302, { location: url }));
+    const failure = client(server.origin).download("f", path.join(await folder(), "x"), {
+      authorize: true,
+    });
+    await expect(failure).rejects.toMatchObject({ code: "source/private-address" });
+    expect(server.received).toHaveLength(1);
+  });
+
+  it("are not taken from this machine when the server is elsewhere, by address or by name", async () => {
+    const canary = await scriptedServer(file);
+    const { port } = new URL(canary.origin);
+    const http = createFhirHttp({
+      baseUrl: "http://192.0.2.1/fhir",
+      auth: { kind: "none" },
+      maxAttempts: 1,
+    });
+    onTestFinished(() => http.close());
+    for (const host of ["127.0.0.1", "localhost", "[::1]", "2130706433"]) {
+      const failure = http.download(`http://${host}:${port}/x`, "/nowhere/x", { authorize: false });
+      await expect(failure).rejects.toMatchObject({ code: "source/private-address" });
+    }
+    expect(canary.received).toHaveLength(0);
+  });
+});
+
+describe("settings", () => {
+  it.each([
+    "",
+    "example.org/fhir",
+    "ftp://example.org",
+    "https://user:secret@example.org/fhir",
+    "https://example.org/fhir?x=1",
+  ])("refuse '%s' as a base", (baseUrl) => {
+    expect(() => createFhirHttp({ baseUrl, auth: { kind: "none" } })).toThrow(
+      expect.objectContaining({ code: "source/bad-settings" }),
+    );
+  });
+
+  it("refuse an origin with a path, and a proxy that is none", () => {
+    const base = { baseUrl: "https://example.org/fhir", auth: { kind: "none" } } as const;
+    expect(() => createFhirHttp({ ...base, allowedFileOrigins: ["https://a.example/x"] })).toThrow(
+      /no origin/,
+    );
+    expect(() => createFhirHttp({ ...base, proxyUrl: "socks5://p" })).toThrow(/proxy/);
+    expect(() => createFhirHttp({ ...base, clientCertFile: "x" })).toThrow(/both/);
+    expect(() => createFhirHttp({ ...base, maxConcurrency: 0 })).toThrow(/concurrency/);
   });
 });
