@@ -71,7 +71,8 @@ export class Transport {
   async close(): Promise<void> {
     const open = [...this.channels.values()];
     this.channels.clear();
-    await Promise.all(open.map(async (dispatcher) => (await dispatcher).destroy(null)));
+    // One that could not be opened has nothing to close; whoever wanted it was told.
+    await Promise.allSettled(open.map(async (dispatcher) => (await dispatcher).destroy(null)));
   }
 
   private async open(channel: Channel): Promise<Dispatcher> {
