@@ -10,7 +10,7 @@ export interface FileStats {
 }
 
 /** Longer texts are cut in `minValues` and left out of `maxValues`: a cut maximum would be too small. */
-const LONGEST_TEXT = 32;
+const LONGEST_TEXT = 96;
 
 /** Types whose bounds a reader can use; no booleans, they exclude nothing. */
 function bounded(column: DeltaField): boolean {
@@ -19,8 +19,8 @@ function bounded(column: DeltaField): boolean {
 
 /** A bound as SQL text: dates and instants as ISO 8601. Readers take instants in milliseconds, so a maximum is rounded up. */
 function boundExpression(column: DeltaField, end: "min" | "max"): string {
-  const value = `CAST(stats_${end}_value AS ${sqlTypeOf(column.type)})`;
-  const bound = `${end}(${value}) FILTER (path_in_schema = ${quoteLiteral(column.name)})`;
+  // CASE and not FILTER: other columns' bounds must not even be cast.
+  const bound = `${end}(CASE WHEN path_in_schema = ${quoteLiteral(column.name)} THEN CAST(stats_${end}_value AS ${sqlTypeOf(column.type)}) END)`;
   if (column.type.kind !== "primitive" || column.type.name !== "timestamp") return `${bound}::VARCHAR`;
   const ms = `epoch_ms(epoch_ms(${bound})${end === "max" ? " + 1" : ""})`;
   return `strftime(${ms}, '%Y-%m-%dT%H:%M:%S.%gZ')`;
