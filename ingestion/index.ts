@@ -9,6 +9,8 @@ export {
   exportBulk,
   finishExport,
 } from "./bulk-export/index.js";
+export { type LandChangesOptions, landChanges } from "./changes/land-changes.js";
+export { type ChangeContext, ChangeReader, type DeletedResource } from "./changes/read-change.js";
 export type { IngestionErrorCode } from "./errors.js";
 export {
   type AuthSettings,
@@ -30,15 +32,40 @@ export type { OnProgress } from "./pipeline/tally.js";
 export type { QuarantineRecord } from "./quarantine/quarantine-record.js";
 export type { ReasonCode } from "./quarantine/reason.js";
 export {
+  type CapabilitiesRequest,
+  type CountRequest,
+  countType,
+  type ExportCapabilities,
+  type ExportLevel,
+  type FetchClient,
+  fetchBySearch,
+  finishSearch,
+  type IdFile,
+  type IdListRequest,
+  listIds,
+  type ReadRequest,
+  type ReadResult,
+  readCapabilities,
+  readResource,
+  type SearchErrorCode,
+  type SearchFetchOptions,
+  type SearchProgress,
+  type SmartCapabilities,
+  type SourceCapabilities,
+  type SourceCheck,
+  type SourceFinding,
+  type SourceTest,
+  type TestSourceRequest,
+  type TypeCapabilities,
+  testSource,
+  type WindowSupport,
+  writeIdFile,
+  writeIdFileOf,
+} from "./search/index.js";
+export {
   ANY_TYPE,
   type FetchedBatch,
   type FetchedFile,
   type FetchProblem,
   type FetchStatistics,
 } from "./source/fetched.js";
-export {
-  fetchBySearch,
-  finishSearch,
-  type SearchFetchOptions,
-  type SearchProgress,
-} from "./search/index.js";
