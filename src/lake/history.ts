@@ -23,12 +23,13 @@ export class History {
   /** The newest snapshot, or undefined in an empty lake. */
   async latest(): Promise<Snapshot | undefined> {
     for (;;) {
-      const next = this.head === undefined ? undefined : await this.find(this.head.id + 1);
+      const next = this.head === undefined ? await this.leap() : await this.find(this.head.id + 1);
       if (next !== undefined) {
         this.head = next;
         continue;
       }
-      const leap = await this.leap();
+      // Without a head the listing showed nothing, which may be stale: the first snapshot is asked for itself.
+      const leap = this.head === undefined ? await this.find(1) : await this.leap();
       if (leap === undefined) return this.head;
       this.head = leap;
     }
