@@ -1,3 +1,4 @@
+export { type AppendedValue, appendRows } from "./append-rows.js";
 export { encodeArrow } from "./arrow.js";
 export { type ColumnType, parseColumnType } from "./column-type.js";
 export { Connection, Database, type DatabaseOptions, type RunOptions } from "./database.js";

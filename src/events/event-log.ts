@@ -1,5 +1,11 @@
 import type { AppendRequest, AppendResult, EventFilter, StoredEvent } from "./event.js";
 
+/** A stream and the version of its last event. */
+export interface StreamState {
+  readonly stream: string;
+  readonly version: number;
+}
+
 /** What became of one request of a group: where it landed, or why it could not be appended (the others are not affected). */
 export type AppendOutcome =
   | { readonly ok: true; readonly result: AppendResult }
@@ -37,6 +43,8 @@ export interface EventLog {
   readStream(stream: string, fromVersion: number, limit: number): Promise<StoredEvent[]>;
   /** Version of a stream's last event, also when events were trimmed; 0 when nothing was ever appended. */
   streamVersion(stream: string): Promise<number>;
+  /** Names and versions of the streams with this prefix, by name; also of those whose events were trimmed. */
+  streams(prefix: string): Promise<StreamState[]>;
   /** Position of the newest event, 0 when there is none. */
   head(): Promise<number>;
   /** The position stored under a name, 0 when none is. */

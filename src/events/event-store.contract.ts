@@ -180,6 +180,17 @@ export function eventStoreContract(
       expect(await store.head()).toBe(7);
     });
 
+    it("lists streams by prefix with their versions, trimmed or not", async () => {
+      for (const stream of ["b/2", "a/1", "b/1", "b/1"]) {
+        await store.append({ stream, events: [noted(1)], expected: "any" });
+      }
+      await store.trim("b/1", 100);
+      expect(await store.streams("b/")).toEqual([
+        { stream: "b/1", version: 2 },
+        { stream: "b/2", version: 1 },
+      ]);
+    });
+
     it("keeps checkpoints and never moves them back", async () => {
       expect(await store.checkpoint("views")).toBe(0);
       await store.saveCheckpoint("views", 5);

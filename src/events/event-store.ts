@@ -10,7 +10,7 @@ import {
   type StoredEvent,
   TYPE_LENGTH,
 } from "./event.js";
-import type { EventLog, PreparedEvent, PreparedRequest } from "./event-log.js";
+import type { EventLog, PreparedEvent, PreparedRequest, StreamState } from "./event-log.js";
 import { GroupCommit } from "./group-commit.js";
 import { type Subscription, type SubscriptionOptions, subscribe } from "./subscription.js";
 
@@ -110,6 +110,11 @@ export class EventStore {
   /** Version of the stream's last event, 0 when it has none; trimming does not lower it. */
   streamVersion(stream: string): Promise<number> {
     return this.log.streamVersion(stream);
+  }
+
+  /** Names and versions of the streams with this prefix, by name. */
+  streams(prefix: string): Promise<StreamState[]> {
+    return this.log.streams(prefix);
   }
 
   /** Position of the newest event, 0 in an empty journal. */

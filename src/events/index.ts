@@ -7,6 +7,7 @@ export type {
   NewEvent,
   StoredEvent,
 } from "./event.js";
+export type { StreamState } from "./event-log.js";
 export { EventStore } from "./event-store.js";
 export { type EventStoreOptions, openEventStore } from "./open.js";
 export type { Subscription, SubscriptionOptions } from "./subscription.js";

@@ -92,6 +92,8 @@ export interface IngestCounts {
   readonly unchanged: number;
   readonly quarantined: number;
   readonly blank: number;
+  /** Versions of erased persons, not stored; they belong on the right side of the sums. Absent when there were none. */
+  readonly refused?: number;
 }
 
 /** What the last comparison of a source with the lake found. Counts are of live resources; nothing in here names a resource. */
@@ -123,6 +125,8 @@ export interface SourceState {
   /** The run that committed last, and its fencing number: a run with a smaller one has lost its lease and may not commit. */
   readonly run?: string;
   readonly fence?: number;
+  /** Position in the journal up to which (inclusive) the source's changes are in the tables; nothing of it is when absent. */
+  readonly journalPosition?: number;
 }
 
 /** News about a source that a commit brings; watermarks are merged type by type, everything else replaces. */

@@ -28,6 +28,10 @@ export function changedSource(
     ...rest,
     policy,
     ...(Object.keys(merged).length === 0 ? {} : { watermarks: merged }),
+    // Of two flushes at once the one that covers less may commit last.
+    ...(rest.journalPosition === undefined
+      ? {}
+      : { journalPosition: Math.max(rest.journalPosition, known?.journalPosition ?? 0) }),
   };
   if (known !== undefined && canonical(next) === canonical(known)) return undefined;
   const by = {

@@ -1,3 +1,13 @@
+export {
+  CHANGE_EVENT,
+  CHANGES_PREFIX,
+  type Change,
+  changeEvent,
+  changeOf,
+  changeStream,
+  type NewChange,
+  type RecordedChange,
+} from "./change.js";
 export type { LandingErrorCode } from "./errors.js";
 export { type Instant, instantHex, instantNs, instantOfMs, parseInstant } from "./instant.js";
 export { readLandingFile } from "./landing-reader.js";

@@ -9,6 +9,8 @@ export type { ViewColumn };
 /** A view as one snapshot holds it. */
 export interface SnapshotView {
   readonly name: string;
+  /** Of the ViewDefinition and the compiler; absent where rows cannot be merged with live ones. */
+  readonly hash?: string;
   readonly columns: readonly ViewColumn[];
   /**
    * A parenthesised SELECT, to stand after FROM, that yields `_lake_key` and then the columns. Trusted SQL text, good until the snapshot
@@ -37,6 +39,8 @@ export interface SnapshotSummary {
 
 /** A snapshot held open for reading: its files stay until `release` is called. */
 export interface SnapshotReader extends SnapshotSummary {
+  /** Journal position up to which changes since the snapshot are in the answer; absent when only the snapshot is read. */
+  readonly epoch?: number;
   readonly views: ReadonlyMap<string, SnapshotView>;
   /** Gives the snapshot back; calling it again does nothing. */
   release(): void;

@@ -3,6 +3,7 @@ export type { QueryErrorCode } from "./errors.js";
 export { type ResultFormat, resultFormats } from "./format.js";
 export { lakeCatalog } from "./lake-catalog.js";
 export { type OneShotInput, runViewOnFiles, runViewOnSource, viewRunner } from "./one-shot.js";
+export { mergedCatalog } from "./merged-catalog.js";
 export { createQuery, type QueryService } from "./query-service.js";
 export {
   type ColumnFilter,

@@ -29,6 +29,7 @@ class OpenSnapshot {
       };
       views.set(name, {
         name,
+        hash: view.hash,
         columns: view.columns,
         relation: () => (relation ??= relate()),
         state: view.state,

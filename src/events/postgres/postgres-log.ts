@@ -2,7 +2,7 @@ import pg from "pg";
 import { isLakeError, LakeError } from "#kernel";
 import { idTaken, journalUnavailable, newerJournal } from "../errors.js";
 import type { EventFilter, StoredEvent } from "../event.js";
-import type { AppendOutcome, EventLog, PreparedRequest } from "../event-log.js";
+import type { AppendOutcome, EventLog, PreparedRequest, StreamState } from "../event-log.js";
 import { type EventRow, storedEvent } from "../stored-event.js";
 import { appendGroup } from "./append-group.js";
 import { APPEND_LOCK, CHANNEL, JOURNAL_VERSION, SCHEMA, SELECT_EVENTS } from "./schema.js";
@@ -144,6 +144,16 @@ export class PostgresLog implements EventLog {
 
   streamVersion(stream: string): Promise<number> {
     return this.number("SELECT version AS n FROM streams WHERE stream = $1", [stream]);
+  }
+
+  streams(prefix: string): Promise<StreamState[]> {
+    return this.attempt("be read", async () => {
+      const { rows } = await this.pool.query<{ stream: string; version: string }>(
+        'SELECT stream, version FROM streams WHERE starts_with(stream, $1) ORDER BY stream COLLATE "C"',
+        [prefix],
+      );
+      return rows.map(({ stream, version }) => ({ stream, version: Number(version) }));
+    });
   }
 
   head(): Promise<number> {

@@ -1,7 +1,7 @@
 import { DatabaseSync, type StatementSyncInstance } from "@photostructure/sqlite";
 import { idTaken, newerJournal } from "../errors.js";
 import type { EventFilter, StoredEvent } from "../event.js";
-import type { AppendOutcome, PreparedEvent, PreparedRequest } from "../event-log.js";
+import type { AppendOutcome, PreparedEvent, PreparedRequest, StreamState } from "../event-log.js";
 import { newSubjectKey, seal } from "../payload-cipher.js";
 import { type EventRow, storedEvent } from "../stored-event.js";
 import { JOURNAL_VERSION, SCHEMA, SELECT_EVENTS } from "./schema.js";
@@ -170,6 +170,12 @@ export class SqliteJournal {
 
   streamVersion(stream: string): number {
     return (this.statements.streamVersion.get(stream) as { version: number } | undefined)?.version ?? 0;
+  }
+
+  streams(prefix: string): StreamState[] {
+    return this.db
+      .prepare("SELECT stream, version FROM streams WHERE substr(stream, 1, ?) = ? ORDER BY stream")
+      .all([...prefix].length, prefix) as unknown as StreamState[];
   }
 
   head(): number {

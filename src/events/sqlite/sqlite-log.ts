@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads";
 import { type ErrorKind, isLakeError, LakeError } from "#kernel";
 import { journalUnavailable } from "../errors.js";
 import type { EventFilter, StoredEvent } from "../event.js";
-import type { AppendOutcome, EventLog, PreparedRequest } from "../event-log.js";
+import type { AppendOutcome, EventLog, PreparedRequest, StreamState } from "../event-log.js";
 import type { JournalMethod, JournalReply, SentError } from "./journal-call.js";
 import { SqliteJournal } from "./sqlite-journal.js";
 
@@ -150,6 +150,10 @@ export class SqliteLog implements EventLog {
 
   streamVersion(stream: string): Promise<number> {
     return this.run("be read", "streamVersion", stream);
+  }
+
+  streams(prefix: string): Promise<StreamState[]> {
+    return this.run("be read", "streams", prefix);
   }
 
   head(): Promise<number> {

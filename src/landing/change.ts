@@ -1,0 +1,99 @@
+import { corruptLanding } from "./errors.js";
+import { type OrderPolicy, u48Hex } from "./order-key.js";
+import type { RecordHeader, RecordKind } from "./record.js";
+
+/** Type of the journal's events that hold one version of one resource. */
+export const CHANGE_EVENT = "resource-changed";
+/** Start of the names of the streams that hold them: one stream per source. */
+export const CHANGES_PREFIX = "changes/";
+
+/** The stream of a source's changes. */
+export function changeStream(source: string): string {
+  return `${CHANGES_PREFIX}${source}`;
+}
+
+/** One version of a resource that was accepted one at a time, such as a notification, before it stands in the journal. */
+export interface NewChange extends Omit<RecordHeader, "order"> {
+  readonly source: string;
+  readonly type: string;
+  readonly policy: OrderPolicy;
+  /** The first 32 hex digits of the order key: the two clocks in the order of the policy. */
+  readonly clock: string;
+  /** Newest landing of the lake at acceptance: what is landed later wins where the clocks are equal. */
+  readonly sequence: number;
+  /** SHA-256 of `raw`, at least 32 hex digits. */
+  readonly rawHash: string;
+  /** The resource's exact text; empty for a delete. */
+  readonly raw: string;
+}
+
+/** A change in the journal. Its position completes the order key, so the key is fixed with the append. */
+export interface Change extends RecordHeader {
+  readonly position: number;
+  readonly source: string;
+  readonly policy: OrderPolicy;
+  readonly type: string;
+  readonly raw: string;
+}
+
+interface ChangeData {
+  readonly policy: OrderPolicy;
+  readonly type: string;
+  readonly kind: RecordKind;
+  readonly clock: string;
+  readonly sequence: number;
+  readonly hash: string;
+}
+
+/** A change as the journal records it: identity and text are the payload, encrypted under the resource's key. */
+export function changeEvent(change: NewChange): {
+  readonly type: string;
+  readonly data: ChangeData;
+  readonly payload: string;
+  readonly subject: string;
+} {
+  const { policy, type, kind, clock, sequence } = change;
+  return {
+    type: CHANGE_EVENT,
+    data: { policy, type, kind, clock, sequence, hash: change.rawHash.slice(0, 32) },
+    payload: `${change.id}\n${change.version}\n${change.lastUpdated}\n${change.raw}`,
+    subject: change.key,
+  };
+}
+
+/** Parts of a journal event that a change is read from. */
+export interface RecordedChange {
+  readonly position: number;
+  readonly stream: string;
+  readonly data: unknown;
+  readonly payload: string | undefined;
+  readonly subject: string | undefined;
+}
+
+/** The change of an event made by {@link changeEvent}; undefined when its subject was erased. Errors: `landing/bad-record`. */
+export function changeOf(event: RecordedChange): Change | undefined {
+  const { payload, position, subject } = event;
+  if (payload === undefined) return undefined;
+  const { policy, type, kind, clock, sequence, hash } = event.data as ChangeData;
+  const [id, version, lastUpdated] = payload.split("\n", 3);
+  if (lastUpdated === undefined || subject === undefined || !event.stream.startsWith(CHANGES_PREFIX)) {
+    throw corruptLanding(
+      "landing/bad-record",
+      `Event ${position} of the journal is no change of a resource.`,
+    );
+  }
+  const header = id!.length + version!.length + lastUpdated.length + 3;
+  return {
+    position,
+    source: event.stream.slice(CHANGES_PREFIX.length),
+    policy,
+    type,
+    kind,
+    key: subject,
+    id: id!,
+    version: version!,
+    lastUpdated,
+    order: `${clock}${kind === "D" ? "01" : "00"}${u48Hex(sequence)}${u48Hex(position)}${hash}`,
+    raw: payload.slice(header),
+  };
+}

@@ -1,0 +1,198 @@
+import { type AppendedValue, appendRows, type Connection, quoteIdentifier, quoteLiteral } from "#duckdb";
+import type { Definitions } from "#fhir";
+import type { Change } from "#landing";
+import { duckdbTextRelation } from "#sql";
+import { OPEN, type Replaced } from "./live-index.js";
+import type { LiveView } from "./live-view.js";
+import type { ReadPoint } from "./read-point.js";
+import { unionShape } from "./union-shape.js";
+
+/** Columns of an incoming change that views may read beside the typed ones. */
+const KEPT = ["_from", "_lake_id", "_lake_source", "raw"];
+
+function* incomingRows(changes: readonly Change[]): Iterable<readonly AppendedValue[]> {
+  for (const { position, key, id, source, kind, raw } of changes) {
+    yield [position, key, id, source, kind === "D", raw];
+  }
+}
+
+/**
+ * Live versions of one resource type: a table of versions with the positions [_from, _to) and the snapshots below _until at which each
+ * counts, and per view a table of rows that point to their version.
+ */
+export class LiveType {
+  readonly type: string;
+  private readonly definitions: Definitions;
+  /** Quoted names. */
+  private readonly versions: string;
+  private readonly incoming: string;
+  private readonly incomingName: string;
+  private readonly views = new Map<string, LiveView>();
+
+  constructor(definitions: Definitions, type: string) {
+    this.definitions = definitions;
+    this.type = type;
+    this.versions = quoteIdentifier(`live_versions_${type}`);
+    this.incomingName = `live_incoming_${type}`;
+    this.incoming = quoteIdentifier(this.incomingName);
+  }
+
+  async create(connection: Connection): Promise<void> {
+    await connection.run(
+      `CREATE OR REPLACE TABLE ${this.versions} (_lake_key UUID, _from BIGINT, _to BIGINT, _until BIGINT, _source VARCHAR)`,
+    );
+    await connection.run(
+      `CREATE OR REPLACE TABLE ${this.incoming} (_from BIGINT, _lake_key VARCHAR, _lake_id VARCHAR, _lake_source VARCHAR, deleted BOOLEAN, raw VARCHAR)`,
+    );
+  }
+
+  view(hash: string): LiveView | undefined {
+    return this.views.get(hash);
+  }
+
+  get viewHashes(): readonly string[] {
+    return [...this.views.keys()];
+  }
+
+  /** Adds an empty view; {@link addRows} fills it. */
+  async addView(connection: Connection, view: LiveView): Promise<void> {
+    await view.create(connection);
+    this.views.set(view.hash, view);
+  }
+
+  async dropView(connection: Connection, hash: string): Promise<void> {
+    const view = this.views.get(hash);
+    this.views.delete(hash);
+    await view?.drop(connection);
+  }
+
+  /**
+   * Makes the changes count from their positions on. View rows are added first: nobody can see them until their version stands in
+   * the table of versions, which changes in one transaction.
+   */
+  async apply(
+    connection: Connection,
+    changes: readonly Change[],
+    replaced: readonly Replaced[],
+  ): Promise<void> {
+    await this.fill(connection, changes);
+    await this.addRows(connection, changes, [...this.views.values()]);
+    await connection.run("BEGIN");
+    try {
+      if (replaced.length > 0) {
+        const list = replaced.map(({ position, by }) => `(${position}, ${by})`).join(", ");
+        await connection.run(
+          `UPDATE ${this.versions} SET _to = r.until FROM (VALUES ${list}) r(position, until) WHERE _from = r.position`,
+        );
+      }
+      // A version that was replaced within this very batch ends where the next begins.
+      const ends = new Map(replaced.map(({ position, by }) => [position, by]));
+      const within = changes.filter((change) => ends.has(change.position));
+      await connection.run(
+        `INSERT INTO ${this.versions} SELECT _lake_key::UUID, _from, ${OPEN}, ${OPEN}, _lake_source FROM ${this.incoming}`,
+      );
+      for (const { position } of within) {
+        await connection.run(
+          `UPDATE ${this.versions} SET _to = ${ends.get(position)!} WHERE _from = ${position}`,
+        );
+      }
+      await connection.run("COMMIT");
+    } catch (error) {
+      await connection.run("ROLLBACK").catch(() => undefined);
+      throw error;
+    }
+    for (const view of this.views.values()) view.replace(replaced);
+  }
+
+  /** Takes back everything after a position: what a failed batch may have left. */
+  async undo(connection: Connection, position: number): Promise<void> {
+    await connection.run(`DELETE FROM ${this.versions} WHERE _from > ${position}`);
+    await connection.run(
+      `UPDATE ${this.versions} SET _to = ${OPEN} WHERE _to > ${position} AND _to < ${OPEN}`,
+    );
+    for (const view of this.views.values()) await view.undo(connection, position);
+  }
+
+  private async fill(connection: Connection, changes: readonly Change[]): Promise<void> {
+    await connection.run(`TRUNCATE ${this.incoming}`);
+    await appendRows(connection, this.incomingName, incomingRows(changes));
+  }
+
+  /** Adds rows of views for changes whose versions stand, or will stand, in the table of versions. */
+  private async addRows(
+    connection: Connection,
+    changes: readonly Change[],
+    views: readonly LiveView[],
+  ): Promise<void> {
+    const positions = changes.filter((change) => change.kind === "U").map((change) => change.position);
+    if (positions.length === 0 || views.length === 0) return;
+    const shape = unionShape(views.map((view) => view.compiled.requiredShape));
+    const parsed = duckdbTextRelation({
+      relation: `(SELECT * FROM ${this.incoming} WHERE NOT deleted)`,
+      textColumn: "raw",
+      keep: KEPT,
+      resourceType: this.type,
+      shape,
+      definitions: this.definitions,
+    });
+    const typed = quoteIdentifier(`live_typed_${this.type}`);
+    await connection.run(`CREATE OR REPLACE TEMP TABLE ${typed} AS ${parsed}`);
+    for (const view of views) {
+      const select = (where: string): string =>
+        view.compiled.sql({
+          relation: where === "" ? typed : `(SELECT * FROM ${typed} ${where})`,
+          shape,
+          keyColumn: "_from",
+          idColumn: "_lake_id",
+          sourceColumn: "_lake_source",
+          rawColumn: "raw",
+        }).text;
+      await view.add(connection, { select, positions });
+    }
+  }
+
+  /** Fills one new view with the rows of changes that count already. */
+  async backfill(connection: Connection, view: LiveView, changes: readonly Change[]): Promise<void> {
+    await this.fill(connection, changes);
+    await this.addRows(connection, changes, [view]);
+  }
+
+  /** Hides versions from snapshot `snapshot` on: those of a source up to a position, and those of these resources. */
+  async hide(
+    connection: Connection,
+    snapshot: number,
+    covered: ReadonlyMap<string, number>,
+    keys: readonly string[],
+  ): Promise<void> {
+    const conditions = [...covered].map(
+      ([source, position]) => `(_source = ${quoteLiteral(source)} AND _from <= ${position})`,
+    );
+    if (keys.length > 0) {
+      conditions.push(`_lake_key IN (${keys.map((key) => `${quoteLiteral(key)}::UUID`).join(", ")})`);
+    }
+    if (conditions.length === 0) return;
+    await connection.run(
+      `UPDATE ${this.versions} SET _until = ${snapshot} WHERE _until = ${OPEN} AND (${conditions.join(" OR ")})`,
+    );
+    for (const view of this.views.values()) await view.follow(connection, this.versions);
+  }
+
+  /** Frees what no read at or after this point can see. */
+  async collect(connection: Connection, oldest: ReadPoint): Promise<void> {
+    await connection.run(
+      `DELETE FROM ${this.versions} WHERE _until <= ${oldest.snapshot} OR _to <= ${oldest.position}`,
+    );
+    for (const view of this.views.values()) await view.collect(connection, this.versions);
+  }
+
+  /** A SELECT of the versions (`_lake_key`, `_from`) that count at a point. */
+  visible({ snapshot, position }: ReadPoint): string {
+    return `SELECT _lake_key, _from FROM ${this.versions} WHERE _from <= ${position} AND _to > ${position} AND _until > ${snapshot}`;
+  }
+
+  /** The rows of a view that live versions give at a point: `_lake_key`, then its columns. */
+  rows(view: LiveView, point: ReadPoint): string {
+    const columns = view.compiled.columns.map((column) => `r.${quoteIdentifier(column.name)}`);
+    return `SELECT ${["v._lake_key", ...columns].join(", ")} FROM ${view.table} r JOIN (${this.visible(point)}) v ON r._from = v._from`;
+  }
+}
