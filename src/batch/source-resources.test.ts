@@ -19,7 +19,7 @@ it("finds what a source has no more, counts and samples what is live, each sourc
   await commit([{ deleted: "Patient/d", at: "2026-02-01T00:00:00Z" }], "one");
 
   const idFile = path.join(await mkdtemp(path.join(tmpdir(), "ids-")), "ids");
-  await writeFile(idFile, "b\nx\n");
+  await writeFile(idFile, "Patient/b\nPatient/x\nGroup/a\n");
   expect(await missingResources(lake, { source: "one", type: "Patient", present: { idFile } })).toEqual({
     live: 3,
     missing: [

@@ -113,6 +113,9 @@ const source = z.strictObject({
   typeFilters: z.array(z.string().regex(/^[A-Z][A-Za-z]+\?.+/)).optional(),
   auth: auth.default({ kind: "none" }),
   headers: headers.default({}),
+  fileOrigins: z.array(url).default([]).meta({
+    description: "other origins that export files may come from; they never get credentials",
+  }),
   proxy: z.union([url, secretSchema]).optional(),
   tls: z
     .strictObject({

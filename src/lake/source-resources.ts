@@ -11,7 +11,7 @@ export interface LiveResource {
   readonly version: string | null;
 }
 
-/** The ids that a source has now: those in landing files, or those in a text file with one id per line. */
+/** The ids that a source has now: those in landing files, or those in a text file with one `Type/id` per line. */
 export type PresentIds =
   | { readonly landing: readonly { readonly path: string; readonly maxRecordBytes: number }[] }
   | { readonly idFile: string };
@@ -28,9 +28,11 @@ async function liveOf(lake: Lake, table: TableState, source: string): Promise<st
   return `(SELECT _lake_id, _lake_version FROM (${await currentVersions(lake, table)}) WHERE NOT _lake_deleted AND _lake_source = ${quoteLiteral(source)})`;
 }
 
-function presentRelation(present: PresentIds): string {
+function presentRelation(present: PresentIds, type: string): string {
   if ("idFile" in present) {
-    return `(SELECT id FROM read_csv(${quoteLiteral(present.idFile)}, header = false, auto_detect = false, delim = '\\x1f', quote = '', escape = '', columns = {'id': 'VARCHAR'}))`;
+    const lines = `read_csv(${quoteLiteral(present.idFile)}, header = false, auto_detect = false, delim = '\\x1f', quote = '', escape = '', columns = {'line': 'VARCHAR'})`;
+    const prefix = quoteLiteral(`${type}/`);
+    return `(SELECT substr(line, ${type.length + 2}) AS id FROM ${lines} WHERE starts_with(line, ${prefix}))`;
   }
   if (present.landing.length === 0) return "(SELECT NULL::VARCHAR AS id WHERE false)";
   return `(SELECT id FROM ${landingRelation(present.landing)} WHERE kind = 'U')`;
@@ -48,7 +50,7 @@ export async function missingResources(
     const [count] = await connection.rows<{ n: string }>(`SELECT count(*) AS n FROM ${live}`);
     const rows = await connection.rows<{ id: string; version: string | null }>(
       `SELECT _lake_id AS id, _lake_version AS version FROM ${live} l
-       ANTI JOIN ${presentRelation(request.present)} p ON l._lake_id = p.id ORDER BY _lake_id`,
+       ANTI JOIN ${presentRelation(request.present, request.type)} p ON l._lake_id = p.id ORDER BY _lake_id`,
     );
     return {
       live: Number(count?.n ?? 0),

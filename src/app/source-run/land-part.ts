@@ -1,0 +1,181 @@
+import path from "node:path";
+import { durationMs } from "#config";
+import type { FetchedBatch } from "#ingestion";
+import { missingResources, type SourceStateChange } from "#lake";
+import type { LandingManifest } from "#landing";
+import type { RunType } from "#runs";
+import { type LandedFiles, landFiles } from "../land-files.js";
+import type { Part } from "./assignment.js";
+import { checkpoint } from "./checkpoint.js";
+import type { RunAtWork } from "./context.js";
+import { isComplete, landingInputs } from "./fetch-part.js";
+import { type FoundDeletes, foundDeletes } from "./found-deletes.js";
+import { requestHash } from "./source.js";
+
+/** What became of a part. */
+export interface LandedPart {
+  readonly types: Readonly<Record<string, RunType>>;
+  readonly snapshot: number | undefined;
+  readonly warnings: readonly string[];
+  /** False: the source could not tell about deletes. */
+  readonly deletesVerified: boolean;
+  /** True when something waits for a decision or came incomplete. */
+  readonly incomplete: boolean;
+}
+
+function watermarks(batch: FetchedBatch, part: Part): Record<string, string> {
+  const complete = part.types.filter((type) => isComplete(batch, type));
+  return Object.fromEntries(
+    complete.map((type) => [type, batch.watermarks?.[type] ?? batch.transactionTime]),
+  );
+}
+
+/** Refused pieces by type of the file they came in; those of mixed files under the empty name. */
+function quarantinedByType(batch: FetchedBatch, landed: LandedFiles): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const file of batch.files) {
+    const refused = landed.quarantinedBy.get(file.path) ?? 0;
+    if (refused > 0) counts.set(file.type ?? "", (counts.get(file.type ?? "") ?? 0) + refused);
+  }
+  return counts;
+}
+
+/** Why a type's watermark stays, in the server's and our words. */
+function whyIncomplete(batch: FetchedBatch, type: string): string | null {
+  if (isComplete(batch, type)) return null;
+  const reasons = batch.problems
+    .filter((problem) => (problem.type ?? type) === type && ["fatal", "error"].includes(problem.severity))
+    .map((problem) => problem.message);
+  return [...new Set(reasons)].slice(0, 3).join(" ") || "The source did not deliver the type completely.";
+}
+
+function runTypes(batch: FetchedBatch, part: Part, landed: LandedFiles): Record<string, RunType> {
+  const quarantined = quarantinedByType(batch, landed);
+  const names = [...new Set([...part.types, ...Object.keys(landed.types), ...quarantined.keys()])].sort();
+  const types: Record<string, RunType> = {};
+  for (const name of names) {
+    const { stored = 0, deleted = 0, superseded = 0, unchanged = 0 } = landed.types[name] ?? {};
+    const refused = quarantined.get(name) ?? 0;
+    types[name] = {
+      since: part.since[name] ?? null,
+      transactionTime: batch.watermarks?.[name] ?? batch.transactionTime,
+      fetched: stored + superseded + unchanged + refused,
+      stored,
+      deleted,
+      superseded,
+      unchanged,
+      quarantined: refused,
+      error: part.types.includes(name) ? whyIncomplete(batch, name) : null,
+    };
+  }
+  return types;
+}
+
+/** Types of which the part holds everything that the source has. */
+function fullTypes(part: Part): string[] {
+  return part.types.filter((type) => part.since[type] === undefined);
+}
+
+function comparesFullExports(work: RunAtWork): boolean {
+  const { policy } = work.source.config.deletes;
+  return policy === "fullExportIsComplete" || policy === "reconcile";
+}
+
+/**
+ * What the lake has of fully exported types and the export lacks. A type of which anything came incomplete or was refused proves
+ * nothing.
+ */
+async function lackingInExport(
+  work: RunAtWork,
+  batch: FetchedBatch,
+  part: Part,
+  landing: { readonly dir: string; readonly manifest: LandingManifest },
+): Promise<FoundDeletes> {
+  const found = foundDeletes(work, batch.transactionTime);
+  const refused = landing.manifest.counts.quarantined > 0;
+  for (const type of fullTypes(part)) {
+    if (!isComplete(batch, type) || refused) {
+      found.skip(
+        type,
+        "it came incomplete or with refused lines, so nothing was concluded from what it lacks",
+      );
+      continue;
+    }
+    const files = landing.manifest.files.filter((file) => file.type === type);
+    const present = { landing: files.map((file) => ({ ...file, path: path.join(landing.dir, file.path) })) };
+    found.add(type, await missingResources(work.lake, { source: work.source.name, type, present }));
+  }
+  return found;
+}
+
+function stateOf(work: RunAtWork, more: SourceStateChange): SourceStateChange {
+  return { ...more, requestHash: requestHash(work.source), run: work.run.record.runId, fence: work.fence };
+}
+
+/** True when no type of the part was ever loaded from this source: then there is nothing that could have been deleted. */
+async function isFirstLoad(work: RunAtWork, part: Part): Promise<boolean> {
+  const known = (await work.lake.history.latest())?.sources[work.source.name]?.watermarks ?? {};
+  return part.types.every((type) => known[type] === undefined);
+}
+
+/** Lands a fetched part and commits it with the source's new watermarks, then the deletes that comparing brought up. */
+export async function landPart(work: RunAtWork, part: Part, batch: FetchedBatch): Promise<LandedPart> {
+  const first = await isFirstLoad(work, part);
+  const compares = comparesFullExports(work) && !first && fullTypes(part).length > 0;
+  const listed = first || batch.deletesListed;
+  const warnings = batch.problems
+    .filter(({ severity }) => severity !== "information")
+    .map(({ message }) => message);
+  let found: FoundDeletes | undefined;
+  const news = watermarks(batch, part);
+  const landed = await landFiles(work.lake, {
+    inputs: landingInputs(batch.files),
+    source: work.source.name,
+    policy: work.source.config.order,
+    limits: work.limits,
+    transactionTime: batch.transactionTime,
+    views: work.views,
+    keepLanding: durationMs(work.config.retention.landing) > 0,
+    signal: work.signal,
+    sourceState: stateOf(work, {
+      watermarks: news,
+      deletesVerified: listed,
+      ...(listed ? { deletesVerifiedAt: batch.transactionTime } : {}),
+    }),
+    onChecked: (done, total) => work.onProgress?.("check", done, total),
+    onStored: (type, done, types) => work.onProgress?.("store", done, types, type),
+    beforeCommit: async (landing) => {
+      checkpoint("landing.complete");
+      if (compares) found = await lackingInExport(work, batch, part, landing);
+    },
+  });
+  checkpoint("part.committed");
+  const types = runTypes(batch, part, landed);
+  let snapshot = landed.snapshot?.id;
+  if (found !== undefined) {
+    const outcome = await found.commit(part.name);
+    snapshot = outcome.snapshot ?? snapshot;
+    for (const [type, deleted] of Object.entries(outcome.deleted)) {
+      const before = types[type];
+      if (before !== undefined) {
+        types[type] = {
+          ...before,
+          fetched: before.fetched + deleted,
+          stored: before.stored + deleted,
+          deleted: before.deleted + deleted,
+        };
+      }
+    }
+    warnings.push(...found.warnings);
+  }
+  const held = found?.isHeldBack === true;
+  const incomplete = part.types.some((type) => !isComplete(batch, type)) || held;
+  const verified = listed || (found !== undefined && found.isWhole);
+  return {
+    types,
+    snapshot,
+    warnings: [...new Set(warnings)].slice(0, 50),
+    deletesVerified: verified,
+    incomplete,
+  };
+}

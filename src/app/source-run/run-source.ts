@@ -1,0 +1,320 @@
+import path from "node:path";
+import { durationMs, type SourceConfig, sizeBytes } from "#config";
+import { cancelExport, createFhirHttp, type FhirHttp, type IngestLimits } from "#ingestion";
+import { isLakeError, LakeError } from "#kernel";
+import { commitSourceState, type SourceState } from "#lake";
+import {
+  keepLease,
+  Lease,
+  Ledger,
+  newRunId,
+  OpenRun,
+  type RunRecord,
+  type RunState,
+  sourceLease,
+} from "#runs";
+import { settle } from "../ingest.js";
+import { stopReason } from "../land-files.js";
+import {
+  type Assignment,
+  clearAssignment,
+  clearWork,
+  planParts,
+  readAssignment,
+  withDone,
+  writeAssignment,
+} from "./assignment.js";
+import { checkpoint } from "./checkpoint.js";
+import { choose } from "./choose.js";
+import { compareWithSource } from "./completeness.js";
+import type { RunAtWork, RunContext } from "./context.js";
+import { fetchPart, finishPart } from "./fetch-part.js";
+import { landPart } from "./land-part.js";
+import { reconcile, reconcileIsDue } from "./reconcile.js";
+import { keepByPolicy } from "./retention.js";
+import { httpSettings, requestHash, type SourceDefinition } from "./source.js";
+
+/** One run of one source. */
+export interface RunRequest {
+  readonly source: SourceDefinition;
+  /** Ask for everything again, whatever the watermarks say. */
+  readonly full?: boolean;
+  /** Take deletes found by comparison however many they are. */
+  readonly acceptDeletes?: boolean;
+  /** Who asked for it: `command` or `schedule`. */
+  readonly trigger: string;
+  readonly signal?: AbortSignal;
+}
+
+/** An assignment older than this when it is resumed is followed by one for what came since. */
+const STALE_MS = 3_600_000;
+
+/** Of what is asked for, types included: an assignment of another request is given up. */
+function assignmentHash(source: SourceDefinition): string {
+  const { kind, types, deletes } = source.config;
+  return `${requestHash(source)} ${kind} ${types?.join(",") ?? ""} ${deletes.policy}`;
+}
+
+/** The watermarks that hold for this request. */
+function watermarksOf(
+  work: RunAtWork,
+  state: SourceState | undefined,
+  full: boolean,
+): Record<string, string> {
+  const everything = full || work.source.config.deletes.policy === "fullExportIsComplete";
+  if (everything || state?.requestHash !== requestHash(work.source)) return {};
+  return { ...state.watermarks };
+}
+
+class SourceRun {
+  private readonly work: RunAtWork;
+  private readonly full: boolean;
+  private incomplete = false;
+
+  constructor(work: RunAtWork, full: boolean) {
+    this.work = work;
+    this.full = full;
+  }
+
+  /** Everything between the lease and the end of the record. Answers the state to end in. */
+  async carryOut(): Promise<Exclude<RunState, "running">> {
+    const earlier = await this.pending();
+    if (earlier !== undefined) this.work.run.note({ resumes: earlier.run });
+    const assignment = earlier ?? (await this.newAssignment());
+    await this.complete(assignment);
+    const age = this.work.clock.now().getTime() - Date.parse(assignment.startedAt);
+    if (earlier !== undefined && (age > STALE_MS || (this.full && !earlier.full))) {
+      await this.complete(await this.newAssignment());
+    }
+    this.goOn();
+    await this.timed("views", () => settle(this.work.lake, this.settling()));
+    await this.timed("compare", () => this.compare());
+    return this.incomplete ? "incomplete" : "succeeded";
+  }
+
+  private settling(): Parameters<typeof settle>[1] {
+    const { views, onProgress } = this.work;
+    return { views, onProgress: (phase, done, total, what) => onProgress?.(phase, done, total, what) };
+  }
+
+  private async timed<T>(step: string, work: () => Promise<T>): Promise<T> {
+    const before = performance.now();
+    try {
+      return await work();
+    } finally {
+      const { durations } = this.work.run.record;
+      const spent = Math.round((durations[step] ?? 0) + performance.now() - before);
+      this.work.run.note({ durations: { ...durations, [step]: spent } });
+    }
+  }
+
+  /** Between the steps: ends the run when it was told to stop or lost its lease. */
+  private goOn(): void {
+    const { signal } = this.work;
+    if (signal.aborted) throw stopReason(signal);
+  }
+
+  /** What an interrupted run left to be completed; one that asks for something else by now is given up. */
+  private async pending(): Promise<Assignment | undefined> {
+    const { workDir, source, http } = this.work;
+    const found = await readAssignment(workDir);
+    if (found === undefined) return undefined;
+    if (found.request === assignmentHash(source)) return found;
+    for (const part of found.parts) {
+      if (found.kind === "bulk") await cancelExport({ http, workDir: path.join(workDir, part.name) });
+    }
+    await clearWork(workDir);
+    return undefined;
+  }
+
+  private async newAssignment(): Promise<Assignment> {
+    const { source, http, views, signal, lake, clock, run, workDir } = this.work;
+    const { kind, history, types } = await this.timed("choose", () =>
+      choose(source.config, http, views, signal),
+    );
+    const state = (await lake.history.latest())?.sources[source.name];
+    const assignment: Assignment = {
+      version: 1,
+      request: assignmentHash(source),
+      kind,
+      history,
+      full: this.full,
+      startedAt: clock.now().toISOString(),
+      run: run.record.runId,
+      parts: planParts(kind, types, watermarksOf(this.work, state, this.full)),
+    };
+    await writeAssignment(workDir, assignment);
+    checkpoint("assignment.written");
+    return assignment;
+  }
+
+  private async complete(first: Assignment): Promise<void> {
+    const { run, workDir } = this.work;
+    let assignment = first;
+    await run.tell({ kind: assignment.kind });
+    let upTo: string | undefined;
+    for (const part of assignment.parts) {
+      if (!part.done) {
+        upTo = await this.completePart(assignment, part);
+        assignment = withDone(assignment, part.name);
+        await writeAssignment(workDir, assignment);
+        checkpoint("part.done");
+      }
+      await finishPart(this.work, assignment, part);
+      checkpoint("part.finished");
+    }
+    await this.reconcileIfDue(assignment, upTo);
+    await clearAssignment(workDir);
+    checkpoint("assignment.cleared");
+  }
+
+  /** Answers the server's time up to which the part holds. */
+  private async completePart(assignment: Assignment, part: Assignment["parts"][number]): Promise<string> {
+    const { run } = this.work;
+    const batch = await this.timed("fetch", () => fetchPart(this.work, assignment, part));
+    checkpoint("part.fetched");
+    this.goOn();
+    const before = run.record.statistics;
+    const statistics = {
+      requests: (before?.requests ?? 0) + batch.statistics.requests,
+      retries: (before?.retries ?? 0) + batch.statistics.retries,
+      bytes: (before?.bytes ?? 0) + batch.statistics.bytes,
+      resumedFiles: (before?.resumedFiles ?? 0) + batch.statistics.resumedFiles,
+    };
+    await run.tell({ statistics });
+    const landed = await this.timed("land", () => landPart(this.work, part, batch));
+    this.incomplete ||= landed.incomplete;
+    await run.tell({
+      types: { ...run.record.types, ...landed.types },
+      snapshot: landed.snapshot ?? run.record.snapshot,
+      warnings: [...new Set([...run.record.warnings, ...landed.warnings])],
+    });
+    return batch.transactionTime;
+  }
+
+  private async reconcileIfDue(assignment: Assignment, upTo: string | undefined): Promise<void> {
+    const { lake, source, run } = this.work;
+    const state = (await lake.history.latest())?.sources[source.name];
+    if (upTo === undefined || !reconcileIsDue(this.work, state)) return;
+    const types = assignment.parts.flatMap((part) => part.types);
+    await this.timed("reconcile", async () => {
+      const found = await reconcile(this.work, assignment.kind, types, upTo);
+      const { snapshot } = await found.commit("reconcile");
+      this.incomplete ||= found.isHeldBack;
+      await run.tell({
+        snapshot: snapshot ?? run.record.snapshot,
+        warnings: [...run.record.warnings, ...found.warnings],
+      });
+    });
+  }
+
+  private async compare(): Promise<void> {
+    const { source, lake, run } = this.work;
+    const { sample, counts } = source.config.completeness;
+    if (sample === 0 && !counts) return;
+    try {
+      const completeness = await compareWithSource(this.work, { sample, counts });
+      await commitSourceState(lake, source.name, { completeness });
+      if (completeness.differences > 0) {
+        run.note({
+          warnings: [
+            ...run.record.warnings,
+            `The completeness check found ${completeness.differences} differences; see fhir-lake source check ${source.name}.`,
+          ],
+        });
+      }
+    } catch (error) {
+      // The data are committed; a source that cannot be compared does not undo that.
+      if (!isLakeError(error) || this.work.signal.aborted) throw error;
+      run.note({ warnings: [...run.record.warnings, `The completeness check failed: ${error.message}`] });
+    }
+  }
+}
+
+function limitsOf(context: RunContext): Partial<IngestLimits> {
+  const { maxLine, maxQuarantined, workers } = context.config.limits;
+  return {
+    maxLineBytes: sizeBytes(maxLine),
+    workers,
+    ...(maxQuarantined === undefined ? {} : { maxQuarantined }),
+  };
+}
+
+function known(error: unknown): LakeError {
+  if (isLakeError(error)) return error;
+  return new LakeError(
+    "internal",
+    "source-run/unexpected",
+    "Something unexpected went wrong; run again with FHIR_LAKE_DEBUG=1 to see where.",
+    {
+      cause: error,
+    },
+  );
+}
+
+/** What a run came to: always a record, and the error that ended it where there was one. */
+export type RunOutcome = { readonly record: RunRecord; readonly error?: LakeError };
+
+/**
+ * Runs a source once: fetches what changed since its watermarks, lands and commits it with the new watermarks, finds deletes by the
+ * source's policy, refreshes views, compares with the source, and writes all of it down. Whatever moment it is killed at, running again
+ * completes it without fetching a finished file again. Errors before the run has begun are thrown (`runs/lease-held` while another
+ * process runs the source); later ones stand in the outcome.
+ */
+export async function runSource(context: RunContext, request: RunRequest): Promise<RunOutcome> {
+  const { lake, clock } = context;
+  const { source } = request;
+  const leasing = { store: lake.store, clock };
+  const runId = newRunId(clock.now());
+  const lease = await Lease.take(leasing, sourceLease(source.name), runId);
+  checkpoint("lease.taken");
+  const kept = keepLease(lease);
+  const signal = AbortSignal.any([kept.signal, ...(request.signal === undefined ? [] : [request.signal])]);
+  let http: FhirHttp | undefined;
+  try {
+    await new Ledger(leasing).closeInterrupted(source.name);
+    const full = request.full === true;
+    const run = await OpenRun.begin(lake.store, clock, {
+      runId,
+      source: source.name,
+      full,
+      trigger: request.trigger,
+    });
+    checkpoint("run.begun");
+    try {
+      http = createFhirHttp(httpSettings(source, { signal }));
+      const work: RunAtWork = {
+        ...context,
+        source,
+        http,
+        run,
+        fence: lease.fence,
+        workDir: await lake.store.workDirectory(`source-${source.name}`),
+        signal,
+        limits: limitsOf(context),
+        acceptDeletes: request.acceptDeletes === true,
+      };
+      const state = await new SourceRun(work, full).carryOut();
+      const record = await run.end(state);
+      checkpoint("run.ended");
+      await keepByPolicy(context);
+      return { record };
+    } catch (cause) {
+      const error = signal.aborted && !isLakeError(cause) ? stopReason(signal) : known(cause);
+      const stopped = request.signal?.aborted === true;
+      const record = await run
+        .end(stopped ? "interrupted" : "failed", { error: { code: error.code, message: error.message } })
+        .catch(() => run.record);
+      return { record, error };
+    }
+  } finally {
+    await http?.close();
+    await kept.stop();
+    await lease.release().catch(() => undefined);
+  }
+}
+
+/** The staleness target of a source in milliseconds, or undefined. */
+export function stalenessTargetMs(config: SourceConfig): number | undefined {
+  return config.stalenessTarget === undefined ? undefined : durationMs(config.stalenessTarget);
+}
