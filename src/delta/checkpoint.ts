@@ -35,10 +35,12 @@ export async function writeCheckpoint(
 ): Promise<string> {
   const text = path.join(staging, "checkpoint.ndjson");
   const file = path.join(staging, "checkpoint.parquet");
+  // The engine allocates buffers of twice the longest line, so the limit follows the data.
+  const longest = actions.reduce((most, action) => Math.max(most, encodeActions([action]).length), 1 << 20);
   await writeFile(text, encodeActions(actions));
   const columns = Object.entries(COLUMNS).map(([name, type]) => `${name}: ${quoteLiteral(type)}`);
   await connection.run(
-    `COPY (SELECT * FROM read_json(${quoteLiteral(text)}, format = 'newline_delimited', columns = {${columns.join(", ")}}, maximum_object_size = 268435456))
+    `COPY (SELECT * FROM read_json(${quoteLiteral(text)}, format = 'newline_delimited', columns = {${columns.join(", ")}}, maximum_object_size = ${longest}))
      TO ${quoteLiteral(file)} (FORMAT parquet)`,
   );
   return file;
