@@ -11,6 +11,16 @@ export {
 } from "./bulk-export/index.js";
 export { type LandChangesOptions, landChanges } from "./changes/land-changes.js";
 export { type ChangeContext, ChangeReader, type DeletedResource } from "./changes/read-change.js";
+export {
+  type CompletenessRequest,
+  type CompletenessResult,
+  type ContentComparison,
+  type CountComparison,
+  checkCompleteness,
+  compareContent,
+  type SampleDifference,
+  type SampleResource,
+} from "./completeness/index.js";
 export type { IngestionErrorCode } from "./errors.js";
 export {
   type AuthSettings,
@@ -31,6 +41,21 @@ export { type BundleMode, DEFAULT_LIMITS, type IngestLimits } from "./pipeline/s
 export type { OnProgress } from "./pipeline/tally.js";
 export type { QuarantineRecord } from "./quarantine/quarantine-record.js";
 export type { ReasonCode } from "./quarantine/reason.js";
+export {
+  checkDeleteCap,
+  type DeleteCap,
+  type FetchMissingRequest,
+  fetchMissing,
+  overCap,
+  type ReconcileCounts,
+  type ReconcileRequest,
+  type ReconcileResult,
+  readVanished,
+  reconcileDeletes,
+  type TypeVanished,
+  type VanishedResource,
+  winningDelete,
+} from "./reconcile/index.js";
 export {
   type CapabilitiesRequest,
   countType,

@@ -24,5 +24,6 @@ export {
   type ReadResult,
   readResource,
 } from "./read-source.js";
+export { instantMs, instantText } from "./search-instant.js";
 export type { ExportLevel, SourceCheck, SourceFinding } from "./source-finding.js";
 export { type SourceTest, type TestSourceRequest, testSource } from "./test-source.js";

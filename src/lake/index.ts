@@ -12,6 +12,24 @@ export { beginLanding, type LandingPlace } from "./begin-landing.js";
 export type { Classification } from "./classify.js";
 export { commit, toolVersion } from "./commit.js";
 export { planCompaction } from "./compaction-plan.js";
+export {
+  allowReturn,
+  type EraseOptions,
+  type ErasureHook,
+  type ErasureReport,
+  type ErasureWish,
+  erase,
+  prepareErasure,
+  resumeErasures,
+} from "./erasure/erase.js";
+export {
+  type ErasureRequest,
+  type MentionPolicy,
+  parseResourceName,
+  type RecordedErasure,
+  type ResourceName,
+  recordedErasures,
+} from "./erasure/request.js";
 export { History } from "./history.js";
 export { Lake, type LakeOptions } from "./lake.js";
 export { type LandedResources, landedResources } from "./landed-resources.js";
@@ -50,4 +68,4 @@ export {
 } from "./source-resources.js";
 export { changedSource, commitSourceState } from "./source-state.js";
 export { requireLakeSpace, requireSpace, type Space, spaceAt } from "./space.js";
-export { tableShape } from "./table-layout.js";
+export { landingRelation, tableShape } from "./table-layout.js";

@@ -1,0 +1,111 @@
+import { mapConcurrently } from "#kernel";
+import type { OrderPolicy } from "#landing";
+import { hashFile } from "#storage";
+import type { FhirHttp } from "../http/index.js";
+import { deleteLine, readResource, writeLines } from "../search/index.js";
+import type { FetchedFile, FetchProblem } from "../source/fetched.js";
+import { checkDeleteCap, type DeleteCap, type TypeVanished } from "./delete-cap.js";
+import { readVanished, type VanishedResource } from "./vanished-file.js";
+import { winningDelete } from "./winning-delete.js";
+
+/** What to make deletes of. */
+export interface ReconcileRequest {
+  /** Lines `Type/id`, tab, order key: what the lake has and the source's list has not. */
+  readonly vanishedFile: string;
+  readonly types: readonly TypeVanished[];
+  /** How the lake orders versions of this source. */
+  readonly policy: OrderPolicy;
+  /** FHIR instant: the server's time of the list. */
+  readonly listedAt: string;
+  /** Every candidate is read before it counts as deleted; absent only where the list is known to be complete. */
+  readonly http: FhirHttp | undefined;
+  readonly cap?: DeleteCap;
+  /** The user has agreed that so much is gone. */
+  readonly acceptDeletes?: boolean;
+  /** The `changes` file to write. */
+  readonly path: string;
+  /** Reads at once. Default 4. */
+  readonly concurrency?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What became of the candidates, in counts. */
+export interface ReconcileCounts {
+  readonly deleted: number;
+  /** Read and found alive: the list had missed them. */
+  readonly live: number;
+  /** The source does not let us read them (any more); they stay in the lake. */
+  readonly hidden: number;
+}
+
+/** The deletes that were found. */
+export interface ReconcileResult {
+  /** Undefined when nothing was deleted. */
+  readonly file: FetchedFile | undefined;
+  readonly types: Readonly<Record<string, ReconcileCounts>>;
+  readonly problems: readonly FetchProblem[];
+}
+
+const CHUNK = 256;
+
+type Fate = keyof ReconcileCounts;
+
+async function fateOf(request: ReconcileRequest, { type, id }: VanishedResource): Promise<Fate> {
+  const { http, signal } = request;
+  if (http === undefined) return "deleted";
+  const { kind } = await readResource({ http, type, id, ...(signal === undefined ? {} : { signal }) });
+  if (kind === "live" || kind === "hidden") return kind;
+  return "deleted";
+}
+
+async function* chunks(file: string): AsyncGenerator<VanishedResource[]> {
+  let chunk: VanishedResource[] = [];
+  for await (const vanished of readVanished(file)) {
+    if (chunk.push(vanished) < CHUNK) continue;
+    yield chunk;
+    chunk = [];
+  }
+  if (chunk.length > 0) yield chunk;
+}
+
+function problemsOf(types: ReconcileResult["types"]): FetchProblem[] {
+  return Object.entries(types)
+    .filter(([, { hidden }]) => hidden > 0)
+    .map(([type, { hidden }]) => ({
+      severity: "warning",
+      type,
+      message: `${hidden} ${type} are not listed and may not be read; they were not deleted from the lake.`,
+    }));
+}
+
+/**
+ * Turns the resources that a source's list of ids lacks into a `changes` file of deletes that win over the lake's versions. Candidates are
+ * confirmed by reading them (410 and 404 are deletes), in bounded memory. Errors: `source/too-many-deletes` before anything is read,
+ * `source/bad-id-list`, those of requests.
+ */
+export async function reconcileDeletes(request: ReconcileRequest): Promise<ReconcileResult> {
+  if (request.acceptDeletes !== true) checkDeleteCap(request.types, request.cap);
+  const types: Record<string, Record<Fate, number>> = {};
+  async function* lines(): AsyncGenerator<string> {
+    for await (const chunk of chunks(request.vanishedFile)) {
+      request.signal?.throwIfAborted();
+      const fates = await mapConcurrently(chunk, request.concurrency ?? 4, (one) => fateOf(request, one));
+      for (const [i, vanished] of chunk.entries()) {
+        const fate = fates[i]!;
+        types[vanished.type] ??= { deleted: 0, live: 0, hidden: 0 };
+        types[vanished.type]![fate]++;
+        if (fate === "deleted") yield deleteLine(winningDelete(vanished, request.policy, request.listedAt));
+      }
+    }
+  }
+  const count = await writeLines(request.path, lines());
+  const problems = problemsOf(types);
+  if (count === 0) return { file: undefined, types, problems };
+  const file: FetchedFile = {
+    path: request.path,
+    kind: "changes",
+    lines: count,
+    ...(await hashFile(request.path)),
+  };
+  return { file, types, problems };
+}
