@@ -1,8 +1,11 @@
-import type { Resource } from "./model.js";
+import type { Resource, Version } from "./model.js";
 
 /** A view of the test with a second, independent implementation: plain functions over parsed resources. */
 export interface TestView {
-  readonly definition: Readonly<Record<string, unknown>> & { readonly name: string; readonly resource: string };
+  readonly definition: Readonly<Record<string, unknown>> & {
+    readonly name: string;
+    readonly resource: Version["type"];
+  };
   /** Cells as texts in column order, null for nothing. */
   readonly rows: (resource: Resource) => (string | null)[][];
 }
@@ -26,7 +29,8 @@ const activePatients: TestView = {
       },
     ],
   },
-  rows: (patient) => (patient["active"] === true ? [[`main/Patient/${patient.id}`, text(patient["gender"])]] : []),
+  rows: (patient) =>
+    patient["active"] === true ? [[`main/Patient/${patient.id}`, text(patient["gender"])]] : [],
 };
 
 /** Rows that multiply and vanish: one per family name. */
@@ -42,7 +46,10 @@ const familyNames: TestView = {
     ],
   },
   rows: (patient) =>
-    ((patient["name"] as { family?: string }[] | undefined) ?? []).map((name) => [patient.id, text(name.family)]),
+    ((patient["name"] as { family?: string }[] | undefined) ?? []).map((name) => [
+      patient.id,
+      text(name.family),
+    ]),
 };
 
 /** A row for every resource, with exact decimals; nothing to unnest gives a row all the same. */
@@ -59,7 +66,10 @@ const measurements: TestView = {
           { name: "value", path: "value.ofType(Quantity).value", type: "decimal" },
         ],
       },
-      { forEachOrNull: "component", column: [{ name: "part", path: "value.ofType(string)", type: "string" }] },
+      {
+        forEachOrNull: "component",
+        column: [{ name: "part", path: "value.ofType(string)", type: "string" }],
+      },
     ],
   },
   rows: (observation) => {
@@ -70,4 +80,14 @@ const measurements: TestView = {
   },
 };
 
-export const TEST_VIEWS: readonly TestView[] = [activePatients, familyNames, measurements];
+/** The family names under the same view name by another definition: of active patients only. */
+const activeFamilyNames: TestView = {
+  definition: { ...familyNames.definition, where: [{ path: "active = true" }] },
+  rows: (patient) => (patient["active"] === true ? familyNames.rows(patient) : []),
+};
+
+/** The views of the test; the two editions differ in the definition of one. */
+export const EDITIONS: readonly (readonly TestView[])[] = [
+  [activePatients, familyNames, measurements],
+  [activePatients, activeFamilyNames, measurements],
+];

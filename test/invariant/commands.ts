@@ -1,0 +1,77 @@
+import fc from "fast-check";
+import type { Version } from "./model.js";
+
+/** A version before it has a clock of its own. */
+export interface Draft {
+  readonly type: Version["type"];
+  readonly id: string;
+  readonly kind: Version["kind"];
+  /** 0: newer than everything so far; otherwise that many ticks before the newest, where still free. */
+  readonly late: number;
+  /** Sends a version again that was sent before, when there is one: the how manieth from the end. */
+  readonly again: number;
+  readonly active: boolean;
+  readonly parts: readonly string[];
+  readonly value: string;
+}
+
+/** One thing that happens to the system. */
+export type Command =
+  | { readonly do: "notify"; readonly drafts: readonly Draft[] }
+  | { readonly do: "batch"; readonly drafts: readonly Draft[] }
+  | { readonly do: "flush" }
+  | { readonly do: "compact" }
+  | { readonly do: "restart" }
+  | { readonly do: "pin" }
+  | { readonly do: "unpin" }
+  | { readonly do: "vacuum" }
+  | { readonly do: "skew"; readonly minutes: number }
+  | { readonly do: "change-view" }
+  | { readonly do: "race"; readonly drafts: readonly Draft[]; readonly notified: readonly Draft[] };
+
+const draft: fc.Arbitrary<Draft> = fc.record({
+  type: fc.constantFrom("Patient", "Observation"),
+  id: fc.constantFrom("a", "b", "c", "d"),
+  kind: fc.constantFrom("U", "U", "U", "D"),
+  late: fc.oneof(
+    { weight: 3, arbitrary: fc.constant(0) },
+    { weight: 2, arbitrary: fc.integer({ min: 1, max: 12 }) },
+  ),
+  again: fc.oneof(
+    { weight: 8, arbitrary: fc.constant(0) },
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: 6 }) },
+  ),
+  active: fc.boolean(),
+  parts: fc.array(fc.constantFrom("x", "y", "z"), { maxLength: 3 }),
+  value: fc.constantFrom("1.0", "1.10", "-0.000", "12345678901234567890.5"),
+});
+
+const drafts = (most: number): fc.Arbitrary<Draft[]> => fc.array(draft, { minLength: 1, maxLength: most });
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  { weight: 10, arbitrary: fc.record({ do: fc.constant("notify" as const), drafts: drafts(4) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("batch" as const), drafts: drafts(4) }) },
+  { weight: 3, arbitrary: fc.constant({ do: "flush" as const }) },
+  { weight: 1, arbitrary: fc.constant({ do: "compact" as const }) },
+  { weight: 1, arbitrary: fc.constant({ do: "restart" as const }) },
+  { weight: 2, arbitrary: fc.constant({ do: "pin" as const }) },
+  { weight: 1, arbitrary: fc.constant({ do: "unpin" as const }) },
+  { weight: 1, arbitrary: fc.constant({ do: "vacuum" as const }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("skew" as const),
+      minutes: fc.integer({ min: -1440, max: 1440 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.constant({ do: "change-view" as const }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant("race" as const), drafts: drafts(3), notified: drafts(3) }),
+  },
+);
+
+/** Histories of the system: what happens, in order. */
+export function histories(longest: number): fc.Arbitrary<Command[]> {
+  return fc.array(command, { minLength: 1, maxLength: longest, size: "max" });
+}
