@@ -8,8 +8,9 @@ export function notFound(key: string, cause?: unknown): LakeError {
   });
 }
 
-/** A file system failure as ours; `ENOSPC` and permission problems say what to do. */
+/** A file system failure as ours; `ENOSPC` and permission problems say what to do. What is ours already stays as it is. */
 export function storageFailure(action: string, place: string, cause: unknown): LakeError {
+  if (cause instanceof LakeError) return cause;
   const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? "unknown";
   const hints: Record<string, string> = {
     ENOSPC: "the disk is full; free space and run the command again, nothing committed was changed",

@@ -4,10 +4,11 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { LocalStore } from "./local-store.js";
 import { objectStoreContract } from "./object-store.contract.js";
+import { openStore } from "./open-store.js";
 
 const temporary = (): Promise<string> => mkdtemp(path.join(tmpdir(), "fhir-lake-store-"));
 
-objectStoreContract("local folder", async () => new LocalStore(await temporary()));
+objectStoreContract("local folder", temporary, openStore);
 
 describe("a local store", () => {
   it("leaves nothing in staging after a put, won or lost", async () => {

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Dirent } from "node:fs";
 import { link, mkdir, readdir, readFile, rename, rm, rmdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { LakeError, mapConcurrently } from "#kernel";
+import { mapConcurrently } from "#kernel";
 import { hashFile, syncDirectory, syncFile, writeNewFileSynced } from "./durable-file.js";
 import { notFound, storageFailure } from "./errors.js";
 import { checkKey, checkLabel } from "./key.js";
@@ -69,7 +69,6 @@ export class LocalStore implements ObjectStore {
     try {
       return await readFile(this.resolve(key));
     } catch (error) {
-      if (error instanceof LakeError) throw error;
       if (errno(error) === "ENOENT") throw notFound(key, error);
       throw storageFailure("read", key, error);
     }

@@ -64,10 +64,18 @@ function cacheSize(text: string | undefined): number {
   return bytes;
 }
 
+function timeout(text: string | undefined): number {
+  if (text === undefined || text === "") return DEFAULT_TIMEOUT_MS;
+  if (!/^[1-9]\d{2,6}$/.test(text)) {
+    throw bad(`FHIR_LAKE_S3_TIMEOUT_MS is a number of milliseconds of at least 100, not '${text}'.`);
+  }
+  return Number(text);
+}
+
 /**
  * Settings of an S3 lake: what is stored where from the location, how it is reached from the environment. Variables:
  * FHIR_LAKE_S3_ENDPOINT, FHIR_LAKE_S3_PATH_STYLE (default: true with an endpoint), AWS_REGION (with an endpoint default us-east-1),
- * FHIR_LAKE_CACHE, FHIR_LAKE_CACHE_SIZE. Errors: `storage/bad-location`.
+ * FHIR_LAKE_S3_TIMEOUT_MS, FHIR_LAKE_CACHE, FHIR_LAKE_CACHE_SIZE. Errors: `storage/bad-location`.
  */
 export function s3Settings(location: string, environment: NodeJS.ProcessEnv): S3Settings {
   const endpoint = endpointOf(environment["FHIR_LAKE_S3_ENDPOINT"]);
@@ -85,6 +93,6 @@ export function s3Settings(location: string, environment: NodeJS.ProcessEnv): S3
         : cache,
     ),
     cacheBytes: cacheSize(environment["FHIR_LAKE_CACHE_SIZE"]),
-    timeoutMs: DEFAULT_TIMEOUT_MS,
+    timeoutMs: timeout(environment["FHIR_LAKE_S3_TIMEOUT_MS"]),
   };
 }
