@@ -6,6 +6,7 @@ import { LakeError } from "#kernel";
 import { storageFailure } from "#storage";
 import type { FhirHttp } from "../http/index.js";
 import type { FetchedFile } from "../source/fetched.js";
+import { instantText } from "./search-instant.js";
 import { SourceClient } from "./source-client.js";
 import { TypeSearch } from "./window.js";
 import { WindowWalk } from "./window-walk.js";
@@ -24,11 +25,17 @@ const PLAIN_ID = /^[A-Za-z0-9\-.]{1,64}$/;
 
 /** The ids of all resources of a type that a search finds (`_elements=id`), each at least once. */
 export async function* listIds(request: IdListRequest): AsyncGenerator<string> {
+  for await (const { ids } of idPages(request)) yield* ids;
+}
+
+async function* idPages(
+  request: IdListRequest,
+): AsyncGenerator<{ ids: string[]; serverMs: number | undefined }> {
   const client = new SourceClient(request.http, request.signal);
   const search = new TypeSearch(client, request.type, request.pageSize ?? ID_PAGE, "id,meta");
   const walk = new WindowWalk(search, { from: undefined, to: undefined });
-  for await (const { entries } of walk.steps()) {
-    for (const { id } of entries) if (id !== "") yield id;
+  for await (const { entries, page } of walk.steps()) {
+    yield { ids: entries.map(({ id }) => id).filter((id) => id !== ""), serverMs: page.serverMs };
   }
 }
 
@@ -38,6 +45,8 @@ export interface IdFile {
   readonly path: string;
   readonly types: readonly string[];
   readonly lines: number;
+  /** FHIR instant: the server's time when listing began; undefined when it does not tell, or the list was made of files. */
+  readonly listedAt: string | undefined;
 }
 
 const BUFFERED_LINES = 5000;
@@ -76,12 +85,17 @@ export async function writeIdFile(
   request: Omit<IdListRequest, "type"> & { readonly types: readonly string[]; readonly path: string },
 ): Promise<IdFile> {
   const { types, path } = request;
+  let startMs: number | undefined;
   async function* lines(): AsyncGenerator<string> {
     for (const type of types) {
-      for await (const id of listIds({ ...request, type })) yield `${type}/${id}`;
+      for await (const { ids, serverMs } of idPages({ ...request, type })) {
+        startMs ??= serverMs;
+        for (const id of ids) yield `${type}/${id}`;
+      }
     }
   }
-  return { path, types, lines: await writeLines(path, lines()) };
+  const count = await writeLines(path, lines());
+  return { path, types, lines: count, listedAt: startMs === undefined ? undefined : instantText(startMs) };
 }
 
 function badIdList(file: string, line: number): LakeError {
@@ -126,5 +140,5 @@ export async function writeIdFileOf(
   async function* lines(): AsyncGenerator<string> {
     for (const file of files) if (file.kind === "resources") yield* idsOfFile(file);
   }
-  return { path, types, lines: await writeLines(path, lines()) };
+  return { path, types, lines: await writeLines(path, lines()), listedAt: undefined };
 }
