@@ -21,6 +21,8 @@ const RELEASE_ATTEMPTS = 2;
 export interface ExportPlace {
   readonly http: FhirHttp;
   readonly workDir: string;
+  /** Called at named points, as in {@link ExportOptions}. */
+  readonly checkpoint?: (label: string) => void;
 }
 
 /**
@@ -209,12 +211,14 @@ async function endExport(place: ExportPlace): Promise<{ readonly released: boole
   try {
     const { state } = work;
     const released = await release(place.http, state?.pollUrl);
+    place.checkpoint?.("finish.released");
     if (released || state === undefined) await work.clear();
     else {
       // Kept under a name that fits no request: the next export gives this job up before it asks for its own.
       await work.save({ ...state, requestHash: "ended", pages: [], complete: false });
       await work.clearFiles();
     }
+    place.checkpoint?.("finish.emptied");
     return { released };
   } finally {
     await work.close();
