@@ -1,4 +1,6 @@
 export {
+  type AttachmentSearch,
+  attachmentReferences,
   cancelExport,
   type ExportEvent,
   type ExportLevel,
@@ -7,7 +9,10 @@ export {
   type ExportProgress,
   type ExportRequest,
   exportBulk,
+  fetchReferenced,
   finishExport,
+  type SecondPassOptions,
+  type SecondPassResult,
 } from "./bulk-export/index.js";
 export { type LandChangesOptions, landChanges } from "./changes/land-changes.js";
 export { type ChangeContext, ChangeReader, type DeletedResource } from "./changes/read-change.js";

@@ -7,10 +7,14 @@ const MAX_WAIT_MS = 300_000;
 /** The server is busy, mostly with another export of this client. */
 const BUSY: ReadonlySet<number> = new Set([429, 503]);
 
+/** Longest wait for another export of this client to end; a job whose URL was lost by a crash may block for as long as the server keeps it. */
+const MAX_BUSY_MS = 24 * 3_600_000;
+
 /** Starts the job and keeps its polling URL before anything else is done. A busy server is waited for. */
 export async function kickOff(session: ExportSession): Promise<void> {
   const { options } = session;
   session.progress("kick-off");
+  const givenUpAt = options.http.clock.now().getTime() + MAX_BUSY_MS;
   let answer: JsonAnswer;
   for (let failures = 1; ; failures++) {
     session.checkDeadline();
@@ -23,6 +27,7 @@ export async function kickOff(session: ExportSession): Promise<void> {
       maxWaitMs: MAX_WAIT_MS,
       random: Math.random,
     });
+    if (options.http.clock.now().getTime() + waitMs > givenUpAt) throw busy(answer.status);
     session.log("status_error", { status: answer.status, waitMs });
     session.progress("kick-off", { waitMs });
     await session.wait(waitMs);
@@ -31,6 +36,15 @@ export async function kickOff(session: ExportSession): Promise<void> {
   const pollUrl = pollUrlOf(answer);
   await session.advance({ pollUrl, nextUrl: pollUrl }, "kickoff.saved");
   logKickoff(session, answer);
+}
+
+function busy(status: number): LakeError {
+  return new LakeError(
+    "unavailable",
+    "source/throttled",
+    `The server has refused to start an export for a day (status ${status}); another export of this client may be in its way, have it ended there.`,
+    { details: { status }, retryable: true },
+  );
 }
 
 async function ask(session: ExportSession): Promise<JsonAnswer> {

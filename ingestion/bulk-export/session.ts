@@ -95,19 +95,12 @@ export class ExportSession {
   progress(phase: ExportProgress["phase"], extra: { server?: string | null; waitMs?: number } = {}): void {
     const { onProgress } = this.options;
     if (onProgress === undefined) return;
-    let lines = 0;
-    let bytes = 0;
-    for (const file of this.work.allFinished()) {
-      lines += file.lines;
-      bytes += file.sizeBytes;
-    }
     const filesTotal = (this.work.state?.pages ?? []).reduce((sum, page) => sum + page.files.length, 0);
     onProgress({
       phase,
       filesDone: this.work.finishedCount,
       filesTotal,
-      lines,
-      bytes,
+      ...this.work.totals,
       ...(extra.server == null ? {} : { server: progressText(extra.server) }),
       ...(extra.waitMs === undefined ? {} : { waitMs: extra.waitMs }),
     });

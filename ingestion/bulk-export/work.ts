@@ -82,6 +82,7 @@ export class ExportWork {
   private readonly ledger: Ledger;
   private readonly finishedFiles = new Map<string, FinishedFile>();
   private current: ExportState | undefined;
+  private sums = { lines: 0, bytes: 0 };
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -102,7 +103,7 @@ export class ExportWork {
     for (const entry of await work.ledger.read()) {
       if (!isFinished(entry)) throw damagedState(work.folder);
       const found = await stat(work.pathOf(entry.name)).catch(() => undefined);
-      if (found?.size === entry.sizeBytes) work.finishedFiles.set(entry.name, entry);
+      if (found?.size === entry.sizeBytes) work.count(entry);
     }
     return work;
   }
@@ -133,19 +134,32 @@ export class ExportWork {
     return this.finishedFiles.size;
   }
 
-  allFinished(): Iterable<FinishedFile> {
-    return this.finishedFiles.values();
+  /** Lines and bytes of all finished files. */
+  get totals(): { readonly lines: number; readonly bytes: number } {
+    return this.sums;
   }
 
   async recordFinished(file: FinishedFile): Promise<void> {
     await this.ledger.append(file);
+    this.count(file);
+  }
+
+  private count(file: FinishedFile): void {
+    const before = this.finishedFiles.get(file.name);
     this.finishedFiles.set(file.name, file);
+    this.sums.lines += file.lines - (before?.lines ?? 0);
+    this.sums.bytes += file.sizeBytes - (before?.sizeBytes ?? 0);
+  }
+
+  private forgetFiles(): void {
+    this.finishedFiles.clear();
+    this.sums = { lines: 0, bytes: 0 };
   }
 
   /** Forgets files, and everything but the state, which goes last so that a crash in between is noticed. */
   async clear(): Promise<void> {
     await this.ledger.close();
-    this.finishedFiles.clear();
+    this.forgetFiles();
     await emptyFolder(this.folder, new Set(["state.json"]));
     await emptyFolder(this.folder);
     this.current = undefined;
@@ -154,7 +168,7 @@ export class ExportWork {
   /** Removes the files of an earlier job; the state stays. */
   async clearFiles(): Promise<void> {
     await this.ledger.close();
-    this.finishedFiles.clear();
+    this.forgetFiles();
     await emptyFolder(this.folder, new Set(["state.json"]));
   }
 

@@ -70,7 +70,9 @@ export async function withRetries<T>(context: RetryContext, request: Retrying<T>
       context.onRequest?.(event);
       return value as T;
     }
-    const again = error instanceof LakeError && error.retryable && attempt < maxAttempts;
+    // A full disk is no reason to ask the server again.
+    const passing = error instanceof LakeError && error.retryable && error.code.startsWith("source/");
+    const again = passing && attempt < maxAttempts;
     const delay = again && signal?.aborted !== true ? delayAfter(context, error, attempt) : undefined;
     context.onRequest?.({
       ...event,
