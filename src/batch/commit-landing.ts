@@ -141,7 +141,10 @@ class LandingCommit {
     const types: Record<string, { stored: number; deleted: number; superseded: number; unchanged: number }> =
       {};
     const sum = { stored: 0, superseded: 0, unchanged: 0 };
-    for (const [type, { classification: c }] of [...this.layers].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    let refused = 0;
+    for (const [type, { classification: c, refused: erased }] of [...this.layers].sort(([a], [b]) =>
+      a < b ? -1 : 1,
+    )) {
       types[type] = {
         stored: c.stored,
         deleted: c.deleted,
@@ -151,9 +154,11 @@ class LandingCommit {
       sum.stored += c.stored;
       sum.superseded += c.superseded;
       sum.unchanged += c.unchanged;
+      refused += erased;
     }
     const { lines, entries, unpacked, skipped, blank, quarantined } = counts;
-    return { counts: { lines, entries, unpacked, skipped, blank, quarantined, ...sum }, types };
+    const left = refused === 0 ? {} : { refused };
+    return { counts: { lines, entries, unpacked, skipped, blank, quarantined, ...sum, ...left }, types };
   }
 
   private async firstViews(): Promise<Record<string, ViewState>> {

@@ -1,5 +1,6 @@
 import type { Connection } from "#duckdb";
 import { type Classification, classify } from "./classify.js";
+import { withoutErased } from "./erasure/refused.js";
 import type { Lake } from "./lake.js";
 import type { FileWriter } from "./publish.js";
 import type { FileRef, Snapshot, TableLayer, TableState } from "./snapshot.js";
@@ -21,6 +22,8 @@ export interface LandedType {
 /** A new layer ready to be committed, with what it was worked out against. */
 export interface AddedLayer {
   readonly classification: Classification;
+  /** Versions of erased persons that were left out. */
+  readonly refused: number;
   /** Undefined when nothing is to be stored. */
   readonly layer: TableLayer | undefined;
   readonly observed: readonly string[];
@@ -44,11 +47,16 @@ export async function addVersions(
   earlier: AddedLayer | undefined,
 ): Promise<AddedLayer> {
   const table = head?.tables[landed.type];
-  const classification = await classify(lake, connection, landingRelation(landed.files), table);
+  const all = landingRelation(landed.files);
+  const allowed = await withoutErased(lake, connection, landed, all, head);
+  const { refused } = allowed;
+  const classification = await classify(lake, connection, allowed.wrap(all), table);
   if (earlier !== undefined && earlier.classification.fingerprint === classification.fingerprint) {
-    return { ...earlier, classification };
+    return { ...earlier, classification, refused };
   }
-  if (classification.stored === 0) return { classification, layer: undefined, observed: landed.observed };
+  if (classification.stored === 0) {
+    return { classification, refused, layer: undefined, observed: landed.observed };
+  }
   const observed = union(table?.observed ?? [], landed.observed);
   const total = landed.files.reduce((sum, file) => sum + file.rows, 0);
   const files: FileRef[] = [];
@@ -66,6 +74,7 @@ export async function addVersions(
   const level = classification.inserted === classification.stored ? 0 : 1;
   return {
     classification,
+    refused,
     layer: { files, rows: classification.stored, level, shapeId: shapeId(observed) },
     observed,
   };

@@ -191,7 +191,8 @@ export class LocalStore implements ObjectStore {
   }
 
   async stagingDirectory(label: string): Promise<string> {
-    const dir = path.join(this.location, "staging", `${label}-${randomUUID()}`);
+    // The process id tells later whether whoever made the folder is still at work.
+    const dir = path.join(this.location, "staging", `${label}-p${process.pid}-${randomUUID()}`);
     try {
       await mkdir(dir, { recursive: true });
       return dir;
