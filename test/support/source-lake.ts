@@ -8,6 +8,7 @@ import { systemWaitingClock } from "#ingestion";
 import { Lake } from "#lake";
 import type { RunContext } from "../../src/app/source-run/context.js";
 import { runSource } from "../../src/app/source-run/run-source.js";
+import { Turn } from "../../src/app/source-run/turn.js";
 import { currentRows } from "./current-rows.js";
 import type { FhirServer } from "./fhir-server/index.js";
 
@@ -37,7 +38,7 @@ export class SourceLake {
     const lake = await Lake.open({ location });
     const views =
       more.views === true ? await loadViews([shippedViewsDirectory()], lake.definitions) : new Map();
-    return new SourceLake(lake, config, { lake, clock: systemWaitingClock, config, views });
+    return new SourceLake(lake, config, { lake, clock: systemWaitingClock, config, views, turn: new Turn() });
   }
 
   /** Runs the source once and answers the outcome. */

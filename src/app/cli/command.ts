@@ -34,6 +34,7 @@ export interface Command {
 /** Options that every command takes. */
 export const COMMON_OPTIONS = {
   lake: { type: "string" },
+  config: { type: "string" },
   "memory-limit": { type: "string" },
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" },

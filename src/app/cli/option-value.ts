@@ -2,6 +2,7 @@ import path from "node:path";
 import { byteSize, LakeError } from "#kernel";
 import { isRemote } from "#storage";
 import type { Invocation, OptionValues } from "./command.js";
+import { loadedConfig } from "./config-option.js";
 
 /** Bytes from `512MB`, `1.5GiB` or plain bytes. Errors: `cli/bad-size`. */
 export function parseSize(text: string, option: string): number {
@@ -55,15 +56,19 @@ export function parseDuration(text: string, option: string): number {
   return Number(match[1]) * units[match[2]!]!;
 }
 
-/** Where the lake is: `--lake`, else FHIR_LAKE_HOME, else `data/lake` below the current folder. */
-export function lakeLocation({ values, environment }: Invocation): string {
-  const location = textOption(values, "lake") ?? environment["FHIR_LAKE_HOME"] ?? path.join("data", "lake");
-  return isRemote(location) ? location : path.resolve(location);
+/** Where the lake is: `--lake`, else FHIR_LAKE_HOME, else the configuration's, else `data/lake` below the current folder. */
+export function lakeLocation(invocation: Invocation): string {
+  const { values, environment } = invocation;
+  const named = textOption(values, "lake") ?? environment["FHIR_LAKE_HOME"];
+  if (named !== undefined) return isRemote(named) ? named : path.resolve(named);
+  const { config, folder } = loadedConfig(invocation);
+  if (config.lake === undefined) return path.resolve("data", "lake");
+  return isRemote(config.lake) ? config.lake : path.resolve(folder, config.lake);
 }
 
-/** `--memory-limit` in bytes, at least 256 MB; undefined when not given. */
-export function memoryLimit({ values }: Invocation): number | undefined {
-  const text = textOption(values, "memory-limit");
+/** `--memory-limit`, else the configuration's, in bytes, at least 256 MB; undefined when neither is given. */
+export function memoryLimit(invocation: Invocation): number | undefined {
+  const text = textOption(invocation.values, "memory-limit") ?? loadedConfig(invocation).config.memory;
   if (text === undefined) return undefined;
   const bytes = parseSize(text, "memory-limit");
   if (bytes < 256e6) {

@@ -4,6 +4,7 @@ import type { FhirHttp, IngestLimits, WaitingClock } from "#ingestion";
 import type { Lake } from "#lake";
 import type { OpenRun } from "#runs";
 import type { SourceDefinition } from "./source.js";
+import type { Turn } from "./turn.js";
 
 /** The steps of a run, for progress displays. */
 export type RunPhase = "fetch" | "check" | "store" | "deletes" | "views" | "compact" | "compare";
@@ -17,6 +18,8 @@ export interface RunContext {
   readonly clock: WaitingClock;
   readonly config: Config;
   readonly views: ReadonlyMap<string, RegisteredView>;
+  /** Taken for what needs much memory. */
+  readonly turn: Turn;
   readonly onProgress?: OnRunProgress;
   /** A line for the log: codes, types and counts. */
   readonly log?: (message: string) => void;

@@ -17,8 +17,6 @@ export interface LandedPart {
   readonly types: Readonly<Record<string, RunType>>;
   readonly snapshot: number | undefined;
   readonly warnings: readonly string[];
-  /** False: the source could not tell about deletes. */
-  readonly deletesVerified: boolean;
   /** True when something waits for a decision or came incomplete. */
   readonly incomplete: boolean;
 }
@@ -170,12 +168,10 @@ export async function landPart(work: RunAtWork, part: Part, batch: FetchedBatch)
   }
   const held = found?.isHeldBack === true;
   const incomplete = part.types.some((type) => !isComplete(batch, type)) || held;
-  const verified = listed || (found !== undefined && found.isWhole);
   return {
     types,
     snapshot,
     warnings: [...new Set(warnings)].slice(0, 50),
-    deletesVerified: verified,
     incomplete,
   };
 }

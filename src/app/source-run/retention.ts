@@ -1,11 +1,15 @@
 import { durationMs } from "#config";
+import { vacuum } from "#lake";
 import { Ledger } from "#runs";
 import type { RunContext } from "./context.js";
 
-/** What the configuration's retention asks for after a run: old landings and records of runs go. */
+/** Writers and readers at work need young files. */
+const GRACE_MS = 86_400_000;
+
+/** What the configuration's retention asks for after a run: old snapshots, landings and records of runs go. */
 export async function keepByPolicy({ lake, clock, config }: RunContext): Promise<void> {
   const now = clock.now().getTime();
-  const { landing, runs } = config.retention;
+  const { landing, runs, snapshots } = config.retention;
   const landingMs = durationMs(landing);
   if (landingMs > 0) {
     for await (const { key, modifiedAtMs } of lake.store.list("landing/")) {
@@ -14,4 +18,11 @@ export async function keepByPolicy({ lake, clock, config }: RunContext): Promise
     }
   }
   await new Ledger({ store: lake.store, clock }).removeBefore(now - durationMs(runs));
+  if (snapshots !== undefined) {
+    await vacuum(lake, {
+      keepSnapshots: snapshots,
+      graceMs: GRACE_MS,
+      landingMs: Math.max(GRACE_MS, landingMs),
+    });
+  }
 }

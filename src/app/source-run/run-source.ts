@@ -1,5 +1,5 @@
 import path from "node:path";
-import { durationMs, type SourceConfig, sizeBytes } from "#config";
+import { sizeBytes } from "#config";
 import { cancelExport, createFhirHttp, type FhirHttp, type IngestLimits } from "#ingestion";
 import { isLakeError, LakeError } from "#kernel";
 import { commitSourceState, type SourceState } from "#lake";
@@ -87,7 +87,7 @@ class SourceRun {
       await this.complete(await this.newAssignment());
     }
     this.goOn();
-    await this.timed("views", () => settle(this.work.lake, this.settling()));
+    await this.timed("views", () => this.work.turn.take(() => settle(this.work.lake, this.settling())));
     await this.timed("compare", () => this.compare());
     return this.incomplete ? "incomplete" : "succeeded";
   }
@@ -182,7 +182,9 @@ class SourceRun {
       resumedFiles: (before?.resumedFiles ?? 0) + batch.statistics.resumedFiles,
     };
     await run.tell({ statistics });
-    const landed = await this.timed("land", () => landPart(this.work, part, batch));
+    const landed = await this.timed("land", () =>
+      this.work.turn.take(() => landPart(this.work, part, batch)),
+    );
     this.incomplete ||= landed.incomplete;
     await run.tell({
       types: { ...run.record.types, ...landed.types },
@@ -199,7 +201,7 @@ class SourceRun {
     const types = assignment.parts.flatMap((part) => part.types);
     await this.timed("reconcile", async () => {
       const found = await reconcile(this.work, assignment.kind, types, upTo);
-      const { snapshot } = await found.commit("reconcile");
+      const { snapshot } = await this.work.turn.take(() => found.commit("reconcile"));
       this.incomplete ||= found.isHeldBack;
       await run.tell({
         snapshot: snapshot ?? run.record.snapshot,
@@ -312,9 +314,4 @@ export async function runSource(context: RunContext, request: RunRequest): Promi
     await kept.stop();
     await lease.release().catch(() => undefined);
   }
-}
-
-/** The staleness target of a source in milliseconds, or undefined. */
-export function stalenessTargetMs(config: SourceConfig): number | undefined {
-  return config.stalenessTarget === undefined ? undefined : durationMs(config.stalenessTarget);
 }

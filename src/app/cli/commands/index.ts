@@ -1,16 +1,21 @@
 import type { Command } from "../command.js";
 import { backupCommand } from "./backup.js";
 import { compactCommand } from "./compact.js";
+import { configCommand } from "./config.js";
 import { conformanceCommand } from "./conformance.js";
 import { doctorCommand } from "./doctor.js";
 import { generateCommand } from "./generate.js";
+import { ingestBulkCommand, ingestFhirCommand } from "./ingest-fhir.js";
 import { ingestNdjsonCommand } from "./ingest-ndjson.js";
 import { pinCommand, pinsCommand, unpinCommand } from "./pin.js";
 import { publishCommand } from "./publish.js";
 import { queryCommand } from "./query.js";
 import { restoreCommand } from "./restore.js";
+import { runsCommand } from "./runs.js";
+import { scheduleCommand } from "./schedule.js";
 import { serveCommand } from "./serve.js";
 import { snapshotsCommand } from "./snapshots.js";
+import { sourceCheckCommand, sourceListCommand, sourceTestCommand } from "./source.js";
 import { startCommand } from "./start.js";
 import { vacuumCommand } from "./vacuum.js";
 import { verifyCommand } from "./verify.js";
@@ -24,6 +29,14 @@ export const commands: readonly Command[] = [
   startCommand,
   generateCommand,
   ingestNdjsonCommand,
+  ingestFhirCommand,
+  ingestBulkCommand,
+  sourceListCommand,
+  sourceTestCommand,
+  sourceCheckCommand,
+  scheduleCommand,
+  runsCommand,
+  configCommand,
   viewsListCommand,
   viewsBuildCommand,
   viewsCheckCommand,
