@@ -25,7 +25,7 @@ type Step =
 const write = fc.record({
   kind: fc.constantFrom("put" as const, "put" as const, "delete" as const),
   type: fc.constantFrom(...TYPES),
-  id: fc.nat(14),
+  id: fc.nat(4),
 });
 const pass = fc.record({
   kind: fc.constant("pass" as const),
