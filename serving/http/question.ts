@@ -3,7 +3,7 @@ import type { ColumnFilter, ViewColumn, ViewRequest } from "#query";
 import { badRequest } from "./errors.js";
 
 /** The query parameters that are not columns. A column of such a name cannot be filtered by URL. */
-const reserved = ["select", "limit", "snapshot", "_format"] as const;
+const reserved = ["select", "limit", "snapshot", "consistency", "min_epoch", "_format"] as const;
 
 /** What a URL asks of a view, apart from the format. */
 export type Question = Omit<ViewRequest, "view">;
@@ -54,6 +54,19 @@ export function snapshotParameter(parameters: URLSearchParams): number | undefin
   return text === null ? undefined : wholeNumber("snapshot", text);
 }
 
+/** `consistency=merged|batch`, if given. */
+function consistencyParameter(parameters: URLSearchParams): "merged" | "batch" | undefined {
+  const text = parameters.get("consistency");
+  if (text === null || text === "merged" || text === "batch") return text ?? undefined;
+  throw badRequest(
+    "bad-parameter",
+    "consistency is merged (with live changes) or batch (the snapshot alone).",
+    {
+      parameter: "consistency",
+    },
+  );
+}
+
 /**
  * The question in a URL's parameters: `select=a,b`, `limit=n`, `snapshot=n`, and every other parameter an equality
  * filter on the column of its name. Values are checked later, against the types of their columns.
@@ -66,6 +79,8 @@ export function parseQuestion(parameters: URLSearchParams, columns: readonly Vie
   const select = parameters.get("select");
   const limit = parameters.get("limit");
   const snapshot = snapshotParameter(parameters);
+  const consistency = consistencyParameter(parameters);
+  const minEpoch = parameters.get("min_epoch");
   return {
     filters,
     ...(select === null
@@ -78,5 +93,7 @@ export function parseQuestion(parameters: URLSearchParams, columns: readonly Vie
         }),
     ...(limit === null ? {} : { limit: wholeNumber("limit", limit) }),
     ...(snapshot === undefined ? {} : { snapshot }),
+    ...(consistency === undefined ? {} : { consistency }),
+    ...(minEpoch === null ? {} : { minEpoch: wholeNumber("min_epoch", minEpoch) }),
   };
 }

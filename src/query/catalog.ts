@@ -18,6 +18,11 @@ export interface SnapshotView {
    */
   relation(): Promise<string>;
   /**
+   * The same rows as {@link relation} for another engine: read from files alone, those of live rows written into a folder of the caller's.
+   * Absent where `relation` reads files alone anyway.
+   */
+  sealed?(folder: string): Promise<string>;
+  /**
    * `building` when the snapshot does not hold the rows of this view yet: reading it is refused with a retry hint.
    * `failed` when data broke a rule of the view: reading it is refused with the reason.
    */
@@ -27,7 +32,17 @@ export interface SnapshotView {
   readonly rowCount: number;
   /** The FHIR resource type the view selects from. */
   readonly resource: string;
+  /** Epoch of the last change since the snapshot to a resource that the view reads; absent when there was none. */
+  readonly changedAt?: number;
   readonly description?: string;
+}
+
+/** How the newest state is to be read. */
+export interface ReadConsistency {
+  /** `merged` (the default): with every change since the snapshot that the speed layer has; `batch`: the newest snapshot alone. */
+  readonly consistency?: "merged" | "batch";
+  /** Waits until changes up to this epoch are in the answer: read your own writes. */
+  readonly minEpoch?: number;
 }
 
 /** What a list of snapshots shows of each. */
@@ -48,8 +63,11 @@ export interface SnapshotReader extends SnapshotSummary {
 
 /** The snapshots of one lake. */
 export interface LakeCatalog {
-  /** The newest snapshot, or undefined while the lake has none. */
-  latest(): Promise<SnapshotReader | undefined>;
+  /**
+   * The newest snapshot, with the changes since where there is a speed layer; undefined while the lake has none.
+   * Fails with `query/no-live-changes` when `minEpoch` is asked of a lake without a speed layer, `query/epoch-not-reached` when it takes too long.
+   */
+  latest(options?: ReadConsistency): Promise<SnapshotReader | undefined>;
   /** The snapshot of that number. Fails with kind `not-found` when it never existed or is no longer kept. */
   at(id: number): Promise<SnapshotReader>;
   /** The readable snapshots, newest first. */

@@ -90,3 +90,22 @@ export function badValue(column: string, expected: string): LakeError {
     },
   );
 }
+
+/** A read asks for an epoch of a lake that has no speed layer here. */
+export function noLiveChanges(): LakeError {
+  return new LakeError(
+    "invalid-input",
+    "query/no-live-changes",
+    "This server reads snapshots only; leave min_epoch out.",
+  );
+}
+
+/** A read asks for an epoch that has not come. */
+export function epochNotReached(epoch: number, reached: number): LakeError {
+  return new LakeError(
+    "unavailable",
+    "query/epoch-not-reached",
+    `Changes up to epoch ${epoch} are not here yet (now ${reached}); try again.`,
+    { details: { epoch, reached }, retryable: true },
+  );
+}

@@ -2,8 +2,8 @@ export type { LakeCatalog, SnapshotReader, SnapshotSummary, SnapshotView, ViewCo
 export type { QueryErrorCode } from "./errors.js";
 export { type ResultFormat, resultFormats } from "./format.js";
 export { lakeCatalog } from "./lake-catalog.js";
-export { type OneShotInput, runViewOnFiles, runViewOnSource, viewRunner } from "./one-shot.js";
 export { mergedCatalog } from "./merged-catalog.js";
+export { type OneShotInput, runViewOnFiles, runViewOnSource, viewRunner } from "./one-shot.js";
 export { createQuery, type QueryService } from "./query-service.js";
 export {
   type ColumnFilter,

@@ -1,5 +1,6 @@
 import { type Lake, type Snapshot, viewRows } from "#lake";
 import type { LakeCatalog, SnapshotReader, SnapshotSummary, SnapshotView } from "./catalog.js";
+import { noLiveChanges } from "./errors.js";
 
 /** Snapshots whose relations are kept ready. */
 const READY_SNAPSHOTS = 8;
@@ -91,7 +92,8 @@ export function lakeCatalog(lake: Lake): LakeCatalog {
   };
 
   return {
-    latest: async () => {
+    latest: async ({ minEpoch } = {}) => {
+      if (minEpoch !== undefined) throw noLiveChanges();
       const head = await lake.history.latest();
       return head === undefined ? undefined : reader(head);
     },

@@ -1,31 +1,79 @@
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Database, quoteLiteral, writeParquet } from "#duckdb";
 import type { Hold, LiveLake } from "#speed";
 import type { LakeCatalog, SnapshotReader, SnapshotView } from "./catalog.js";
+import { epochNotReached } from "./errors.js";
+
+/** What merged reads are made of. */
+export interface MergedCatalogOptions {
+  readonly batch: LakeCatalog;
+  readonly live: LiveLake;
+  /** The engine in which the live rows stand. */
+  readonly database: Database;
+}
+
+function withOverlay(batch: string, overlay: { readonly keys: string; readonly rows: string }): string {
+  return `(SELECT * FROM ${batch} ANTI JOIN (${overlay.keys}) USING (_lake_key) UNION ALL ${overlay.rows})`;
+}
 
 /** The view at a held point: batch rows of resources that did not change since, and the rows of those that did. */
-function merged(view: SnapshotView, live: LiveLake, hold: Hold): SnapshotView {
-  const { hash, resource } = view;
+function merged(view: SnapshotView, { live, database }: MergedCatalogOptions, hold: Hold): SnapshotView {
+  const { hash, resource, name } = view;
   if (hash === undefined) return view;
+  const changedAt = live.lastChange(resource, hold);
+  const overlay = (): ReturnType<LiveLake["overlay"]> => live.overlay({ hash, resource }, hold);
   return {
     ...view,
+    ...(changedAt === undefined ? {} : { changedAt }),
     relation: async () => {
       const batch = await view.relation();
-      const overlay = live.overlay({ hash, resource }, hold);
-      if (overlay === undefined) return batch;
-      const kept = `SELECT * FROM ${batch} ANTI JOIN (${overlay.keys}) USING (_lake_key)`;
-      return `(${kept} UNION ALL ${overlay.rows})`;
+      const current = overlay();
+      return current === undefined ? batch : withOverlay(batch, current);
+    },
+    sealed: async (folder) => {
+      const batch = await view.relation();
+      const current = overlay();
+      if (current === undefined) return batch;
+      const write = async (part: string, select: string): Promise<string> => {
+        const file = path.join(folder, `${name}.${part}.parquet`);
+        await database.with((connection) => writeParquet(connection, { select, path: file }));
+        return `SELECT * FROM read_parquet(${quoteLiteral(file)})`;
+      };
+      const keys = await write("keys", current.keys);
+      return withOverlay(batch, { keys, rows: await write("rows", current.rows) });
     },
   };
+}
+
+/** How long a read waits for the epoch it asks for. */
+const EPOCH_WAIT_MS = 10_000;
+
+async function reached(live: LiveLake, epoch: number): Promise<void> {
+  const timeout = new AbortController();
+  const late = sleep(EPOCH_WAIT_MS, undefined, { signal: timeout.signal }).then(() => {
+    throw epochNotReached(epoch, live.state().position);
+  });
+  try {
+    await Promise.race([live.reached(epoch), late]);
+  } finally {
+    timeout.abort();
+    late.catch(() => undefined);
+  }
 }
 
 /**
  * Snapshots with the changes since: `latest` reads at the newest point (snapshot, epoch) of the speed layer, which stays the same for
  * every view until the reader is released. A snapshot asked for by number is read as it was committed.
  */
-export function mergedCatalog(batch: LakeCatalog, live: LiveLake): LakeCatalog {
+export function mergedCatalog(options: MergedCatalogOptions): LakeCatalog {
+  const { batch, live } = options;
   return {
     at: (id) => batch.at(id),
     snapshots: () => batch.snapshots(),
-    latest: async () => {
+    latest: async ({ consistency = "merged", minEpoch } = {}) => {
+      if (consistency === "batch") return batch.latest(minEpoch === undefined ? {} : { minEpoch });
+      if (minEpoch !== undefined) await reached(live, minEpoch);
       const hold = live.hold();
       let reader: SnapshotReader | undefined;
       try {
@@ -35,7 +83,7 @@ export function mergedCatalog(batch: LakeCatalog, live: LiveLake): LakeCatalog {
       }
       if (reader === undefined) return undefined;
       const open = reader;
-      const views = new Map([...open.views].map(([name, view]) => [name, merged(view, live, hold)]));
+      const views = new Map([...open.views].map(([name, view]) => [name, merged(view, options, hold)]));
       return {
         id: open.id,
         committedAt: open.committedAt,

@@ -1,7 +1,14 @@
 import { createHash } from "node:crypto";
 import { type Database, parseColumnType, quoteIdentifier } from "#duckdb";
 import { LakeError } from "#kernel";
-import type { LakeCatalog, SnapshotReader, SnapshotSummary, SnapshotView, ViewColumn } from "./catalog.js";
+import type {
+  LakeCatalog,
+  ReadConsistency,
+  SnapshotReader,
+  SnapshotSummary,
+  SnapshotView,
+  ViewColumn,
+} from "./catalog.js";
 import { checkValue } from "./column-value.js";
 import type { EncodedColumn } from "./encoding.js";
 import { noSnapshot, requireReady, unknownColumn, unknownView } from "./errors.js";
@@ -26,11 +33,17 @@ export interface ViewRequest {
   readonly limit?: number;
   /** Number of the snapshot to read; the newest when absent. */
   readonly snapshot?: number;
+  /** How the newest state is read; not together with `snapshot`. */
+  readonly consistency?: "merged" | "batch";
+  /** Changes up to this epoch must be in the answer; not together with `snapshot`. */
+  readonly minEpoch?: number;
 }
 
 /** A checked question, bound to the snapshot that will answer it. Call `release` when done with it. */
 export interface ViewRead {
   readonly snapshot: SnapshotSummary;
+  /** Journal position up to which changes since the snapshot are in the answer; absent when only the snapshot is read. */
+  readonly epoch: number | undefined;
   readonly view: SnapshotView;
   /** The columns of the answer, in order. */
   readonly columns: readonly ViewColumn[];
@@ -51,8 +64,19 @@ export interface ReadContext {
 }
 
 /** The snapshot of that number, or the newest; fails with `query/no-snapshot` while there is none. */
-export async function openSnapshot(catalog: LakeCatalog, id: number | undefined): Promise<SnapshotReader> {
-  const reader = id === undefined ? await catalog.latest() : await catalog.at(id);
+export async function openSnapshot(
+  catalog: LakeCatalog,
+  id: number | undefined,
+  options: ReadConsistency = {},
+): Promise<SnapshotReader> {
+  if (id !== undefined && (options.minEpoch !== undefined || options.consistency === "merged")) {
+    throw new LakeError(
+      "invalid-input",
+      "query/snapshot-and-epoch",
+      "A numbered snapshot is read as it was committed; leave out either the snapshot or consistency=merged and min_epoch.",
+    );
+  }
+  const reader = id === undefined ? await catalog.latest(options) : await catalog.at(id);
   if (reader === undefined) throw noSnapshot();
   return reader;
 }
@@ -160,7 +184,15 @@ function fingerprint(
 ): string {
   const filters = (request.filters ?? []).map(({ column, operator, value }) => [column, operator, value]);
   const names = columns.map((column) => column.name);
-  const question = [snapshot.id, snapshot.committedAt, view.name, names, filters, request.limit ?? null];
+  const question = [
+    snapshot.id,
+    snapshot.committedAt,
+    view.changedAt ?? null,
+    view.name,
+    names,
+    filters,
+    request.limit ?? null,
+  ];
   return createHash("sha256").update(JSON.stringify(question)).digest("hex");
 }
 
@@ -177,7 +209,11 @@ function checkLimit(limit: number | undefined): void {
  */
 export async function readView(context: ReadContext, request: ViewRequest): Promise<ViewRead> {
   checkLimit(request.limit);
-  const snapshot = await openSnapshot(context.catalog, request.snapshot);
+  const { consistency, minEpoch } = request;
+  const snapshot = await openSnapshot(context.catalog, request.snapshot, {
+    ...(consistency === undefined ? {} : { consistency }),
+    ...(minEpoch === undefined ? {} : { minEpoch }),
+  });
   try {
     const view = findView(snapshot, request.view);
     requireReady(view);
@@ -186,6 +222,7 @@ export async function readView(context: ReadContext, request: ViewRequest): Prom
     const bound = await statement(view, columns, request);
     return {
       snapshot: { id: snapshot.id, committedAt: snapshot.committedAt },
+      epoch: snapshot.epoch,
       view,
       columns,
       fingerprint: fingerprint(snapshot, view, columns, request),

@@ -1,4 +1,7 @@
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import path from "node:path";
 import { type Connection, Database, parseColumnType, quoteIdentifier } from "#duckdb";
 import { isLakeError, LakeError } from "#kernel";
 import type { LakeCatalog, SnapshotReader, SnapshotSummary, SnapshotView } from "./catalog.js";
@@ -94,12 +97,17 @@ function failed(cause: unknown): LakeError {
   );
 }
 
-async function defineViews(database: Database, views: readonly SnapshotView[]): Promise<void> {
+async function defineViews(
+  database: Database,
+  views: readonly SnapshotView[],
+  folder: string,
+): Promise<void> {
   const files = new Set<string>();
   await database.with(async (connection) => {
     for (const view of views) {
       const columns = view.columns.map((column) => quoteIdentifier(column.name)).join(", ");
-      const rows = `${await view.relation()} AS _view`;
+      const relation = view.sealed === undefined ? view.relation() : view.sealed(folder);
+      const rows = `${await relation} AS _view`;
       await connection.run(`CREATE VIEW ${quoteIdentifier(view.name)} AS SELECT ${columns} FROM ${rows}`);
       filesOf(JSON.parse(await serialize(connection, `SELECT * FROM ${rows}`)), files);
     }
@@ -126,7 +134,12 @@ function viewBody(sql: string): string {
     : sql;
 }
 
-async function prepare(database: Database, snapshot: SnapshotReader, sql: string): Promise<AnswerColumn[]> {
+async function prepare(
+  database: Database,
+  snapshot: SnapshotReader,
+  sql: string,
+  folder: string,
+): Promise<AnswerColumn[]> {
   const serialized = await database
     .with((connection) => serialize(connection, sql))
     .catch((error: unknown) => {
@@ -138,7 +151,7 @@ async function prepare(database: Database, snapshot: SnapshotReader, sql: string
   const names = checkStatement(serialized, snapshot.views.keys());
   const views = usedViews(snapshot, names);
   for (const view of views) requireReady(view);
-  await defineViews(database, views);
+  await defineViews(database, views, folder);
   try {
     return await database.with(async (connection) => {
       await connection.run(`CREATE VIEW ${quoteIdentifier(ANSWER)} AS ${viewBody(sql)}`);
@@ -182,15 +195,17 @@ export async function runSql(catalog: LakeCatalog, sql: string, options: SqlOpti
   const { snapshot: id, ...limits } = options;
   const snapshot = await openSnapshot(catalog, id);
   const database = await Database.open({ ...limits, preserveInsertionOrder: true });
+  const folder = await mkdtemp(path.join(tmpdir(), "fhir-lake-sql-"));
   let open = true;
   const close = () => {
     if (!open) return;
     open = false;
     database.close();
     snapshot.release();
+    rmSync(folder, { recursive: true, force: true });
   };
   try {
-    const columns = await prepare(database, snapshot, sql);
+    const columns = await prepare(database, snapshot, sql, folder);
     const statement = { source: `FROM ${quoteIdentifier(ANSWER)}`, parameters: [], columns };
     const encoder = () => new ResultEncoder(database, statement, tmpdir());
     return {

@@ -314,6 +314,11 @@ export class LiveLake {
     return this.holds.take(this.point());
   }
 
+  /** Position of the last change to a live resource of a type at a held point; undefined when none is live since its snapshot. */
+  lastChange(type: string, point: ReadPoint): number | undefined {
+    return this.types.get(type)?.lastChange(point);
+  }
+
   /**
    * The live side of a view at a held point: a SELECT of the resource keys whose batch rows do not count, and a SELECT of the
    * view's live rows (`_lake_key`, then its columns). Undefined when nothing is live for it. Fails with the data's error when a live version

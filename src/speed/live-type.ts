@@ -28,6 +28,7 @@ export class LiveType {
   private readonly incoming: string;
   private readonly incomingName: string;
   private readonly views = new Map<string, LiveView>();
+  private newest = 0;
 
   constructor(definitions: Definitions, type: string) {
     this.definitions = definitions;
@@ -102,6 +103,12 @@ export class LiveType {
       throw error;
     }
     for (const view of this.views.values()) view.replace(replaced);
+    this.newest = changes.at(-1)!.position;
+  }
+
+  /** Position of the last change up to a point; undefined when nothing has changed. For the newest points only, which is where reads begin. */
+  lastChange({ position }: ReadPoint): number | undefined {
+    return this.newest === 0 ? undefined : Math.min(this.newest, position);
   }
 
   /** Takes back everything after a position: what a failed batch may have left. */

@@ -32,7 +32,9 @@ export class LiveView {
     const columns = this.compiled.columns.map(
       (column) => `${quoteIdentifier(column.name)} ${column.sqlType}`,
     );
-    await connection.run(`CREATE OR REPLACE TABLE ${this.table} (${["_from BIGINT", ...columns].join(", ")})`);
+    await connection.run(
+      `CREATE OR REPLACE TABLE ${this.table} (${["_from BIGINT", ...columns].join(", ")})`,
+    );
   }
 
   async drop(connection: Connection): Promise<void> {

@@ -90,7 +90,11 @@ export class World {
       database: this.database,
       onError: (error) => console.error("live", error),
     });
-    this.merged = mergedCatalog(lakeCatalog(this.lake), this.live);
+    this.merged = mergedCatalog({
+      batch: lakeCatalog(this.lake),
+      live: this.live,
+      database: this.database,
+    });
     this.query = createQuery({ catalog: this.merged, database: this.database, temporaryFolder: this.folder });
   }
 
