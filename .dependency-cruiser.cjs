@@ -75,6 +75,7 @@ module.exports = {
     { name: "no-unresolved", severity: "error", from: {}, to: { couldNotResolve: true } },
     sole("duckdb", "node_modules/@duckdb/", "^src/duckdb/"),
     sole("node-cron", "node_modules/node-cron/", "^src/config/"),
+    sole("fhir-kit-client", "node_modules/fhir-kit-client/", "^ingestion/search/"),
     sole("hono", "node_modules/(hono|@hono)/", "^serving/"),
     ...layers,
     ...edgeLayers,

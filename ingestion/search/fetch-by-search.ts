@@ -10,7 +10,7 @@ import { SourceClient } from "./source-client.js";
 import type { Unit, UnitResult } from "./unit.js";
 import { TypeSearch } from "./window.js";
 import { WindowUnit } from "./window-unit.js";
-import { emptyFolder, requestHash, WorkFolder } from "./work-folder.js";
+import { emptyWork, requestHash, WorkFolder } from "./work-folder.js";
 
 /** How far a fetch has come. */
 export interface SearchProgress {
@@ -282,5 +282,5 @@ export async function fetchBySearch(options: SearchFetchOptions): Promise<Fetche
 
 /** Throws away the work of a fetch whose batch is in the lake. */
 export async function finishSearch(workDir: string): Promise<void> {
-  await emptyFolder(workDir);
+  await emptyWork(workDir);
 }

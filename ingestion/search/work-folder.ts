@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
-import { storageFailure } from "#storage";
+import { isLakeError } from "#kernel";
+import { emptyFolder, readState, writeState } from "../source/state-file.js";
 
 const STATE = "state.json";
 const FORMAT = 1;
@@ -19,38 +20,21 @@ export function requestHash(request: unknown): string {
   return createHash("sha256").update(JSON.stringify(request)).digest("hex");
 }
 
+/** The JSON of a file; undefined when it is not there or damaged: either way there is nothing to go on with. */
 async function readJson(file: string): Promise<unknown> {
   try {
-    return JSON.parse(await readFile(file, "utf8")) as unknown;
-  } catch {
-    // Not there, or torn by a power loss: either way there is nothing to go on with.
-    return undefined;
-  }
-}
-
-/** Writes JSON so that it is there whole or not at all. */
-async function writeJson(file: string, value: unknown): Promise<void> {
-  const temporary = `${file}.tmp`;
-  try {
-    const handle = await open(temporary, "w");
-    try {
-      await handle.writeFile(`${JSON.stringify(value)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, file);
+    return await readState(file);
   } catch (error) {
-    throw storageFailure("write", file, error);
+    if (isLakeError(error, "source/damaged-state")) return undefined;
+    throw error;
   }
 }
 
 /** Removes everything in a work folder but the folder. A folder that is not there is empty. */
-export async function emptyFolder(dir: string): Promise<void> {
+export async function emptyWork(dir: string): Promise<void> {
   // The state goes first: files without it are thrown away by the next run, a state without its files would mislead it.
   await rm(path.join(dir, STATE), { force: true });
-  const names = await readdir(dir).catch(() => []);
-  await Promise.all(names.map((name) => rm(path.join(dir, name), { recursive: true, force: true })));
+  await emptyFolder(dir);
 }
 
 /** The persistent folder of one fetch: a state, and small progress notes beside the files they are about. */
@@ -72,7 +56,7 @@ export class WorkFolder<State> {
     await mkdir(dir, { recursive: true });
     const found = (await readJson(path.join(dir, STATE))) as Partial<Envelope<State>> | undefined;
     const same = found?.format === FORMAT && found.client === "search" && found.request === request;
-    if (!same) await emptyFolder(dir);
+    if (!same) await emptyWork(dir);
     return new WorkFolder(dir, request, same ? found.state : undefined);
   }
 
@@ -84,7 +68,7 @@ export class WorkFolder<State> {
       request: this.request,
       state: state(),
     });
-    const turn = this.saving.then(() => writeJson(path.join(this.dir, STATE), envelope()));
+    const turn = this.saving.then(() => writeState(path.join(this.dir, STATE), envelope()));
     this.saving = turn.catch(() => undefined);
     return turn;
   }
@@ -103,6 +87,6 @@ export class WorkFolder<State> {
   }
 
   writeNote(name: string, value: unknown): Promise<void> {
-    return writeJson(this.path(name), value);
+    return writeState(this.path(name), value);
   }
 }
