@@ -77,6 +77,7 @@ module.exports = {
     sole("node-cron", "node_modules/node-cron/", "^src/config/"),
     sole("fhir-kit-client", "node_modules/fhir-kit-client/", "^ingestion/search/"),
     sole("hono", "node_modules/(hono|@hono)/", "^serving/"),
+    sole("undici", "node_modules/undici/", "^ingestion/http/"),
     ...layers,
     ...edgeLayers,
   ],
