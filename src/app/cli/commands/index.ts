@@ -4,6 +4,7 @@ import { compactCommand } from "./compact.js";
 import { configCommand } from "./config.js";
 import { conformanceCommand } from "./conformance.js";
 import { doctorCommand } from "./doctor.js";
+import { eraseCommand } from "./erase.js";
 import { generateCommand } from "./generate.js";
 import { ingestBulkCommand, ingestFhirCommand } from "./ingest-fhir.js";
 import { ingestNdjsonCommand } from "./ingest-ndjson.js";
@@ -53,6 +54,7 @@ export const commands: readonly Command[] = [
   unpinCommand,
   backupCommand,
   restoreCommand,
+  eraseCommand,
   conformanceCommand,
   doctorCommand,
 ];

@@ -1,0 +1,59 @@
+import { stat } from "node:fs/promises";
+import { defaultTarget, dropPublished, type PublishTarget, publishedTableNames } from "#delta";
+import { openEventStore } from "#events";
+import type { ErasureHook, Lake } from "#lake";
+import { openStore } from "#storage";
+import { journalFile } from "./journal-files.js";
+
+/** The keys of the persons' payloads in the journal are destroyed, which makes the payloads unreadable for ever. */
+function journalHook(lake: Lake, environment: NodeJS.ProcessEnv): ErasureHook {
+  return {
+    name: "journal",
+    erase: async (_request, keys) => {
+      const databaseUrl = environment["DATABASE_URL"];
+      const file = journalFile(lake.store.location, environment);
+      const present = file !== undefined && (await stat(file).catch(() => undefined)) !== undefined;
+      if (databaseUrl === undefined && !present) return 0;
+      const journal = await openEventStore({ file: file ?? "", databaseUrl });
+      try {
+        return await journal.shred([...keys]);
+      } finally {
+        await journal.close();
+      }
+    },
+  };
+}
+
+/**
+ * Published tables are dropped, log and all, because their logs hold values too; the next publication makes them anew. All tables of a
+ * target go: which of them named the person cannot be told any more when an interrupted erasure is completed.
+ */
+function publishedHook(name: string, target: PublishTarget): ErasureHook {
+  return {
+    name,
+    erase: async () => {
+      const tables = await publishedTableNames(target);
+      await dropPublished(target, tables);
+      return tables.length;
+    },
+  };
+}
+
+/** What an erasure must reach beside the lake's own folders: the journal, published tables, and further targets of publication. */
+export async function erasureHooks(
+  lake: Lake,
+  environment: NodeJS.ProcessEnv,
+  publishedTo: readonly string[],
+): Promise<{ hooks: ErasureHook[]; close: () => Promise<void> }> {
+  const stores = await Promise.all(publishedTo.map((location) => openStore(location, environment)));
+  return {
+    hooks: [
+      journalHook(lake, environment),
+      publishedHook("published", defaultTarget(lake.store)),
+      ...stores.map((store) => publishedHook(`published to ${store.location}`, { store, prefix: "" })),
+    ],
+    close: async () => {
+      for (const store of stores) await store.close();
+    },
+  };
+}
