@@ -28,14 +28,23 @@ function keysOfLayer(layer: {
   return [...layer.files, ...(layer.replaces ?? [])].map((file) => file.key).join(" ");
 }
 
-/** The layers with the inputs replaced by the output at the place of the last input; undefined when an input is gone. */
+/**
+ * The layers with the inputs replaced by the output; undefined when an input is gone. Merged deltas take the place of the last input,
+ * so that they hide what each of them hid. A merged base takes the place of the first: deltas between the inputs hide rows of it, and
+ * it hides nothing itself.
+ */
 function replaced<
-  Layer extends { readonly files: readonly FileRef[]; readonly replaces?: readonly FileRef[] },
+  Layer extends {
+    readonly files: readonly FileRef[];
+    readonly replaces?: readonly FileRef[];
+    readonly level: 0 | 1 | 2;
+  },
 >(layers: readonly Layer[], rewrite: Rewrite<Layer>): Layer[] | undefined {
   const inputs = new Set(rewrite.inputs.map(keysOfLayer));
   const at = layers.flatMap((layer, i) => (inputs.has(keysOfLayer(layer)) ? [i] : []));
   if (at.length !== inputs.size) return undefined;
-  return layers.flatMap((layer, i) => (i === at.at(-1) ? [rewrite.output] : at.includes(i) ? [] : [layer]));
+  const place = rewrite.output.level === 0 ? at[0] : at.at(-1);
+  return layers.flatMap((layer, i) => (i === place ? [rewrite.output] : at.includes(i) ? [] : [layer]));
 }
 
 async function rewriteTable(
