@@ -280,7 +280,16 @@ export class LiveLake {
   private async collect(): Promise<void> {
     this.sinceCollect = 0;
     const oldest = this.holds.oldest(this.point());
-    for (const type of this.types.values()) await type.collect(this.connection, oldest);
+    const views = this.snapshot?.views ?? {};
+    const wanted = new Set(Object.values(views).map((view) => view.hash));
+    for (const type of this.types.values()) {
+      await type.collect(this.connection, oldest);
+      // Readers at an older snapshot may still read the views that it had.
+      if (oldest.snapshot < (this.snapshot?.id ?? 0)) continue;
+      for (const hash of type.viewHashes) {
+        if (!wanted.has(hash)) await type.dropView(this.connection, hash);
+      }
+    }
   }
 
   private point(): ReadPoint {
@@ -329,7 +338,7 @@ export class LiveLake {
     point: ReadPoint,
   ): { keys: string; rows: string } | undefined {
     const type = this.types.get(view.resource);
-    if (type === undefined) return undefined;
+    if (type === undefined || type.isUntouchedAt(point)) return undefined;
     const live = type.view(view.hash);
     if (live === undefined) {
       throw new LakeError(

@@ -28,6 +28,7 @@ export class LiveType {
   private readonly incoming: string;
   private readonly incomingName: string;
   private readonly views = new Map<string, LiveView>();
+  private oldest = OPEN;
   private newest = 0;
 
   constructor(definitions: Definitions, type: string) {
@@ -103,7 +104,13 @@ export class LiveType {
       throw error;
     }
     for (const view of this.views.values()) view.replace(replaced);
+    this.oldest = Math.min(this.oldest, changes[0]!.position);
     this.newest = changes.at(-1)!.position;
+  }
+
+  /** True when nothing of the type had changed yet at a point: then there is nothing to overlay, for views long gone either. */
+  isUntouchedAt({ position }: ReadPoint): boolean {
+    return position < this.oldest;
   }
 
   /** Position of the last change up to a point; undefined when nothing has changed. For the newest points only, which is where reads begin. */

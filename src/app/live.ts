@@ -1,0 +1,144 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { RegisteredView } from "#batch";
+import type { Database } from "#duckdb";
+import { type EventStore, openEventStore } from "#events";
+import { type Clock, systemClock } from "#kernel";
+import type { Lake } from "#lake";
+import { CHANGES_PREFIX } from "#landing";
+import { LiveLake } from "#speed";
+import { flushJournal } from "./flush.js";
+
+/** When live changes become part of the lake. */
+export interface FlushPolicy {
+  /** At so many live resources. */
+  readonly resources: number;
+  /** When the oldest live change is so old. */
+  readonly ageMs: number;
+  /** Covered changes stay in the journal for so long, for readers that hold an older point. */
+  readonly keepCoveredMs: number;
+}
+
+/** Fifty thousand resources or five minutes; covered changes stay an hour (the architecture's lease). */
+export const FLUSH_POLICY: FlushPolicy = { resources: 50_000, ageMs: 300_000, keepCoveredMs: 3_600_000 };
+
+/** What the live side of a serving process is made of. */
+export interface LiveOptions {
+  readonly lake: Lake;
+  /** The engine that answers reads. */
+  readonly database: Database;
+  /** The journal's file, or Postgres. */
+  readonly journal: { readonly file: string; readonly databaseUrl?: string | undefined };
+  /** Views that a new lake starts with. */
+  readonly views: ReadonlyMap<string, RegisteredView>;
+  readonly flush?: FlushPolicy;
+  readonly clock?: Clock;
+  readonly onError?: (error: unknown) => void;
+}
+
+/** The live side of a serving process. */
+export interface Live {
+  readonly journal: EventStore;
+  readonly rows: LiveLake;
+  /** Makes everything accepted so far part of the lake now. */
+  flush(): Promise<void>;
+  /** Ends the background work after what is under way, then closes the journal. Nothing acknowledged is lost. */
+  close(): Promise<void>;
+}
+
+/** How often a new snapshot of another process and the need to flush are looked for. */
+const LOOK_MS = 500;
+
+/** Follows snapshots and flushes by policy, one piece of work after the other. */
+class Keeper {
+  private readonly options: LiveOptions;
+  private readonly journal: EventStore;
+  private readonly rows: LiveLake;
+  private readonly policy: FlushPolicy;
+  private readonly clock: Clock;
+  private readonly stop = new AbortController();
+  private readonly flushed: { readonly upTo: number; readonly atMs: number }[] = [];
+  private liveSinceMs: number | undefined;
+  private readonly ended: Promise<void>;
+
+  constructor(options: LiveOptions, journal: EventStore, rows: LiveLake) {
+    this.options = options;
+    this.journal = journal;
+    this.rows = rows;
+    this.policy = options.flush ?? FLUSH_POLICY;
+    this.clock = options.clock ?? systemClock;
+    this.ended = this.run();
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stop.signal.aborted) {
+      try {
+        await this.rows.refresh();
+        if (this.isDue()) await this.flush();
+        await this.trim();
+      } catch (error) {
+        this.options.onError?.(error);
+      }
+      await sleep(LOOK_MS, undefined, { signal: this.stop.signal }).catch(() => undefined);
+    }
+  }
+
+  private isDue(): boolean {
+    const { liveResources } = this.rows.state();
+    const now = this.clock.now().getTime();
+    if (liveResources === 0) this.liveSinceMs = undefined;
+    else this.liveSinceMs ??= now;
+    if (liveResources >= this.policy.resources) return true;
+    return this.liveSinceMs !== undefined && now - this.liveSinceMs >= this.policy.ageMs;
+  }
+
+  async flush(): Promise<void> {
+    const { lake, views } = this.options;
+    const { upTo } = await flushJournal(lake, { journal: this.journal, views });
+    this.liveSinceMs = undefined;
+    this.flushed.push({ upTo, atMs: this.clock.now().getTime() });
+    await this.rows.refresh();
+  }
+
+  /** Removes changes from the journal that have been covered for long. */
+  private async trim(): Promise<void> {
+    const now = this.clock.now().getTime();
+    let upTo: number | undefined;
+    while (this.flushed.length > 0 && now - this.flushed[0]!.atMs >= this.policy.keepCoveredMs) {
+      upTo = this.flushed.shift()!.upTo;
+    }
+    if (upTo !== undefined) await this.journal.trim(CHANGES_PREFIX, upTo);
+  }
+
+  async end(): Promise<void> {
+    this.stop.abort();
+    await this.ended;
+  }
+}
+
+/** Opens the journal, builds the live rows over the lake and keeps both going. */
+export async function startLive(options: LiveOptions): Promise<Live> {
+  const { lake, database, onError } = options;
+  const journal = await openEventStore(options.journal);
+  try {
+    const rows = await LiveLake.start({
+      lake,
+      journal,
+      database,
+      ...(onError === undefined ? {} : { onError }),
+    });
+    const keeper = new Keeper(options, journal, rows);
+    return {
+      journal,
+      rows,
+      flush: () => keeper.flush(),
+      close: async () => {
+        await keeper.end();
+        await rows.stop();
+        await journal.close();
+      },
+    };
+  } catch (error) {
+    await journal.close();
+    throw error;
+  }
+}
