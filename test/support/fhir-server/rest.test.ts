@@ -1,17 +1,8 @@
-import { afterEach, describe, expect, it } from "vitest";
-import { type FhirServer, type FhirServerOptions, startFhirServer } from "./index.js";
+import { describe, expect, it } from "vitest";
+import type { FhirServer, FhirServerOptions } from "./index.js";
+import { closeAfterEach, startForTest as start } from "./testing.js";
 
-const servers: FhirServer[] = [];
-
-async function start(options: FhirServerOptions = {}): Promise<FhirServer> {
-  const server = await startFhirServer(options);
-  servers.push(server);
-  return server;
-}
-
-afterEach(async () => {
-  await Promise.all(servers.splice(0).map((server) => server.close()));
-});
+closeAfterEach();
 
 interface BundleJson {
   total?: number;

@@ -68,7 +68,10 @@ export class Traffic {
     const response = instead ?? (await this.#handled(call, record, handle));
     const { outgoing } = call.env;
     const answer = await spoilAnswer(response, instead === undefined ? strikes : [], watching, {
-      cut: () => outgoing.destroy(),
+      cut: () => {
+        this.#requests.end(record, false);
+        outgoing.destroy();
+      },
       keepFile: (text) => `${this.#base}/${this.#files.keep(text)}`,
     });
     this.#requests.answered(record, answer.status, answer.headers.get("retry-after"));
@@ -85,6 +88,7 @@ export class Traffic {
       headers: call.req.header(),
     });
     const { outgoing } = call.env;
+    outgoing.on("finish", () => this.#requests.end(record, true));
     outgoing.on("close", () => this.#requests.end(record, outgoing.writableFinished));
     return record;
   }
