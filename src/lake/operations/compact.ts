@@ -7,12 +7,15 @@ import { FileWriter } from "../publish.js";
 import { changedKeys, currentVersions, viewRows } from "../relation.js";
 import type { FileRef, Snapshot, TableLayer, TableState, ViewLayer, ViewState } from "../snapshot.js";
 import { sortedRanges } from "../sorted-ranges.js";
+import { requireLakeSpace } from "../space.js";
 
 /** What to compact. */
 export interface CompactOptions {
   /** Rewrite every table and view that is not a single base layer, instead of what the policy asks for. */
   readonly full?: boolean;
   readonly onProgress?: (what: string) => void;
+  /** Aborting it ends the work at the next key range; what was written so far is dropped, finished rewrites stay. */
+  readonly signal?: AbortSignal;
 }
 
 /** A rewrite of some layers, ready to be committed on any head that still has all its inputs. */
@@ -21,10 +24,18 @@ interface Rewrite<Layer> {
   readonly output: Layer;
 }
 
-function keysOfLayer(layer: {
+interface Layered {
   readonly files: readonly FileRef[];
   readonly replaces?: readonly FileRef[];
-}): string {
+}
+
+/** Fails with `lake/no-space` unless the inputs would fit a second time: they stay until a vacuum. */
+async function requireRoom(lake: Lake, inputs: readonly Layered[]): Promise<void> {
+  const bytes = inputs.flatMap((layer) => layer.files).reduce((sum, file) => sum + file.sizeBytes, 0);
+  await requireLakeSpace(lake, bytes, "this compaction");
+}
+
+function keysOfLayer(layer: Layered): string {
   return [...layer.files, ...(layer.replaces ?? [])].map((file) => file.key).join(" ");
 }
 
@@ -54,11 +65,14 @@ async function rewriteTable(
   type: string,
   table: TableState,
   step: CompactionStep,
+  signal: AbortSignal | undefined,
 ): Promise<Rewrite<TableLayer>> {
   const inputs = step.inputs.map((i) => table.layers[i]!);
+  await requireRoom(lake, inputs);
   const select = await currentVersions(lake, { ...table, layers: inputs });
   const files: FileRef[] = [];
   for (const range of await sortedRanges(connection, select, lake.sortRows)) {
+    signal?.throwIfAborted();
     const written = await writer.parquet(connection, `resources/${type}`, range);
     if (written !== undefined) files.push(written);
   }
@@ -78,6 +92,7 @@ async function rewriteView(
   step: CompactionStep,
 ): Promise<Rewrite<ViewLayer>> {
   const inputs = step.inputs.map((i) => view.layers[i]!);
+  await requireRoom(lake, inputs);
   const written = await writer.parquet(
     connection,
     `views/${name}`,
@@ -104,9 +119,10 @@ async function pass(lake: Lake, plan: Plan, options: CompactOptions): Promise<Sn
   for (const [type, table] of Object.entries(head.tables)) {
     const step = plan(table.layers);
     if (step === undefined) continue;
+    options.signal?.throwIfAborted();
     options.onProgress?.(`resources/${type}`);
     const snapshot = await rewriteAndCommit(lake, (connection, writer) =>
-      rewriteTable(lake, connection, writer, type, table, step).then((rewrite) => (now) => {
+      rewriteTable(lake, connection, writer, type, table, step, options.signal).then((rewrite) => (now) => {
         const layers =
           now.tables[type] === undefined ? undefined : replaced(now.tables[type].layers, rewrite);
         if (layers === undefined) return undefined;
@@ -121,6 +137,7 @@ async function pass(lake: Lake, plan: Plan, options: CompactOptions): Promise<Sn
   for (const [name, view] of Object.entries(head.views)) {
     const step = view.state === "ready" ? plan(view.layers) : undefined;
     if (step === undefined) continue;
+    options.signal?.throwIfAborted();
     options.onProgress?.(`views/${name}`);
     const snapshot = await rewriteAndCommit(lake, (connection, writer) =>
       rewriteView(lake, connection, writer, name, view, step).then((rewrite) => (now) => {
@@ -154,7 +171,8 @@ async function rewriteAndCommit(
 
 /**
  * Merges layers by policy (or all of them with `full`) in bounded memory. Content does not change; each rewrite is a snapshot of its
- * own and is dropped when another writer replaced its inputs first. Returns the snapshots made.
+ * own and is dropped when another writer replaced its inputs first. Returns the snapshots made. Errors: `lake/no-space`; an abort
+ * rejects with the signal's reason.
  */
 export async function compact(lake: Lake, options: CompactOptions = {}): Promise<Snapshot[]> {
   const made: Snapshot[] = [];
