@@ -22,7 +22,7 @@ const allowed = {
 };
 const edges = {
   ingestion: ["fhir", "landing", "storage"],
-  serving: ["query", "views", "compiler", "fhir"],
+  serving: ["query", "views", "compiler", "fhir", "runs"],
 };
 
 const tests = "\\.(test|prop\\.test|contract)\\.ts$";

@@ -5,9 +5,10 @@ import { Hono, type MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { type Clock, LakeError, packageRoot } from "#kernel";
 import type { LakeCatalog, QueryService } from "#query";
-import type { RequestNotes, ServingDependencies, ServingEnv } from "./context.js";
+import type { RequestNotes, RunLedger, ServingDependencies, ServingEnv } from "./context.js";
 import { errorResponse } from "./http/errors.js";
 import type { Logger } from "./log.js";
+import { ingestRoutes } from "./routes/ingest.js";
 import { systemRoutes } from "./routes/system.js";
 import { viewRoutes } from "./routes/views.js";
 
@@ -24,6 +25,8 @@ export interface AppOptions {
    * itself, so that no web page can reach it by a host name of its own (DNS rebinding).
    */
   readonly allowedHosts?: readonly string[];
+  readonly runs?: RunLedger;
+  readonly stalenessTargets?: Readonly<Record<string, number>>;
 }
 
 /** The app: an HTTP handler that needs no socket. */
@@ -93,6 +96,8 @@ export function createApp(options: AppOptions): ServingApp {
     log,
     release,
     queryTimeoutMs: options.queryTimeoutMs ?? 300_000,
+    runs: options.runs,
+    stalenessTargets: options.stalenessTargets ?? {},
   };
   const app: ServingApp = new Hono<ServingEnv>();
   app.use(
@@ -113,6 +118,7 @@ export function createApp(options: AppOptions): ServingApp {
     onlyReads,
   );
   systemRoutes(app, dependencies);
+  ingestRoutes(app, dependencies);
   viewRoutes(app, dependencies);
   app.notFound(() => {
     throw new LakeError(

@@ -2,7 +2,11 @@ import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import type { Clock } from "#kernel";
 import type { LakeCatalog, QueryService } from "#query";
+import type { Ledger } from "#runs";
 import type { Logger } from "./log.js";
+
+/** The runs of sources, as far as they are shown here. */
+export type RunLedger = Pick<Ledger, "list" | "get">;
 
 /** What the routes work with. */
 export interface ServingDependencies {
@@ -14,6 +18,10 @@ export interface ServingDependencies {
   readonly release: string;
   /** A query that runs longer than this is stopped. */
   readonly queryTimeoutMs: number;
+  /** The runs of sources; absent where none are kept. */
+  readonly runs: RunLedger | undefined;
+  /** By source: data older than so many milliseconds are stale. */
+  readonly stalenessTargets: Readonly<Record<string, number>>;
 }
 
 /** What the middleware notes about a request for the routes and for the log. */

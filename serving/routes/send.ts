@@ -7,6 +7,8 @@ export function snapshotHeaders(snapshot: SnapshotSummary): Record<string, strin
   return {
     "X-Lake-Snapshot": String(snapshot.id),
     "X-Lake-As-Of": snapshot.committedAt,
+    // Some source cannot tell what was deleted there: rows of such resources may still be in the answer. GET /freshness says which.
+    ...(snapshot.deletesVerified === false ? { "X-Lake-Deletes-Verified": "false" } : {}),
     // An answer may be kept by its reader alone, and asked after each time it is used: the newest snapshot moves on.
     "Cache-Control": "private, no-cache",
     Vary: "Accept",

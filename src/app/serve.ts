@@ -2,14 +2,18 @@ import { rm } from "node:fs/promises";
 import { Database } from "#duckdb";
 import { systemClock } from "#kernel";
 import type { Lake } from "#lake";
-import { createQuery, lakeCatalog } from "#query";
+import { createQuery, lakeCatalog, withSystemViews } from "#query";
+import { Ledger } from "#runs";
 import { allowedHosts, createApp, createLogger, type RunningServer, startServer } from "#serving";
+import { runsView } from "./system-views.js";
 
 /** Where to serve. */
 export interface ServeOptions {
   readonly host: string;
   readonly port: number;
   readonly memoryLimitBytes?: number;
+  /** By source: data older than so many milliseconds are shown as stale. */
+  readonly stalenessTargets?: Readonly<Record<string, number>>;
 }
 
 const MIB = 1 << 20;
@@ -25,12 +29,15 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Runn
     tempDirectory: temporaryFolder,
     preserveInsertionOrder: true,
   });
-  const catalog = lakeCatalog(lake);
+  const runs = new Ledger({ store: lake.store, clock: systemClock });
+  const catalog = withSystemViews(lakeCatalog(lake), [runsView(runs)]);
   const allowed = allowedHosts(options.host);
   const app = createApp({
     catalog,
     query: createQuery({ catalog, database, temporaryFolder }),
     clock: systemClock,
+    runs,
+    ...(options.stalenessTargets === undefined ? {} : { stalenessTargets: options.stalenessTargets }),
     ...(allowed === undefined ? {} : { allowedHosts: allowed }),
     log: createLogger({ level: process.env["FHIR_LAKE_LOG"] === "debug" ? "info" : "warn" }),
   });

@@ -3,6 +3,7 @@
  * The lake implements these interfaces; a test may implement them over a folder of Parquet files.
  */
 import type { ViewColumn } from "#compiler";
+import type { SourceState } from "#lake";
 
 export type { ViewColumn };
 
@@ -34,6 +35,8 @@ export interface SnapshotView {
   readonly resource: string;
   /** Epoch of the last change since the snapshot to a resource that the view reads; absent when there was none. */
   readonly changedAt?: number;
+  /** Of the rows, where they do not come from the snapshot: another revision means other rows. */
+  readonly revision?: string;
   readonly description?: string;
 }
 
@@ -50,6 +53,8 @@ export interface SnapshotSummary {
   readonly id: number;
   /** ISO 8601 instant in UTC at which the snapshot was committed: the as-of of every answer from it. */
   readonly committedAt: string;
+  /** False when some source could not tell about all deletes up to the snapshot; absent otherwise. */
+  readonly deletesVerified?: false;
 }
 
 /** A snapshot held open for reading: its files stay until `release` is called. */
@@ -57,6 +62,8 @@ export interface SnapshotReader extends SnapshotSummary {
   /** Journal position up to which changes since the snapshot are in the answer; absent when only the snapshot is read. */
   readonly epoch?: number;
   readonly views: ReadonlyMap<string, SnapshotView>;
+  /** What the snapshot knows of each source: watermarks, deletes, completeness. */
+  readonly sources?: Readonly<Record<string, SourceState>>;
   /** Gives the snapshot back; calling it again does nothing. */
   release(): void;
 }

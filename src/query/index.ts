@@ -15,3 +15,4 @@ export {
 } from "./read-view.js";
 export type { EncodedResult, EncodeOptions } from "./result.js";
 export { runSql, type SqlAnswer, type SqlFormat, type SqlOptions } from "./run-sql.js";
+export { type SystemRow, type SystemView, withSystemViews } from "./system-views.js";

@@ -46,10 +46,13 @@ class OpenSnapshot {
   read(): SnapshotReader {
     this.readers++;
     let open = true;
-    const { id, committedAt } = this.snapshot;
+    const { id, committedAt, sources } = this.snapshot;
+    const unverified = Object.values(sources).some((source) => source.deletesVerified === false);
     return {
       id,
       committedAt,
+      sources,
+      ...(unverified ? { deletesVerified: false } : {}),
       views: this.views,
       release: () => {
         if (!open) return;

@@ -85,8 +85,7 @@ export function mergedCatalog(options: MergedCatalogOptions): LakeCatalog {
       const open = reader;
       const views = new Map([...open.views].map(([name, view]) => [name, merged(view, options, hold)]));
       return {
-        id: open.id,
-        committedAt: open.committedAt,
+        ...open,
         epoch: hold.position,
         views,
         release: () => {

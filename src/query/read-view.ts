@@ -81,6 +81,11 @@ export async function openSnapshot(
   return reader;
 }
 
+/** What answers say of the snapshot they come from. */
+export function summaryOf({ id, committedAt, deletesVerified }: SnapshotSummary): SnapshotSummary {
+  return { id, committedAt, ...(deletesVerified === false ? { deletesVerified } : {}) };
+}
+
 /** The view of that name. Fails with `query/unknown-view`, naming the nearest; a view that is building is returned. */
 export function findView(snapshot: SnapshotReader, name: string): SnapshotView {
   const view = snapshot.views.get(name);
@@ -188,6 +193,7 @@ function fingerprint(
     snapshot.id,
     snapshot.committedAt,
     view.changedAt ?? null,
+    view.revision ?? null,
     view.name,
     names,
     filters,
@@ -221,7 +227,7 @@ export async function readView(context: ReadContext, request: ViewRequest): Prom
     const encoder = () => new ResultEncoder(context.database, bound, context.temporaryFolder);
     const bound = await statement(view, columns, request);
     return {
-      snapshot: { id: snapshot.id, committedAt: snapshot.committedAt },
+      snapshot: summaryOf(snapshot),
       epoch: snapshot.epoch,
       view,
       columns,

@@ -8,7 +8,7 @@ import type { LakeCatalog, SnapshotReader, SnapshotSummary, SnapshotView } from 
 import type { EncodedColumn } from "./encoding.js";
 import { requireReady } from "./errors.js";
 import type { ResultFormat } from "./format.js";
-import { openSnapshot } from "./read-view.js";
+import { openSnapshot, summaryOf } from "./read-view.js";
 import { type EncodedResult, type EncodeOptions, ResultEncoder } from "./result.js";
 import { checkStatement } from "./sql/guard.js";
 
@@ -209,7 +209,7 @@ export async function runSql(catalog: LakeCatalog, sql: string, options: SqlOpti
     const statement = { source: `FROM ${quoteIdentifier(ANSWER)}`, parameters: [], columns };
     const encoder = () => new ResultEncoder(database, statement, tmpdir());
     return {
-      snapshot: { id: snapshot.id, committedAt: snapshot.committedAt },
+      snapshot: summaryOf(snapshot),
       columns: columns.map(({ name, sqlType }) => ({ name, sqlType })),
       encode: async (format, encodeOptions = {}) => {
         const result = await encoder().encode(format, encodeOptions);

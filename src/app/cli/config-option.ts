@@ -1,4 +1,4 @@
-import { type LoadedConfig, loadConfig } from "#config";
+import { durationMs, type LoadedConfig, loadConfig } from "#config";
 import type { SourceDefinition } from "../source-run/source.js";
 import type { Invocation } from "./command.js";
 
@@ -18,4 +18,13 @@ export function configuredSources(loaded: LoadedConfig, environment: NodeJS.Proc
   return Object.entries(config.sources)
     .map(([name, source]) => ({ name, config: source, folder, environment }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Milliseconds by source with a staleness target. */
+export function stalenessTargets({ config }: LoadedConfig): Record<string, number> {
+  const targets: Record<string, number> = {};
+  for (const [name, { stalenessTarget }] of Object.entries(config.sources)) {
+    if (stalenessTarget !== undefined) targets[name] = durationMs(stalenessTarget);
+  }
+  return targets;
 }

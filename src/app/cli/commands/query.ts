@@ -1,5 +1,8 @@
 import { pipeline } from "node:stream/promises";
-import { createQuery, lakeCatalog } from "#query";
+import { systemClock } from "#kernel";
+import { createQuery, lakeCatalog, withSystemViews } from "#query";
+import { Ledger } from "#runs";
+import { runsView } from "../../system-views.js";
 import type { Command } from "../command.js";
 import { EXIT } from "../exit-code.js";
 import { withLake } from "../open-lake.js";
@@ -20,7 +23,9 @@ export const queryCommand: Command = {
         const { output, positionals, values } = invocation;
         const snapshot = textOption(values, "snapshot");
         const temporaryFolder = await lake.store.stagingDirectory(`query-${process.pid}`);
-        const query = createQuery({ catalog: lakeCatalog(lake), database: lake.database, temporaryFolder });
+        const runs = new Ledger({ store: lake.store, clock: systemClock });
+        const catalog = withSystemViews(lakeCatalog(lake), [runsView(runs)]);
+        const query = createQuery({ catalog, database: lake.database, temporaryFolder });
         const answer = await query.runSql(
           positionals[0]!,
           snapshot === undefined ? {} : { snapshot: parseCount(snapshot, "snapshot", 1) },

@@ -1,9 +1,11 @@
 import { LakeError } from "#kernel";
 import { serveLake, untilStopped } from "../../serve.js";
 import type { Command, Invocation } from "../command.js";
+import { loadedConfig, stalenessTargets } from "../config-option.js";
 import { EXIT } from "../exit-code.js";
 import { withLake } from "../open-lake.js";
 import { memoryLimit, parseCount, textOption } from "../option-value.js";
+import { withSchedules } from "../schedule-beside.js";
 
 const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
 
@@ -41,7 +43,7 @@ export function address({ values, environment }: Invocation): { host: string; po
 /** `fhir-lake serve` */
 export const serveCommand: Command = {
   name: ["serve"],
-  summary: "Serve the lake over HTTP",
+  summary: "Serve the lake over HTTP; configured schedules run beside",
   usage: "[--port N] [--host H] [--allow-unauthenticated]",
   help: ADDRESS_HELP,
   options: ADDRESS_OPTIONS,
@@ -51,11 +53,12 @@ export const serveCommand: Command = {
       const memoryLimitBytes = memoryLimit(invocation);
       const server = await serveLake(lake, {
         ...address(invocation),
+        stalenessTargets: stalenessTargets(loadedConfig(invocation)),
         ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
       });
       invocation.output.document({ url: server.url });
       invocation.output.line(`Serving ${lake.store.location} on ${server.url} (Ctrl+C stops)`);
-      await untilStopped();
+      await withSchedules(invocation, lake, untilStopped);
       await server.close();
       return EXIT.ok;
     }),

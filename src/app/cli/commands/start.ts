@@ -5,9 +5,11 @@ import { generatePopulation } from "#synthetic";
 import { ingestNdjson, settle } from "../../ingest.js";
 import { serveLake, untilStopped } from "../../serve.js";
 import type { Command, Invocation } from "../command.js";
+import { loadedConfig, stalenessTargets } from "../config-option.js";
 import { EXIT } from "../exit-code.js";
 import { withLake } from "../open-lake.js";
 import { memoryLimit, parseCount, textOption } from "../option-value.js";
+import { withSchedules } from "../schedule-beside.js";
 import { wantedViews } from "../views-option.js";
 import { phaseProgress } from "./ingest-ndjson.js";
 import { ADDRESS_HELP, ADDRESS_OPTIONS, address } from "./serve.js";
@@ -104,11 +106,12 @@ export const startCommand: Command = {
       const memoryLimitBytes = memoryLimit(invocation);
       const server = await serveLake(lake, {
         ...at,
+        stalenessTargets: stalenessTargets(loadedConfig(invocation)),
         ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
       });
       invocation.output.document({ url: server.url });
       for (const line of greeting(server.url)) invocation.output.line(line);
-      await untilStopped();
+      await withSchedules(invocation, lake, untilStopped);
       await server.close();
       return EXIT.ok;
     }),
