@@ -1,7 +1,7 @@
 import { isLakeError, LakeError } from "#kernel";
+import type { ExportLevel } from "../bulk-export/index.js";
 import type { FhirHttp } from "../http/index.js";
 import { instantText } from "./search-instant.js";
-import type { ExportLevel } from "./source-finding.js";
 
 /** What became of an export that was started to see whether it can be. */
 export interface ExportProbe {

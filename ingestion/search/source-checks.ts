@@ -1,11 +1,12 @@
 import type { OrderPolicy } from "#landing";
+import type { ExportLevel } from "../bulk-export/index.js";
 import type { FhirHttp } from "../http/index.js";
 import type { SourceCapabilities } from "./capabilities.js";
 import type { ExportProbe } from "./export-probe.js";
 import type { Page } from "./page.js";
 import { serverTimeMs } from "./page.js";
 import type { WindowSupport } from "./probes.js";
-import type { ExportLevel, SourceFinding } from "./source-finding.js";
+import type { SourceFinding } from "./source-finding.js";
 
 const EVERYTHING = "Every fetch by search must read the whole type.";
 

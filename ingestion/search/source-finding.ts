@@ -24,9 +24,3 @@ export interface SourceFinding {
   /** What cannot be guaranteed because of it; absent when nothing is lost. */
   readonly guarantee?: string | undefined;
 }
-
-/** The level at which a source is exported. */
-export type ExportLevel =
-  | { readonly kind: "system" }
-  | { readonly kind: "patient" }
-  | { readonly kind: "group"; readonly id: string };

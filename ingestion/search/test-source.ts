@@ -1,5 +1,6 @@
 import { isLakeError, mapConcurrently } from "#kernel";
 import type { OrderPolicy } from "#landing";
+import type { ExportLevel } from "../bulk-export/index.js";
 import type { FhirHttp } from "../http/index.js";
 import { readCapabilities, type SourceCapabilities } from "./capabilities.js";
 import { probeExport } from "./export-probe.js";
@@ -14,7 +15,7 @@ import {
   checkWindows,
 } from "./source-checks.js";
 import { SourceClient } from "./source-client.js";
-import type { ExportLevel, SourceFinding } from "./source-finding.js";
+import type { SourceFinding } from "./source-finding.js";
 import { TypeSearch } from "./window.js";
 
 /** Which source to test, as it is configured. */

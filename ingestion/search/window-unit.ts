@@ -121,12 +121,12 @@ export class WindowUnit {
     const lines: string[] = [];
     for (const entry of entries) {
       if (entry.text === undefined) continue;
+      if (entry.id !== "") this.ids.add(idNumber(entry.id));
       if (entry.subsetted) {
         this.subsetted++;
         continue;
       }
       lines.push(entry.text);
-      if (entry.id !== "") this.ids.add(idNumber(entry.id));
       this.notice(entry.timeMs);
     }
     return lines;
