@@ -3,11 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FetchedState } from "../../test/support/fetched-state.js";
-import {
-  type ScriptedAnswer,
-  type ScriptedServer,
-  startScriptedServer,
-} from "../../test/support/scripted-server.js";
+import { type OddAnswer, type OddServer, startOddServer } from "../../test/support/odd-fhir-server.js";
 import { createFhirHttp, type FhirHttp } from "../http/index.js";
 import type { FetchedBatch } from "../source/fetched.js";
 import { fetchBySearch, type SearchFetchOptions } from "./fetch-by-search.js";
@@ -49,11 +45,7 @@ function patient(
   return { resource: { resourceType: "Patient", id, meta, ...rest }, search: { mode: "match" } };
 }
 
-function bundle(
-  entries: readonly Entry[],
-  next?: string,
-  more: Record<string, unknown> = {},
-): ScriptedAnswer {
+function bundle(entries: readonly Entry[], next?: string, more: Record<string, unknown> = {}): OddAnswer {
   const link = next === undefined ? [] : [{ relation: "next", url: next }];
   return {
     body: {
@@ -69,10 +61,10 @@ function bundle(
 
 /** Answers counts, and everything else by `pages`. */
 async function serve(
-  pages: (url: URL, method: string) => ScriptedAnswer,
+  pages: (url: URL, method: string) => OddAnswer,
   count = 0,
-): Promise<{ server: ScriptedServer; http: FhirHttp }> {
-  const server = await startScriptedServer((url, method) => {
+): Promise<{ server: OddServer; http: FhirHttp }> {
+  const server = await startOddServer((url, method) => {
     const past = url.searchParams
       .getAll("_lastUpdated")
       .some((value) => value === "lt1970-01-01T00:00:00.000Z");
@@ -233,7 +225,7 @@ describe("clocks", () => {
     const date = new Date(Date.parse(NOW) + 3_600_000);
     const headers = { date: date.toUTCString() };
     const { http } = await serve((_) => ({ headers, ...bundle([]) }));
-    const server = await startScriptedServer(() => ({ headers, body: { resourceType: "Bundle", total: 0 } }));
+    const server = await startOddServer(() => ({ headers, body: { resourceType: "Bundle", total: 0 } }));
     open.push(server);
     const other = createFhirHttp({ baseUrl: server.url, auth: { kind: "none" } });
     open.push(other);
@@ -243,7 +235,7 @@ describe("clocks", () => {
   });
 
   it("that are missing altogether end the fetch", async () => {
-    const server = await startScriptedServer(() => ({
+    const server = await startOddServer(() => ({
       headers: { date: "" },
       body: { resourceType: "Bundle", total: 0 },
     }));

@@ -1,58 +1,92 @@
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer, type ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
+import { onTestFinished } from "vitest";
 
-/** What a scripted server answers; a body that is no string is sent as JSON. */
-export interface ScriptedAnswer {
-  readonly status?: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body: unknown;
+/** A request as it arrived. */
+export interface Received {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingMessage["headers"];
+  readonly body: string;
 }
 
-/** A server whose every answer is written by a test, for what no FHIR server of ours would say. */
+/** Answers one request by hand. */
+export type Answer = (response: ServerResponse, request: Received, incoming: IncomingMessage) => unknown;
+
+/** A server on the loopback address that answers as it is told and keeps what it was asked. */
 export interface ScriptedServer {
-  /** Base URL without a slash at its end. */
-  readonly url: string;
-  /** `GET /Patient?_count=1` of every request, parameters decoded. */
-  readonly requests: string[];
-  close(): Promise<void>;
+  /** Without a slash at the end. */
+  readonly origin: string;
+  readonly received: Received[];
+  /** The most requests that were under way at once. */
+  readonly most: () => number;
 }
 
-function bodyOf(message: IncomingMessage): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = "";
-    message.on("data", (chunk: Buffer) => {
-      text += chunk.toString("utf8");
-    });
-    message.on("end", () => resolve(text));
-    message.on("error", reject);
+async function read(incoming: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of incoming) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString();
+}
+
+function listen(server: Server, scheme: string): Promise<string> {
+  return new Promise((resolve) => {
+    server.listen(0, "127.0.0.1", () =>
+      resolve(`${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`),
+    );
   });
 }
 
-/** Starts a server on the loopback address; `answer` gets the URL and a form's fields as parameters. */
-export async function startScriptedServer(
-  answer: (url: URL, method: string) => ScriptedAnswer,
+/** Starts a server that ends with the test. With an array, each request takes the next answer and the last one stays. */
+export async function scriptedServer(
+  answers: Answer | readonly Answer[],
+  tls?: ServerOptions,
 ): Promise<ScriptedServer> {
-  const requests: string[] = [];
-  const server = createServer((message, response) => {
-    void bodyOf(message).then((body) => {
-      const url = new URL(message.url ?? "/", `http://${message.headers.host}`);
-      for (const [name, value] of new URLSearchParams(body)) url.searchParams.append(name, value);
-      const method = message.method ?? "GET";
-      requests.push(`${method} ${url.pathname}${decodeURIComponent(url.search)}`);
-      const { status = 200, headers, body: sent } = answer(url, method);
-      response.writeHead(status, { "content-type": "application/fhir+json", ...headers });
-      response.end(typeof sent === "string" ? sent : JSON.stringify(sent));
-    });
+  const received: Received[] = [];
+  let running = 0;
+  let most = 0;
+  const handle = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const at = received.length;
+    const request: Received = {
+      method: incoming.method ?? "",
+      path: incoming.url ?? "",
+      headers: incoming.headers,
+      body: "",
+    };
+    received.push(request);
+    most = Math.max(most, ++running);
+    response.on("close", () => running--);
+    const body = await read(incoming).catch(() => "");
+    received[at] = { ...request, body };
+    const answer = typeof answers === "function" ? answers : answers[Math.min(at, answers.length - 1)]!;
+    await answer(response, received[at], incoming);
+  };
+  const listener = (incoming: IncomingMessage, response: ServerResponse): void =>
+    void handle(incoming, response);
+  const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
+  const origin = await listen(server, tls === undefined ? "http" : "https");
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return {
-    url,
-    requests,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+  return { origin, received, most: () => most };
+}
+
+/** An answer with a status, a JSON body and headers. */
+export function json(status: number, body: unknown, headers: Record<string, string> = {}): Answer {
+  return (response) => {
+    response.writeHead(status, { "content-type": "application/fhir+json", ...headers });
+    response.end(JSON.stringify(body));
   };
 }
+
+/** An answer with a status and headers only. */
+export function status(code: number, headers: Record<string, string> = {}): Answer {
+  return (response) => {
+    response.writeHead(code, headers);
+    response.end();
+  };
+}
+
+/** The connection is cut without an answer. */
+export const cut: Answer = (response) => response.socket?.destroy();
