@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { LakeError } from "#kernel";
+import { type Manifest, upgraded } from "./migrate.js";
 
 /** The manifest layout this code writes. Readers refuse a greater one, because they could misread it. */
 export const FORMAT_VERSION = 1;
@@ -221,7 +222,8 @@ export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
 
 /**
  * Reads what {@link encodeSnapshot} wrote.
- * Fails with `lake/corrupt-snapshot` when any byte changed and `lake/newer-format` when a later fhir-lake wrote it.
+ * Reads what earlier releases wrote, too. Fails with `lake/corrupt-snapshot` when any byte changed and `lake/newer-format` when a later
+ * fhir-lake wrote it.
  */
 export function decodeSnapshot(bytes: Uint8Array, key: string): Snapshot {
   const text = Buffer.from(bytes).toString("utf8");
@@ -236,16 +238,9 @@ export function decodeSnapshot(bytes: Uint8Array, key: string): Snapshot {
       { details: { key } },
     );
   }
-  const snapshot = JSON.parse(body) as Snapshot;
-  if (snapshot.formatVersion > FORMAT_VERSION) {
-    throw new LakeError(
-      "unsupported",
-      "lake/newer-format",
-      `This lake was written by a newer fhir-lake (format ${snapshot.formatVersion}, this program reads up to ${FORMAT_VERSION}); upgrade fhir-lake.`,
-      { details: { key, formatVersion: snapshot.formatVersion } },
-    );
-  }
-  return snapshot;
+  const manifest = upgraded(JSON.parse(body) as Manifest, key, FORMAT_VERSION);
+  // The checksum says that these are the bytes of a manifest; the steps bring every format to this type.
+  return manifest as unknown as Snapshot;
 }
 
 /** Every data file a snapshot needs, each once: table files, view rows and key lists. */

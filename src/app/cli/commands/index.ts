@@ -8,6 +8,7 @@ import { eraseCommand } from "./erase.js";
 import { generateCommand } from "./generate.js";
 import { ingestBulkCommand, ingestFhirCommand } from "./ingest-fhir.js";
 import { ingestNdjsonCommand } from "./ingest-ndjson.js";
+import { migrateCommand } from "./migrate.js";
 import { pinCommand, pinsCommand, unpinCommand } from "./pin.js";
 import { publishCommand } from "./publish.js";
 import { queryCommand } from "./query.js";
@@ -55,6 +56,7 @@ export const commands: readonly Command[] = [
   backupCommand,
   restoreCommand,
   eraseCommand,
+  migrateCommand,
   conformanceCommand,
   doctorCommand,
 ];
