@@ -70,6 +70,13 @@ describe("a client's JSON requests", () => {
     expect((await client(server.origin).json("GET", "Patient")).status).toBe(200);
   });
 
+  it("are tried again after an answer that is no HTTP", async () => {
+    const garbled: Answer = (response) =>
+      response.socket?.end("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n{}");
+    const server = await scriptedServer([garbled, ok]);
+    expect((await client(server.origin).json("GET", "Patient")).status).toBe(200);
+  });
+
   it.each([
     ["17", 17_000],
     ["Sat, 21 Nov 2026 04:02:00 GMT", 120_000],

@@ -102,6 +102,7 @@ function networkCode(error: unknown): string | undefined {
       const inner = networkCode(e.errors[0]);
       if (inner !== undefined) return inner;
     }
+    if (e.name === "HTTPParserError") return code ?? "HTTP_PARSER";
     if (typeof code === "string" && (code !== "UND_ERR_SOCKET" || e.cause === undefined)) return code;
   }
   return undefined;
