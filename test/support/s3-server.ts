@@ -1,9 +1,10 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { existsSync, mkdtempSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { pythonWith } from "./python.js";
 
 /** A running S3 server with one bucket. */
 export interface S3Server {
@@ -17,31 +18,9 @@ export interface S3Server {
 /** Credentials that the server accepts; moto takes any. */
 const CREDENTIALS = { accessKeyId: "test-key-id", secretAccessKey: "test-secret" };
 
-function hasMoto(python: string): boolean {
-  try {
-    execFileSync(python, ["-c", "import moto.server, werkzeug"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-let found: { readonly python: string | undefined } | undefined;
-
-/**
- * A Python that has `moto[server]`: FHIR_LAKE_MOTO_PYTHON, else the environment that `.ci/run` makes in data/tmp/moto, else `python3`.
- * Undefined when there is none; with REQUIRE_SERVICES=1 that is an error.
- */
+/** A Python that has `moto[server]`, or undefined; see {@link pythonWith}. */
 export function motoPython(): string | undefined {
-  if (found === undefined) {
-    const own = path.resolve(import.meta.dirname, "../../data/tmp/moto/bin/python");
-    const candidates = [process.env["FHIR_LAKE_MOTO_PYTHON"], existsSync(own) ? own : undefined, "python3"];
-    found = { python: candidates.find((python) => python !== undefined && hasMoto(python)) };
-  }
-  if (found.python === undefined && process.env["REQUIRE_SERVICES"] === "1") {
-    throw new Error("An S3 server is required: pip install 'moto[server]' and set FHIR_LAKE_MOTO_PYTHON.");
-  }
-  return found.python;
+  return pythonWith("moto.server", "werkzeug");
 }
 
 function portOf(child: ChildProcess): Promise<number> {
