@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { type CompiledView, compileView, viewHash } from "#compiler";
+import { type CompiledView, compileView, viewHash, viewJson } from "#compiler";
 import type { Definitions } from "#fhir";
-import { LakeError, packageRoot } from "#kernel";
+import { isLakeError, LakeError, packageRoot } from "#kernel";
 import type { Lake, ViewState } from "#lake";
 
 /** A ViewDefinition that a lake is to keep materialized. */
@@ -54,9 +54,10 @@ export function registerView(
 ): RegisteredView {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = viewJson(text);
   } catch (cause) {
-    throw new LakeError("invalid-input", "views/not-json", `'${file}' is not valid JSON.`, { cause });
+    const why = isLakeError(cause) ? cause.message : "";
+    throw new LakeError("invalid-input", "views/not-json", `${file}: ${why}`, { cause });
   }
   const { name, title, description } = (json ?? {}) as Record<string, unknown>;
   if (typeof name !== "string" || name === "") {
@@ -133,5 +134,5 @@ export async function unbuilt(lake: Lake, view: RegisteredView): Promise<ViewSta
 /** Compiles the ViewDefinition that a snapshot's view was built from. */
 export async function compiledOf(lake: Lake, state: ViewState): Promise<CompiledView> {
   const text = Buffer.from(await lake.store.get(state.definition)).toString("utf8");
-  return compileView(JSON.parse(text), { definitions: lake.definitions });
+  return compileView(text, { definitions: lake.definitions });
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Definitions, type FhirVersion, loadDefinitions, type Shape } from "#fhir";
-import { LakeError } from "#kernel";
+import { ExactNumber, LakeError } from "#kernel";
 import { explainPlan, type Plan, shareSubexpressions } from "#plan";
 import { duckdbStatement, duckdbTypeName, type SqlStatement, type ViewSource } from "#sql";
 import {
@@ -11,6 +11,7 @@ import {
   ViewLowering,
   type ViewModel,
   viewError,
+  viewJson,
 } from "#views";
 
 /** Part of every view hash: raise it when the same ViewDefinition compiles to different rows. */
@@ -58,6 +59,7 @@ export interface CompiledView {
 
 /** JSON with sorted keys, so that the hash does not depend on key order. */
 function canonical(json: unknown): string {
+  if (json instanceof ExactNumber) return json.text;
   if (Array.isArray(json)) return `[${json.map(canonical).join(",")}]`;
   if (typeof json === "object" && json !== null) {
     const members = Object.entries(json).filter(([, value]) => value !== undefined);
@@ -154,23 +156,25 @@ function build(json: unknown, options: CompileOptions): CompiledView {
 
 /**
  * The hash that the compiled view would have, without compiling it.
- * Equal hashes mean equal rows; `definitions` are those that the view would be compiled with.
+ * Takes the ViewDefinition as text or parsed. Equal hashes mean equal rows; `definitions` are those that the view would be compiled with.
  */
 export function viewHash(viewDefinition: unknown, definitions: Definitions): string {
-  return hashOf(viewDefinition, definitions.version);
+  return hashOf(viewJson(viewDefinition), definitions.version);
 }
 
 const CACHE_SIZE = 256;
 const cache = new Map<string, CompiledView>();
 
 /**
- * Compiles a ViewDefinition (SQL on FHIR 3.0.0-ballot). Compiled views are kept by content, so compiling the same view again is a
+ * Compiles a ViewDefinition (SQL on FHIR 3.0.0-ballot), given as JSON text or parsed; only text keeps all digits of a decimal constant.
+ * Compiled views are kept by content, so compiling the same view again is a
  * look-up.
  * Errors: `view/…` with the JSON path, `fhirpath/…` with JSON path, span and caret; with `strict` the first warning's code.
  */
 export function compileView(viewDefinition: unknown, options: CompileOptions = {}): CompiledView {
-  const key = `${options.definitions?.version ?? ""}\0${canonical(viewDefinition)}`;
-  const compiled = cache.get(key) ?? build(viewDefinition, options);
+  const json = viewJson(viewDefinition);
+  const key = `${options.definitions?.version ?? ""}\0${canonical(json)}`;
+  const compiled = cache.get(key) ?? build(json, options);
   // Least recently used views leave first.
   cache.delete(key);
   cache.set(key, compiled);

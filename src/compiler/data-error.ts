@@ -12,7 +12,8 @@ function texts(error: unknown): string[] {
 
 /**
  * The error that data caused in a compiled view's statement, or undefined when `error` is something else. The engine reports it as text,
- * which this reads back: `view/multiple-values` (details `{column}`), `view/singleton-expected` (details `{operator}`).
+ * which this reads back: `view/multiple-values` (details `{column}`), `view/singleton-expected` (details `{operator}`),
+ * `view/too-deep-data` (details `{levels}`).
  */
 export function viewDataError(error: unknown): LakeError | undefined {
   for (const text of texts(error)) {
@@ -23,6 +24,13 @@ export function viewDataError(error: unknown): LakeError | undefined {
       const message = `Column '${subject}' got more than one value for one row; add first(), a where, a forEach, or collection: true.`;
       return new LakeError("invalid-input", "view/multiple-values", message, {
         details: { column: subject },
+        cause: error,
+      });
+    }
+    if (code === "too-deep") {
+      const message = `A resource nests more than ${subject} levels deep where the view repeats.`;
+      return new LakeError("invalid-input", "view/too-deep-data", message, {
+        details: { levels: Number(subject) },
         cause: error,
       });
     }

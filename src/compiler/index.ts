@@ -1,5 +1,5 @@
 export type { ViewSource } from "#sql";
-export { type CompileWarning, checkProfile, type ProfileFinding, type ViewProfile } from "#views";
+export { type CompileWarning, checkProfile, type ProfileFinding, type ViewProfile, viewJson } from "#views";
 export {
   COMPILER_VERSION,
   type CompiledView,

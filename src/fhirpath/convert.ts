@@ -4,11 +4,15 @@ import {
   boolean,
   call,
   choose,
+  contains,
+  costOf,
   type DataType,
   type Expr,
   INTEGER,
   integer,
   nullOf,
+  nullWith,
+  substitute,
   TEXT,
   text,
 } from "#plan";
@@ -131,17 +135,32 @@ export function plain(analysis: Analysis, collection: Collection): Collection {
   return narrow(analysis, collection, (family) => family === first);
 }
 
+/** Lists that cost about nothing to name again. */
+const CHEAP = 4;
+
+/**
+ * The value of a list's only item; several items stop the statement. Most lists that a path is mapped over have at most one item, for
+ * which nothing needs to be mapped, filtered or counted.
+ */
+export function onlyItem(analysis: Pick<Analysis, "names">, collection: Collection, failure: Expr): Expr {
+  const items = compact(analysis.names, collection).expr;
+  const several = call("onlyItem", items, failure);
+  const { expr } = collection;
+  if (expr.kind !== "transform" || expr.index !== undefined || !isPlain(collection)) return several;
+  if (costOf(expr.list) >= CHEAP || contains(expr.body, (inner) => inner.kind === "transform"))
+    return several;
+  const isItem = (inner: Expr): boolean => inner.kind === "variable" && inner.name === expr.variable;
+  if (!nullWith(expr.body, isItem)) return several;
+  const few = call("less", call("listLength", expr.list), integer(2));
+  const first = substitute(expr.body, expr.variable, call("listItem", expr.list, integer(0)));
+  return choose(few, first, several);
+}
+
 /** The only item, as a value: several items stop the statement, because FHIRPath demands one here. */
 export function singleton(analysis: Analysis, collection: Collection, subject: string): Collection {
   if (!collection.many) return collection;
-  const items = compact(analysis.names, collection);
-  const tooMany = call("less", integer(1), call("listLength", items.expr));
-  const expr = {
-    kind: "case",
-    when: [[tooMany, { kind: "fail", code: "singleton-expected", subject }]],
-    otherwise: call("listItem", items.expr, integer(0)),
-  } satisfies Expr;
-  return itemOf(items, expr);
+  const failure: Expr = { kind: "fail", code: "singleton-expected", subject };
+  return itemOf(collection, onlyItem(analysis, collection, failure));
 }
 
 /** A collection as a truth value (FHIRPath singleton evaluation): a boolean is itself, any other single item is true. */

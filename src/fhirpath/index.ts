@@ -8,10 +8,12 @@ export {
   isPlain,
   isResource,
   itemPresent,
+  mayFail,
   NameSource,
   self,
   type Variant,
 } from "./collection.js";
+export { onlyItem } from "./convert.js";
 export { caret, type FhirPathProblem, fhirPathError, type Span } from "./errors.js";
 export { COMPUTED_DECIMAL, type Family, familyOf, resolveTypeName } from "./family.js";
 export { functionNames } from "./functions/registry.js";

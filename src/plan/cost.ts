@@ -10,6 +10,7 @@ const COSTS: Readonly<Partial<Record<Operation, number>>> = {
   listEqual: 4,
   listReverse: 4,
   listSlice: 3,
+  onlyItem: 4,
   listSum: 6,
   listMinimum: 6,
   listMaximum: 6,

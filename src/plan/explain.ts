@@ -93,6 +93,7 @@ export function explainPlan(plan: Plan): string {
   return [
     `project ${plan.resource}`,
     ...plan.columns.map(({ name, type, expr }) => `  | ${name}: ${typeText(type)} := ${explainExpr(expr)}`),
+    ...(plan.check === undefined ? [] : [`  check ${explainExpr(plan.check)}`]),
     ...explainRelation(plan.relation, "  "),
   ].join("\n");
 }

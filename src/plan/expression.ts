@@ -94,6 +94,7 @@ export type Operation =
   | "listLength" // never NULL: an absent list has length 0
   | "listItem" // (list, index from 0)
   | "listSlice" // (list, first index from 0, count?)
+  | "onlyItem" // (list, failure): its item; the failure when it has several
   | "flatten"
   | "listConcatenate" // never NULL
   | "listOf" // items that are not NULL; never NULL
@@ -172,5 +173,5 @@ export type Expr =
 /** Columns that every source has beside the resource's own. */
 export type SystemColumn = "key" | "id" | "source";
 
-/** Rules that only data can break: more than one value where one is allowed. */
-export type FailureCode = "multiple-values" | "singleton-expected";
+/** Rules that only data can break: more than one value where one is allowed, or a tree that is too deep for `repeat`. */
+export type FailureCode = "multiple-values" | "singleton-expected" | "too-deep";

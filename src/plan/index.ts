@@ -17,4 +17,4 @@ export { costOf } from "./expression-facts.js";
 export type { NamedExpr, OutputColumn, Plan, Relation, UnionBranch } from "./relation.js";
 export { shareSubexpressions } from "./share.js";
 export { childUsage, createUsage, itemShape, readUsage, type Usage, usageShape } from "./usage.js";
-export { children, contains, mapChildren, nullWith } from "./walk.js";
+export { children, contains, mapChildren, nullWith, substitute } from "./walk.js";

@@ -69,4 +69,6 @@ export interface Plan {
   readonly resource: string;
   readonly relation: Relation;
   readonly columns: readonly OutputColumn[];
+  /** Evaluated for every resource although no row may come of it, for the error that it can end in. */
+  readonly check?: Expr;
 }

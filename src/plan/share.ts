@@ -217,16 +217,19 @@ class Sharing {
   private count(expr: Expr, weight: number, into: Map<number, Candidate>, add: boolean): void {
     const { cost } = factsOf(expr);
     if (cost < WORTH_SHARING) return;
-    if (this.isCandidate(expr)) {
+    const candidate = this.isCandidate(expr);
+    if (candidate) {
       const key = this.naming.numbers.of(expr);
       const known = into.get(key);
       if (known !== undefined) known.count += weight;
       else if (add) into.set(key, { expr, cost, count: weight });
     }
     const repeats = expr.kind === "call" && REPEATS_OPERAND.has(expr.operation);
+    // What cannot be shared itself is written as often as what holds it says.
+    const each = candidate ? 1 : weight;
     let first = true;
     for (const child of children(expr)) {
-      this.count(child, repeats && first ? 2 : 1, into, add);
+      this.count(child, repeats && first ? 2 * each : each, into, add);
       first = false;
     }
   }

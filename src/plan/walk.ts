@@ -92,6 +92,12 @@ export function contains(expr: Expr, test: (expr: Expr) => boolean): boolean {
   return test(expr) || children(expr).some((child) => contains(child, test));
 }
 
+/** The expression with a lambda variable replaced wherever it occurs. */
+export function substitute(expr: Expr, variable: string, value: Expr): Expr {
+  if (expr.kind === "variable" && expr.name === variable) return value;
+  return mapChildren(expr, (child) => substitute(child, variable, value));
+}
+
 /** Operations whose result is not NULL although an operand is. */
 const NOT_STRICT: ReadonlySet<Operation> = new Set<Operation>([
   "and",

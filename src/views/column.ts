@@ -9,12 +9,13 @@ import {
   familyOf,
   isEmpty,
   isResource,
+  onlyItem,
   plainCollection,
   resolveTypeName,
   type Scope,
 } from "#fhirpath";
 import { didYouMean } from "#kernel";
-import { call, cast, type DataType, type Expr, integer, listOf, nullOf, sameType, TEXT } from "#plan";
+import { call, cast, type DataType, type Expr, listOf, nullOf, sameType, TEXT } from "#plan";
 import { defaultType, systemToFhir, taggedType } from "./column-type.js";
 import { at, type CompileWarning, viewError } from "./errors.js";
 import type { ColumnModel } from "./model.js";
@@ -76,14 +77,10 @@ function columnValue(environment: Environment, column: ColumnModel, collection: 
     const value = outputItem(environment.definitions, collection, collection.expr);
     return column.collection ? call("listOf", value) : value;
   }
-  const items = mapped(environment, compact(environment.names, collection)).expr;
-  if (column.collection) return call("listConcatenate", items);
-  const several = call("less", integer(1), call("listLength", items));
-  return {
-    kind: "case",
-    when: [[several, { kind: "fail", code: "multiple-values", subject: column.name }]],
-    otherwise: call("listItem", items, integer(0)),
-  };
+  if (column.collection)
+    return call("listConcatenate", mapped(environment, compact(environment.names, collection)).expr);
+  const failure: Expr = { kind: "fail", code: "multiple-values", subject: column.name };
+  return outputItem(environment.definitions, collection, onlyItem(environment, collection, failure));
 }
 
 /** The physical type of the value before any conversion to the column's type. */

@@ -2,6 +2,7 @@ import { type ErrorKind, isLakeError, LakeError } from "#kernel";
 
 /** What can be wrong with a ViewDefinition; each is the last part of a `view/…` error code. */
 export type ViewProblem =
+  | "not-json"
   | "wrong-type"
   | "missing-resource"
   | "unknown-resource"

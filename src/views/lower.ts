@@ -8,6 +8,7 @@ import {
   existsIn,
   isEmpty,
   isPlain,
+  mayFail,
   NameSource,
   predicate,
   type Scope,
@@ -72,11 +73,16 @@ export class ViewLowering implements PathLowering {
   lower(view: ViewModel): { plan: Plan; columns: readonly LoweredColumn[] } {
     let relation: Relation = { kind: "scan" };
     const focus = this.environment.resource;
-    for (const condition of view.where) relation = this.where(relation, condition, focus);
+    const included = this.included(view.where, focus);
+    if (included !== undefined) relation = { kind: "filter", input: relation, predicate: included };
     const start: Place = { relation, focus, rowIndex: integer(0) };
     const { relation: rows, columns } = this.selects(view.selects, start);
     const output = columns.map(({ model, expr, type }): OutputColumn => ({ name: model.name, expr, type }));
-    return { plan: { resource: view.resource, relation: rows, columns: output }, columns };
+    // Where nothing but the conditions drops rows, the engine cannot pass over them.
+    const dropsRows = rows.kind !== "scan" && !(rows.kind === "filter" && rows.input.kind === "scan");
+    const check = included !== undefined && mayFail(included) && dropsRows ? included : undefined;
+    const plan: Plan = { resource: view.resource, relation: rows, columns: output };
+    return { plan: check === undefined ? plan : { ...plan, check }, columns };
   }
 
   scope(place: Place): Scope {
@@ -91,10 +97,19 @@ export class ViewLowering implements PathLowering {
     return collection;
   }
 
-  private where(relation: Relation, condition: PathExpression, focus: Collection): Relation {
-    const collection = this.path(condition, { relation, focus, rowIndex: integer(0) });
-    const test = at(condition.path, () => predicate(this.environment, condition.text, collection));
-    return { kind: "filter", input: relation, predicate: test };
+  /**
+   * Whether a resource is in the view; undefined without conditions. They are asked in order: one that the data can break is not asked
+   * where an earlier one is not true, which an engine would not promise for a mere conjunction.
+   */
+  private included(conditions: readonly PathExpression[], focus: Collection): Expr | undefined {
+    let all: Expr | undefined;
+    for (const condition of conditions) {
+      const collection = this.path(condition, { relation: { kind: "scan" }, focus, rowIndex: integer(0) });
+      const test = at(condition.path, () => predicate(this.environment, condition.text, collection));
+      if (all === undefined) all = test;
+      else all = mayFail(test) ? choose(all, test) : call("and", all, test);
+    }
+    return all;
   }
 
   /** Sibling selects: each works on the rows that those before it have made, which crosses them. */

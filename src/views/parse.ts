@@ -1,5 +1,6 @@
 import { type ConstantValue, parse } from "#fhirpath";
-import { didYouMean } from "#kernel";
+import { didYouMean, ExactNumber, isLakeError, parseExactJson } from "#kernel";
+import { CONSTANT_TYPES, constantText } from "./constant.js";
 import { at, type CompileWarning, viewError } from "./errors.js";
 import type { ColumnModel, Iteration, PathExpression, SelectModel, Tag, ViewModel } from "./model.js";
 
@@ -7,28 +8,6 @@ import type { ColumnModel, Iteration, PathExpression, SelectModel, Tag, ViewMode
 const SQL_NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
 /** Deeper nesting than any view needs, shallow enough for the stack. */
 const MAX_SELECT_DEPTH = 50;
-
-const CONSTANT_TYPES = [
-  "base64Binary",
-  "boolean",
-  "canonical",
-  "code",
-  "date",
-  "dateTime",
-  "decimal",
-  "id",
-  "instant",
-  "integer",
-  "integer64",
-  "oid",
-  "string",
-  "positiveInt",
-  "time",
-  "unsignedInt",
-  "uri",
-  "url",
-  "uuid",
-];
 
 const ELEMENT = ["id", "extension", "modifierExtension"];
 const SELECT_PROPERTIES = [...ELEMENT, "column", "select", "forEach", "forEachOrNull", "repeat", "unionAll"];
@@ -234,7 +213,7 @@ class ViewReader {
   }
 
   private object(json: unknown, path: string): JsonObject {
-    if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    if (typeof json !== "object" || json === null || Array.isArray(json) || json instanceof ExactNumber) {
       throw viewError("wrong-type", path, "A JSON object is expected.");
     }
     return json as JsonObject;
@@ -286,41 +265,37 @@ function typeOf(uri: string | undefined): string | undefined {
     .replace(/^http:\/\/hl7\.org\/fhirpath\/System\./, "System.");
 }
 
-/** A constant's value as written, or undefined when JSON of another type stands there. */
-function constantText(type: string, value: unknown): string | undefined {
-  switch (type) {
-    case "boolean":
-      return typeof value === "boolean" ? String(value) : undefined;
-    case "integer":
-    case "positiveInt":
-    case "unsignedInt":
-      return typeof value === "number" && Number.isInteger(value) && Math.abs(value) < 2 ** 31
-        ? String(value)
-        : undefined;
-    case "integer64":
-      return /^-?\d{1,19}$/.test(String(value)) ? String(value) : undefined;
-    case "decimal":
-      return typeof value === "number" && Number.isFinite(value) ? decimalText(value) : undefined;
-    default:
-      return typeof value === "string" ? value : undefined;
-  }
+/** The line and column, both from 1, of a character of a text. */
+function placeOf(text: string, offset: number): string {
+  const before = text.slice(0, offset).split("\n");
+  return `line ${before.length}, column ${before.at(-1)!.length + 1}`;
 }
 
-/** A number without an exponent where JavaScript would write one. */
-function decimalText(value: number): string {
-  const text = String(value);
-  return text.includes("e") ? value.toFixed(20).replace(/\.?0+$/, "") : text;
+/**
+ * A ViewDefinition's JSON with the digits of every number: text is parsed, anything else is given back as it is.
+ * Errors: `view/not-json` with line and column.
+ */
+export function viewJson(viewDefinition: unknown): unknown {
+  if (typeof viewDefinition !== "string") return viewDefinition;
+  const text = viewDefinition.replace(/^\uFEFF/, "");
+  try {
+    return parseExactJson(text);
+  } catch (error) {
+    const offset = isLakeError(error) ? error.details["offset"] : undefined;
+    if (typeof offset !== "number") throw error;
+    throw viewError("not-json", "", `The ViewDefinition is not valid JSON at ${placeOf(text, offset)}.`);
+  }
 }
 
 /**
  * Checks the JSON of a ViewDefinition and parses its expressions; types and elements are checked later.
- * Warnings: `view/unknown-property`. Errors: `view/…` with the JSON path, `fhirpath/syntax` with path, span and caret.
+ * The JSON comes as text, or parsed; only text keeps all digits of numbers. Warnings: `view/unknown-property`. Errors: `view/…` with the JSON path, `fhirpath/syntax` with path, span and caret.
  */
-export function parseView(json: unknown): {
+export function parseView(viewDefinition: unknown): {
   readonly view: ViewModel;
   readonly warnings: readonly CompileWarning[];
 } {
   const reader = new ViewReader();
-  const view = reader.view(json);
+  const view = reader.view(viewJson(viewDefinition));
   return { view, warnings: reader.warnings };
 }

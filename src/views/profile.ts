@@ -1,5 +1,5 @@
 import type { SelectModel } from "./model.js";
-import { parseView } from "./parse.js";
+import { parseView, viewJson } from "./parse.js";
 
 /** Profiles of ViewDefinition (SQL on FHIR 3.0.0-ballot). */
 export type ViewProfile = "shareable" | "tabular";
@@ -128,7 +128,8 @@ function tabular(selects: readonly SelectModel[]): ProfileFinding[] {
  * Errors: those of the ViewDefinition's JSON and of FHIRPath syntax (`view/…`, `fhirpath/syntax`).
  */
 export function checkProfile(viewDefinition: unknown, profile: ViewProfile): readonly ProfileFinding[] {
-  const { view } = parseView(viewDefinition);
-  const json = viewDefinition as Readonly<Record<string, unknown>>;
+  const parsed = viewJson(viewDefinition);
+  const { view } = parseView(parsed);
+  const json = parsed as Readonly<Record<string, unknown>>;
   return profile === "shareable" ? shareable(json, view.selects) : tabular(view.selects);
 }

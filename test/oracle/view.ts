@@ -1,4 +1,5 @@
 import { constantValue, expression } from "./expression.js";
+import { parseLosslessJson } from "./json.js";
 import { OracleError } from "./values.js";
 
 /** A ViewDefinition checked and named, as plain data. */
@@ -125,8 +126,9 @@ export function columnsOf(select: Select): Column[] {
   ];
 }
 
-/** Reads and checks a ViewDefinition. Throws {@link OracleError} on what the specification calls an error. */
-export function readView(definition: unknown): View {
+/** Reads and checks a ViewDefinition, given as text or parsed. Throws {@link OracleError} on what the specification calls an error. */
+export function readView(given: unknown): View {
+  const definition = typeof given === "string" ? parseLosslessJson(given) : given;
   if (typeof definition !== "object" || definition === null) throw new OracleError("a view is an object");
   const view = definition as Json;
   if (typeof view["resource"] !== "string") throw new OracleError("no resource");

@@ -1,10 +1,4 @@
-import {
-  canonicalNumber,
-  ExactNumber,
-  type ExactObject,
-  type ExactValue,
-  formatExactJson,
-} from "./exact-json.js";
+import { canonicalNumber, ExactNumber, type ExactObject, type ExactValue, formatExactJson } from "#kernel";
 
 /** How numbers are compared: by value (`1.0` is `1`, as in the official suite) or by their digits as written. */
 export type NumberComparison = "value" | "text";

@@ -1,4 +1,3 @@
-export { compareRows, type NumberComparison, type RowDifference } from "./compare.js";
 export {
   canonicalNumber,
   ExactNumber,
@@ -6,7 +5,8 @@ export {
   type ExactValue,
   formatExactJson,
   parseExactJson,
-} from "./exact-json.js";
+} from "#kernel";
+export { compareRows, type NumberComparison, type RowDifference } from "./compare.js";
 export { type ConformanceReport, conformanceReport } from "./report.js";
 export {
   type ConformanceOptions,

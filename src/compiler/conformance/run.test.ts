@@ -2,8 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { LakeError } from "#kernel";
-import { parseExactJson } from "./exact-json.js";
+import { LakeError, parseExactJson } from "#kernel";
 import { conformanceReport } from "./report.js";
 import { type ConformanceOptions, runConformance, type ViewResult } from "./run.js";
 
@@ -133,5 +132,5 @@ test("the view gets resources with their digits untouched", async () => {
     seen.push(view, ...texts);
     return Promise.resolve({ columns: [], rows: [] });
   });
-  expect(seen).toEqual([{ name: "v" }, '{"resourceType":"Observation","valueQuantity":{"value":1.00}}']);
+  expect(seen).toEqual(['{"name":"v"}', '{"resourceType":"Observation","valueQuantity":{"value":1.00}}']);
 });

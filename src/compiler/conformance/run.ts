@@ -1,8 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { isLakeError, LakeError } from "#kernel";
+import { type ExactObject, isLakeError, LakeError } from "#kernel";
 import { compareRows, describeDifference, type NumberComparison } from "./compare.js";
-import type { ExactObject } from "./exact-json.js";
 import { type ConformanceTest, parseConformanceFile } from "./test-file.js";
 
 /** What a view gives: its columns in output order, and its rows with exact values. */
@@ -12,7 +11,7 @@ export interface ViewResult {
 }
 
 /**
- * Runs a ViewDefinition over resources given as JSON text (of any types, in any order). Rejects with a LakeError when the
+ * Runs a ViewDefinition, as JSON text or parsed, over resources given as JSON text (of any types, in any order). Rejects with a LakeError when the
  * view is wrong or cannot be evaluated.
  */
 export type RunView = (view: unknown, resources: readonly string[]) => Promise<ViewResult>;

@@ -14,13 +14,11 @@ import {
   type Usage,
   usageShape,
 } from "#plan";
+import { failure } from "./failure.js";
 import { castTo, resultType, spell } from "./operations.js";
 import { numberLiteral, stringLiteral } from "./quote.js";
 import { typeName } from "./type-name.js";
 import { conform, decodeJson, isNull, known, nullValue, type Value } from "./value.js";
-
-/** Marks the engine's error text when data breaks a rule of a view; see `viewDataError` in `#compiler`. */
-export const FAILURE_PREFIX = "fhir-lake-view-error";
 
 /** What the names of an expression stand for at one SELECT level. */
 export interface ExpressionScope {
@@ -90,10 +88,7 @@ export class ExpressionWriter {
       case "struct":
         return this.struct(expr);
       case "fail":
-        return {
-          sql: `error(${stringLiteral(`${FAILURE_PREFIX}:${expr.code}:${expr.subject};`)})`,
-          type: TEXT,
-        };
+        return { sql: failure(expr.code, expr.subject), type: TEXT };
     }
   }
 
@@ -277,6 +272,7 @@ export class ExpressionWriter {
 }
 
 const LIST_OPERATIONS: ReadonlySet<string> = new Set([
+  "onlyItem",
   "listItem",
   "listSlice",
   "listDistinct",

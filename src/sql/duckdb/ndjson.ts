@@ -4,10 +4,10 @@ import { numberLiteral, stringLiteral } from "./quote.js";
 import { jsonStructure, typeName } from "./type-name.js";
 
 /** One line may be this large unless the caller says otherwise. The reader sets aside several buffers of this size. */
-const DEFAULT_LINE_BYTES = 32 * 1024 * 1024;
+const DEFAULT_LINE_BYTES = 16 * 1024 * 1024;
 
 /** Names under which a shape reads decimals: only those need quoting before the JSON is parsed. */
-function decimalsIn(
+export function decimalsIn(
   definitions: Definitions,
   shape: Shape,
   node: PathNode | undefined,

@@ -381,6 +381,14 @@ const LISTS = {
         : `list_extract(${a}, CASE WHEN ${index} >= 0 THEN ${index} + 1 END)`,
   },
   listSlice: { type: first, sql: ([a, start, count]) => listSlice(a!, start!, count) },
+  onlyItem: {
+    type: itemType,
+    // A list that is already there can be named twice; any other is bound first, so that it is computed once.
+    sql: ([a, failure]) =>
+      /^"[^"]+"$/.test(a!)
+        ? `(CASE WHEN len(${a}) > 1 THEN ${failure} ELSE list_extract(${a}, 1) END)`
+        : `list_extract(list_transform([${a}], lambda k: CASE WHEN len(k) > 1 THEN ${failure} ELSE list_extract(k, 1) END), 1)`,
+  },
   flatten: { type: nested, sql: ([a]) => `flatten(${a})` },
   listConcatenate: named("list_concat", first),
   listOf: {

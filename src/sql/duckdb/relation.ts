@@ -10,18 +10,10 @@ import {
 } from "#plan";
 import { KEY_OUTPUT, type ViewSource } from "../source.js";
 import { asList, type ExpressionScope, ExpressionWriter } from "./expression.js";
+import { indented, keptRows, type Level, selectText } from "./level.js";
 import { identifier } from "./quote.js";
+import { repeatedNodes } from "./repeat.js";
 import { conform, isNull, known, nullValue, type Value } from "./value.js";
-
-/**
- * One SELECT being built: what stands after FROM, its conditions, and how each needed column is computed from there.
- * Columns are keyed `source:<property>`, `system:<name>` and `column:<name>`.
- */
-interface Level {
-  readonly from: string;
-  readonly where: readonly string[];
-  readonly columns: ReadonlyMap<string, Value>;
-}
 
 /** Stands for the source's text until the statement is laid out, so that laying out cannot touch it. */
 const RELATION = "\0relation\0";
@@ -61,17 +53,6 @@ function without(needs: Needs, names: readonly (string | undefined)[]): Set<stri
   return rest;
 }
 
-/** A SELECT over several lines. String literals hold no line breaks, so indenting never changes a value. */
-function selectText(level: Level, items: readonly string[]): string {
-  const list = items.length === 0 ? '1 AS "#row"' : items.join(",\n  ");
-  const where = level.where.length === 0 ? "" : `\nWHERE ${level.where.join("\n  AND ")}`;
-  return `SELECT ${list}\nFROM ${level.from}${where}`;
-}
-
-function indented(text: string): string {
-  return `(\n  ${text.replaceAll("\n", "\n  ")}\n)`;
-}
-
 /** Writes a plan as one DuckDB statement over one source. */
 export class RelationWriter {
   private readonly definitions: Definitions;
@@ -99,9 +80,22 @@ export class RelationWriter {
     for (const { name, expr, type } of plan.columns) {
       items.push(`${conform(writer.write(expr), type).sql} AS ${identifier(name)}`);
     }
-    const text = selectText(level, items);
+    const rows = selectText(level, items);
+    const text = plan.check === undefined ? rows : `${rows}\nUNION ALL\n${this.checking(plan, plan.check)}`;
     const whole = this.shared.length === 0 ? text : `WITH ${this.shared.join(",\n")}\n${text}`;
     return whole.replaceAll(RELATION, () => this.source.relation);
+  }
+
+  /**
+   * A SELECT without rows that evaluates the check for every resource. The engine must not see that no row can come of it, nor that rows
+   * elsewhere are dropped before the check.
+   */
+  private checking(plan: Plan, check: Expr): string {
+    const level = this.scan(needsOf([check], ["system:key"]));
+    const tested = `coalesce(CAST(${this.writer(level).write(check).sql} AS VARCHAR), '') = '#'`;
+    const nothing = plan.columns.map(({ name, type }) => `${nullValue(type).sql} AS ${identifier(name)}`);
+    const key = `${level.columns.get("system:key")!.sql} AS ${identifier(KEY_OUTPUT)}`;
+    return selectText({ ...level, where: [tested] }, [key, ...nothing]);
   }
 
   private writer(level: Level): ExpressionWriter {
@@ -276,67 +270,33 @@ export class RelationWriter {
       };
       return this.closed(conditional, items, columns);
     }
-    const carriedColumns = new Map(columns);
-    columns.set(`column:${item}`, { sql: identifier(item), type: itemType });
-    const stepLevel: Level = { from: "nodes", where: [], columns };
-    const children = this.writer(stepLevel).write(step);
-    return this.recursion({
+    // Whether an empty row stays is known where the repeat starts, and asked for where it ends.
+    const kept = keep.constant === undefined ? { ...keep, sql: identifier(`${item}?`) } : keep;
+    const extra = keep.constant === undefined ? [`${keep.sql} AS ${kept.sql}`] : [];
+    const nodes = repeatedNodes({
       level,
-      items,
-      columns,
-      carriedColumns,
-      value,
-      keep,
-      children,
+      items: [...items, ...extra],
+      columns: kept === keep ? columns : new Map(columns).set(`column:${item}?`, kept),
+      start: value,
       item,
-      index: wantsIndex ? index : undefined,
+      children: (node) => this.childrenOf(step, item, { sql: node, type: itemType }, columns),
+      alias: () => this.alias(),
+      indexed: wantsIndex,
     });
+    const passed = nodes.items.filter((passedItem) => passedItem !== kept.sql);
+    const unnested = [...passed, `unnest(${keptRows(nodes.list, kept, "NULL")}) AS ${identifier(item)}`];
+    const result = new Map(columns).set(`column:${item}`, { sql: identifier(item), type: itemType });
+    if (wantsIndex) {
+      unnested.push(`unnest(${keptRows(nodes.list, kept, "0", nodes.ranks)}) AS ${identifier(index)}`);
+      result.set(`column:${index}`, { sql: identifier(index), type: { kind: "scalar", type: "bigint" } });
+    }
+    return this.closed(nodes.level, unnested, result);
   }
 
-  /** Nodes by a recursive query: each round unnests the children of the nodes of the round before. */
-  private recursion(at: {
-    level: Level;
-    items: readonly string[];
-    columns: Map<string, Value>;
-    carriedColumns: ReadonlyMap<string, Value>;
-    value: Value;
-    keep: Value;
-    children: Value;
-    item: string;
-    index: string | undefined;
-  }): Level {
-    const item = identifier(at.item);
-    const passed = [...at.carriedColumns.values()]
-      .filter((value) => !isNull(value))
-      .map((value) => value.sql);
-    const firstItems = [...at.items, `unnest(${keptRows(at.value.sql, at.keep, "NULL")}) AS ${item}`];
-    const nextItems = [...passed, `unnest(${at.children.sql})`];
-    const nodes = this.alias();
-    const from: Level = { from: nodes, where: [], columns: at.columns };
-    if (at.index === undefined) {
-      const recursive =
-        `WITH RECURSIVE ${nodes} AS ${indented(`${selectText(at.level, firstItems)}\nUNION ALL\n${selectText(from, nextItems)}`)}\n` +
-        `SELECT * FROM ${nodes}`;
-      return { from: `${indented(recursive)} AS ${this.alias()}`, where: [], columns: at.columns };
-    }
-    // Positions along the way down sort nodes in pre-order; the parent row is numbered so that counting starts anew for each.
-    firstItems.push(
-      `${positionText(`unnest(${keptRows(at.value.sql, at.keep, "0", `range(len(${at.value.sql}))`)})`)} AS "#path"`,
-      `"#parent"`,
-    );
-    nextItems.push(`"#path" || ${positionText(`unnest(range(len(${at.children.sql})))`)}`, `"#parent"`);
-    const numbered: Level = {
-      ...at.level,
-      from: `${indented(`SELECT *, row_number() OVER () AS "#parent"\nFROM ${at.level.from}`)} AS ${this.alias()}`,
-    };
-    const recursive =
-      `WITH RECURSIVE ${nodes} AS ${indented(`${selectText(numbered, firstItems)}\nUNION ALL\n${selectText(from, nextItems)}`)}\n` +
-      `SELECT *, row_number() OVER (PARTITION BY "#parent" ORDER BY "#path") - 1 AS ${identifier(at.index)} FROM ${nodes}`;
-    at.columns.set(`column:${at.index}`, {
-      sql: identifier(at.index),
-      type: { kind: "scalar", type: "bigint" },
-    });
-    return { from: `${indented(recursive)} AS ${this.alias()}`, where: [], columns: at.columns };
+  /** A repeat's step for one node, which may read what the row carries. */
+  private childrenOf(step: Expr, item: string, node: Value, columns: ReadonlyMap<string, Value>): string {
+    const level: Level = { from: "", where: [], columns: new Map(columns).set(`column:${item}`, node) };
+    return this.writer(level).write(step).sql;
   }
 
   private union(relation: Relation & { readonly kind: "union" }, needs: Needs): Level {
@@ -428,16 +388,4 @@ export class RelationWriter {
 function addStepNeeds(step: Expr, item: string, needs: Set<string>): void {
   addNeeds(step, needs);
   needs.delete(`column:${item}`);
-}
-
-/** A position as text of fixed width, which sorts faster than a list of numbers would. */
-function positionText(position: string): string {
-  return `printf('%06x', ${position})`;
-}
-
-/** A list to unnest; where the row must stay although the list is empty, one placeholder takes its place. */
-function keptRows(list: string, keep: Value, placeholder: string, content = list): string {
-  if (keep.constant === false || isNull(keep)) return content;
-  if (keep.constant === true) return `CASE WHEN len(${list}) > 0 THEN ${content} ELSE [${placeholder}] END`;
-  return `CASE WHEN len(${list}) > 0 THEN ${content} WHEN ${keep.sql} THEN [${placeholder}] END`;
 }

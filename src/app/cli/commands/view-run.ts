@@ -1,5 +1,5 @@
 import { createWriteStream } from "node:fs";
-import { readFile, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { compileView } from "#compiler";
@@ -9,6 +9,7 @@ import { runViewOnce } from "../../view-run.js";
 import type { Command, Invocation } from "../command.js";
 import { EXIT } from "../exit-code.js";
 import { listOption, memoryLimit, textOption } from "../option-value.js";
+import { readViewText } from "../view-file.js";
 
 function formatOption(text: string | undefined, out: string | undefined): ResultFormat {
   const name = text ?? (out === undefined ? "csv" : path.extname(out).slice(1));
@@ -21,25 +22,6 @@ function formatOption(text: string | undefined, out: string | undefined): Result
     );
   }
   return format;
-}
-
-async function readView(file: string): Promise<unknown> {
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch (cause) {
-    throw new LakeError(
-      "not-found",
-      "cli/no-view-file",
-      `The ViewDefinition file '${file}' cannot be read.`,
-      { cause },
-    );
-  }
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new LakeError("invalid-input", "views/not-json", `'${file}' is not valid JSON.`, { cause });
-  }
 }
 
 /** Writes to the file under another name first, so that a failed run leaves no half answer. */
@@ -66,7 +48,7 @@ async function run(invocation: Invocation): Promise<number> {
     );
   }
   const format = formatOption(textOption(values, "format"), out);
-  const compiled = compileView(await readView(positionals[0]!), { strict: values["strict"] === true });
+  const compiled = compileView(await readViewText(positionals[0]!), { strict: values["strict"] === true });
   for (const warning of compiled.warnings) output.note(`warning: ${warning.message}`);
   const limit = memoryLimit(invocation);
   let rows = 0;

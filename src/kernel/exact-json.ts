@@ -1,4 +1,4 @@
-import { LakeError } from "#kernel";
+import { LakeError } from "./errors.js";
 
 /** A JSON number by its digits as written, so that `1.0`, `1e2` and numbers of 30 digits survive. */
 export class ExactNumber {
@@ -51,7 +51,7 @@ class Parser {
   private fail(): never {
     throw new LakeError(
       "invalid-input",
-      "compiler/invalid-json",
+      "kernel/invalid-json",
       `The text is not valid JSON at character ${this.at + 1}.`,
       { details: { offset: this.at } },
     );
@@ -169,7 +169,7 @@ class Parser {
   }
 }
 
-/** Parses JSON, keeping the digits of every number. Throws `compiler/invalid-json` with the offset. */
+/** Parses JSON, keeping the digits of every number. Throws `kernel/invalid-json` with the offset. */
 export function parseExactJson(text: string): ExactValue {
   return new Parser(text).parse();
 }
