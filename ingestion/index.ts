@@ -91,3 +91,16 @@ export {
   type FetchProblem,
   type FetchStatistics,
 } from "./source/fetched.js";
+export {
+  createReceiver,
+  type DeadLetter,
+  type Receiver,
+  type ReceiverOptions,
+  type ReceiverPorts,
+  referenceTarget,
+  type SecretHeader,
+  type Sender,
+  type SourceReference,
+  type TopicEvent,
+  type TopicStatus,
+} from "./subscriptions/index.js";

@@ -1,0 +1,191 @@
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import type { Definitions } from "#fhir";
+import { type Clock, isLakeError, LakeError } from "#kernel";
+import type { NewChange } from "#landing";
+import { type ChangeContext, ChangeReader, type DeletedResource } from "../changes/read-change.js";
+import { Rejection } from "../quarantine/reason.js";
+import { RateLimit } from "./rate-limit.js";
+import { type Notification, NotificationReader, receivedInstant } from "./read-notification.js";
+import { isSender, isSigned, type Sender } from "./sender.js";
+import type { TopicStatus } from "./topic-status.js";
+
+/** A resource that a source has, by name. */
+export interface SourceReference {
+  readonly type: string;
+  readonly id: string;
+}
+
+/** A notification that could not be used. */
+export interface DeadLetter {
+  readonly source: string;
+  readonly sender: string;
+  /** A quarantine reason. */
+  readonly code: string;
+  readonly message: string;
+  /** The body as it came. */
+  readonly body: Uint8Array;
+}
+
+/** What the endpoint does with what it gets; all of it is durable when the promise resolves. */
+export interface ReceiverPorts {
+  /** Records changes. */
+  accept(changes: readonly NewChange[]): Promise<void>;
+  /** Remembers that these resources must be read from the source; undefined references: that anything may have changed. */
+  fetchBack(source: string, references: readonly SourceReference[] | undefined): Promise<void>;
+  deadLetter(letter: DeadLetter): Promise<void>;
+  /** Follows event numbers, handshakes and heartbeats of a topic-based subscription. */
+  status(sender: string, status: TopicStatus): Promise<void>;
+  /** Newest landing of the lake, see `NewChange.sequence`. */
+  sequence(): Promise<number>;
+}
+
+/** How the endpoint is set up. */
+export interface ReceiverOptions {
+  /** By the name that stands in the path. */
+  readonly senders: ReadonlyMap<string, Sender>;
+  readonly ports: ReceiverPorts;
+  readonly definitions: Definitions;
+  readonly clock: Clock;
+  /** Longest body in bytes. Default 8 MiB. */
+  readonly maxBodyBytes?: number;
+  /** Objects and arrays within each other. Default 64. */
+  readonly maxDepth?: number;
+  /** Requests per second and sender; more get 429. Default 5,000. */
+  readonly maxPerSecond?: number;
+  /** Told about each answer for logs and metrics; never about bodies, ids or secrets. */
+  readonly onAnswer?: (event: { sender: string; status: number; code?: string }) => void;
+}
+
+/** The endpoint as an HTTP handler of its own. */
+export interface Receiver {
+  fetch(request: Request): Promise<Response>;
+}
+
+const RETRY_SECONDS = "5";
+
+type Context = { readonly name: string; readonly sender: Sender };
+
+/** Endpoint of FHIR Subscriptions: reads what servers send and answers 2xx only when it is durable. */
+class Endpoint {
+  private readonly options: ReceiverOptions;
+  private readonly notifications: NotificationReader;
+  private readonly changes: ChangeReader;
+
+  constructor(options: ReceiverOptions) {
+    this.options = options;
+    const limits = { maxDepth: options.maxDepth ?? 64 };
+    this.notifications = new NotificationReader(options.definitions, limits);
+    this.changes = new ChangeReader(options.definitions, limits);
+  }
+
+  /** Everything of one notification, durably. Answers the HTTP status. */
+  async take(context: Context, request: Parameters<NotificationReader["read"]>[0]): Promise<number> {
+    const { source } = context.sender;
+    const { ports } = this.options;
+    let notification: Notification;
+    let changes: NewChange[];
+    try {
+      notification = this.notifications.read(request);
+      changes = await this.read(context.sender, notification);
+    } catch (error) {
+      if (!(error instanceof Rejection)) throw error;
+      const { code, message } = error;
+      await ports.deadLetter({ source, sender: context.name, code, message, body: request.body });
+      this.options.onAnswer?.({ sender: context.name, status: 422, code });
+      return 422;
+    }
+    if (changes.length > 0) await ports.accept(changes);
+    const { references, unspecified, status } = notification;
+    const unsure = notification.deletes.filter((deleted) => !isDated(deleted));
+    const toRead = [...references, ...unsure.map(({ type, id }) => ({ type, id }))];
+    if (toRead.length > 0) await ports.fetchBack(source, toRead);
+    if (unspecified) await ports.fetchBack(source, undefined);
+    // Last: an event number that is remembered must have its change remembered.
+    if (status !== undefined) await ports.status(context.name, status);
+    this.options.onAnswer?.({ sender: context.name, status: 204 });
+    return 204;
+  }
+
+  private async read(sender: Sender, notification: Notification): Promise<NewChange[]> {
+    const { ports, clock } = this.options;
+    const context: ChangeContext = {
+      source: sender.source,
+      policy: sender.policy,
+      receivedAt: receivedInstant(clock.now()),
+      sequence: await ports.sequence(),
+    };
+    const updates = notification.updates.map((body) => this.changes.update(body, context));
+    // A delete without time and version is confirmed at the source before it beats anything.
+    const deletes = notification.deletes
+      .filter(isDated)
+      .map((deleted) => this.changes.delete(deleted, context));
+    return [...updates, ...deletes];
+  }
+}
+
+function isDated(deleted: DeletedResource): boolean {
+  return deleted.lastUpdated !== undefined || deleted.versionId !== undefined;
+}
+
+function answer(status: number, headers: Record<string, string> = {}): Response {
+  return new Response(null, { status, headers: { "Cache-Control": "no-store", ...headers } });
+}
+
+/**
+ * The endpoint: `POST /<sender>/<secret>`, `PUT|DELETE /<sender>/<secret>/<Type>/<id>`. 204: durable. 401 without saying why: not a known sender
+ * or not its secrets. 413, 415, 422: dead-lettered or refused, sending it again will not help. 429, 503 with Retry-After: send it again.
+ */
+export function createReceiver(options: ReceiverOptions): Receiver {
+  const endpoint = new Endpoint(options);
+  const rate = new RateLimit(options.maxPerSecond ?? 5000);
+  const app = new Hono<{ Variables: { known: Context } }>();
+  app.use("/:sender/:secret/*", async (context, next) => {
+    const name = context.req.param("sender");
+    const sender = options.senders.get(name);
+    if (sender === undefined || !isSender(sender, context.req.param("secret"), context.req.raw.headers)) {
+      options.onAnswer?.({ sender: sender === undefined ? "unknown" : name, status: 401 });
+      return answer(401);
+    }
+    if (!rate.take(name, options.clock.now().getTime())) {
+      options.onAnswer?.({ sender: name, status: 429 });
+      return answer(429, { "Retry-After": "1" });
+    }
+    context.set("known", { name, sender });
+    await next();
+  });
+  app.use(bodyLimit({ maxSize: options.maxBodyBytes ?? 8 * 1024 * 1024, onError: () => answer(413) }));
+  const handle = async (
+    known: Context,
+    request: Request,
+    method: "POST" | "PUT" | "DELETE",
+    target: SourceReference | undefined,
+  ): Promise<Response> => {
+    const body = new Uint8Array(await request.arrayBuffer());
+    if (!isSigned(known.sender, body, request.headers)) {
+      options.onAnswer?.({ sender: known.name, status: 401 });
+      return answer(401);
+    }
+    return answer(await endpoint.take(known, { method, target, headers: request.headers, body }));
+  };
+  app.post("/:sender/:secret", (c) => handle(c.get("known"), c.req.raw, "POST", undefined));
+  app.post("/:sender/:secret/", (c) => handle(c.get("known"), c.req.raw, "POST", undefined));
+  app.put("/:sender/:secret/:type/:id", (c) =>
+    handle(c.get("known"), c.req.raw, "PUT", { type: c.req.param("type"), id: c.req.param("id") }),
+  );
+  app.delete("/:sender/:secret/:type/:id", (c) =>
+    handle(c.get("known"), c.req.raw, "DELETE", { type: c.req.param("type"), id: c.req.param("id") }),
+  );
+  app.notFound(() => answer(404));
+  app.onError((error) => {
+    const retry = isLakeError(error) && (error.retryable || error.kind === "unavailable");
+    options.onAnswer?.({
+      sender: "unknown",
+      status: retry ? 503 : 500,
+      code: error instanceof LakeError ? error.code : "internal",
+    });
+    // Whatever failed here is ours: the sender keeps the notification and tries again.
+    return answer(503, { "Retry-After": RETRY_SECONDS });
+  });
+  return { fetch: async (request) => app.fetch(request) };
+}

@@ -1,0 +1,76 @@
+import { createHash } from "node:crypto";
+import type { EventStore, NewEvent } from "#events";
+import type { ReceiverPorts } from "#ingestion";
+import type { Lake } from "#lake";
+import { changeEvent, changeStream, type NewChange } from "#landing";
+
+/** Streams of resources that are to be read from their source, one stream per source. */
+export const FETCH_PREFIX = "fetch/";
+/** Streams of notifications that could not be used, one stream per source. */
+export const DEAD_LETTER_PREFIX = "dead-letter/";
+/** Streams of what topic-based subscriptions told about themselves, one stream per sender. */
+export const SUBSCRIPTION_PREFIX = "subscription/";
+
+function bySource(changes: readonly NewChange[]): Map<string, NewEvent[]> {
+  const groups = new Map<string, NewEvent[]>();
+  for (const change of changes) {
+    const group = groups.get(change.source) ?? [];
+    group.push(changeEvent(change));
+    groups.set(change.source, group);
+  }
+  return groups;
+}
+
+/** Whose key encrypts the id of a resource that is not known as a resource key yet. */
+function subjectOf(...parts: readonly string[]): string {
+  return createHash("sha256").update(parts.join("\0")).digest("hex").slice(0, 32);
+}
+
+/** The endpoint's ports over a journal: everything is an event, and durable when it is answered. */
+export function journalPorts(lake: Lake, journal: EventStore): ReceiverPorts {
+  return {
+    accept: async (changes) => {
+      const appends = [...bySource(changes)].map(([source, events]) =>
+        journal.append({ stream: changeStream(source), events, expected: "any" }),
+      );
+      await Promise.all(appends);
+    },
+    fetchBack: async (source, references) => {
+      const events: NewEvent[] =
+        references === undefined
+          ? [{ type: "source-changed", data: {} }]
+          : references.map(({ type, id }) => ({
+              type: "fetch-back",
+              data: { type },
+              payload: id,
+              subject: subjectOf(source, type, id),
+            }));
+      await journal.append({ stream: `${FETCH_PREFIX}${source}`, events, expected: "any" });
+    },
+    deadLetter: async ({ source, sender, code, message, body }) => {
+      const payload = Buffer.from(body).toString("base64");
+      await journal.append({
+        stream: `${DEAD_LETTER_PREFIX}${source}`,
+        events: [
+          {
+            type: "notification-refused",
+            data: { sender, code, message, sizeBytes: body.length },
+            payload,
+            subject: subjectOf("dead-letter", payload),
+          },
+        ],
+        expected: "any",
+      });
+    },
+    status: async (sender, status) => {
+      const { subscription, type, eventsSinceStart, events } = status;
+      const numbers = events.flatMap((event) => event.number ?? []);
+      await journal.append({
+        stream: `${SUBSCRIPTION_PREFIX}${sender}`,
+        events: [{ type: "subscription-status", data: { subscription, type, eventsSinceStart, numbers } }],
+        expected: "any",
+      });
+    },
+    sequence: async () => (await lake.history.latest())?.landings[0] ?? 0,
+  };
+}
