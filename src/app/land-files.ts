@@ -5,8 +5,12 @@ import { createInterface } from "node:readline";
 import { commitLanding, type LandingOutcome, type RegisteredView } from "#batch";
 import { type LandNdjsonOptions, landNdjson } from "#ingestion";
 import { isLakeError, LakeError } from "#kernel";
-import { beginLanding, type Lake, type SourceStateChange } from "#lake";
+import { beginLanding, type Lake, requireLakeSpace, type SourceStateChange } from "#lake";
 import { type LandingManifest, MANIFEST_NAME, QUARANTINE_NAME } from "#landing";
+import { inputBytes } from "./input-size.js";
+
+/** Room for the landing itself and for what it becomes, as a share of the input's text. */
+const NEEDED_SHARE = 1.6;
 
 /** Input that is to be checked, landed and committed as one snapshot. */
 export interface LandFilesRequest {
@@ -89,6 +93,7 @@ async function keepQuarantine(
 
 /** Checks and lands the inputs, then commits them with the ready views refreshed; when that fails nothing of it stays. */
 export async function landFiles(lake: Lake, request: LandFilesRequest): Promise<LandedFiles> {
+  await requireLakeSpace(lake, (await inputBytes(request.inputs)) * NEEDED_SHARE, "this ingestion");
   const place = await beginLanding(lake);
   await mkdir(place.dir, { recursive: true });
   const { bundles, limits, signal, transactionTime, sourceState } = request;
@@ -122,7 +127,9 @@ export async function landFiles(lake: Lake, request: LandFilesRequest): Promise<
       ...(sourceState === undefined ? {} : { sourceState }),
       onProgress: (type) => request.onStored?.(type, done++, types),
     });
-    if (request.keepLanding === true) await keepFiles(lake, place.dir, manifest);
+    // A landing with versions of erased persons must not stay.
+    const clean = outcome.counts.refused === undefined;
+    if (request.keepLanding === true && clean) await keepFiles(lake, place.dir, manifest);
     return { ...outcome, manifest, quarantine, quarantinedBy };
   } catch (error) {
     // What was refused belongs to a commit that may have happened.

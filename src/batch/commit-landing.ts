@@ -9,6 +9,7 @@ import {
   type IngestCounts,
   type Lake,
   type LandedType,
+  requireLakeSpace,
   type Snapshot,
   type SnapshotChange,
   type SourceState,
@@ -81,6 +82,9 @@ function sourceState(
     change === undefined ? undefined : changedSource(known, manifest.source, manifest.policy, change);
   return { state: state ?? known ?? { policy: manifest.policy }, news: state !== undefined };
 }
+
+/** Tables and view rows of a landing, as a share of its bytes: text and typed columns packed together. */
+const STORED_SHARE = 0.6;
 
 /** Below this many landing bytes types and views are worked on side by side: planning then costs more than scanning. */
 const SMALL_LANDING_BYTES = 32 * 2 ** 20;
@@ -220,6 +224,8 @@ class LandingCommit {
  * refreshed with the changed resources only. Safe against concurrent writers and against being run again for the same landing.
  */
 export async function commitLanding(lake: Lake, options: CommitLandingOptions): Promise<LandingOutcome> {
+  const bytes = options.manifest.files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  await requireLakeSpace(lake, bytes * STORED_SHARE, "this commit");
   let outcome: Omit<LandingOutcome, "snapshot"> | undefined;
   const snapshot = await FileWriter.during(lake, async (writer) => {
     const work = new LandingCommit(lake, writer, options);

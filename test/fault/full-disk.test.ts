@@ -36,6 +36,26 @@ const patients = (from: number, count: number, bytes: number): string =>
   ).join("\n");
 
 describe.skipIf(!possible)("a full disk", () => {
+  it("is seen before an ingestion or a backup begins, and nothing is written", async () => {
+    const lake = path.join(small, "lake-guarded");
+    const first = path.join(scratch, "guarded.ndjson");
+    writeFileSync(first, patients(0, 20, 8));
+    expect((await cli(["ingest", "ndjson", first, "--lake", lake])).code).toBe(0);
+    const big = path.join(scratch, "too-big.ndjson");
+    writeFileSync(big, patients(100, 30_000, 800));
+    const { code, stderr } = await cli(["ingest", "ndjson", big, "--lake", lake, "--json"]);
+    expect(JSON.parse(stderr.trim().split("\n").at(-1)!)).toMatchObject({ error: { code: "lake/no-space" } });
+    expect(code).toBe(5);
+    expect(readdirSync(path.join(lake, "staging"))).toEqual([]);
+    const other = path.join(scratch, "roomy");
+    expect((await cli(["ingest", "ndjson", big, "--lake", other])).code).toBe(0);
+    const backup = path.join(small, "backup");
+    const refused = await cli(["backup", backup, "--lake", other]);
+    expect(refused.stderr).toContain("disk is full");
+    expect(refused.code).toBe(5);
+    expect((await cli(["backup", backup, "--list"])).stdout).not.toMatch(/^1 /m);
+  }, 60_000);
+
   it.each([
     ["while landing", 30_000, 800],
     ["while storing", 13_000, 800],
@@ -48,7 +68,8 @@ describe.skipIf(!possible)("a full disk", () => {
       expect((await cli(["ingest", "ndjson", first, "--lake", lake])).code).toBe(0);
       const big = path.join(scratch, `${when}.ndjson`);
       writeFileSync(big, patients(100, count, bytes));
-      const { code, stderr } = await cli(["ingest", "ndjson", big, "--lake", lake]);
+      const unguarded = { env: { FHIR_LAKE_SPACE_CHECK: "off" } };
+      const { code, stderr } = await cli(["ingest", "ndjson", big, "--lake", lake], unguarded);
       expect(stderr).toContain("disk is full");
       expect(code).toBe(5);
       expect((await cli(["verify", "--lake", lake])).stdout).toContain(" 0 damaged");
