@@ -12,6 +12,7 @@ import { winningDelete } from "./winning-delete.js";
 export interface ReconcileRequest {
   /** Lines `Type/id`, tab, order key: what the lake has and the source's list has not. */
   readonly vanishedFile: string;
+  /** Types to be looked at; lines of others are passed over. */
   readonly types: readonly TypeVanished[];
   /** How the lake orders versions of this source. */
   readonly policy: OrderPolicy;
@@ -58,9 +59,10 @@ async function fateOf(request: ReconcileRequest, { type, id }: VanishedResource)
   return "deleted";
 }
 
-async function* chunks(file: string): AsyncGenerator<VanishedResource[]> {
+async function* chunks(file: string, types: ReadonlySet<string>): AsyncGenerator<VanishedResource[]> {
   let chunk: VanishedResource[] = [];
   for await (const vanished of readVanished(file)) {
+    if (!types.has(vanished.type)) continue;
     if (chunk.push(vanished) < CHUNK) continue;
     yield chunk;
     chunk = [];
@@ -86,8 +88,9 @@ function problemsOf(types: ReconcileResult["types"]): FetchProblem[] {
 export async function reconcileDeletes(request: ReconcileRequest): Promise<ReconcileResult> {
   if (request.acceptDeletes !== true) checkDeleteCap(request.types, request.cap);
   const types: Record<string, Record<Fate, number>> = {};
+  const named = new Set(request.types.map(({ type }) => type));
   async function* lines(): AsyncGenerator<string> {
-    for await (const chunk of chunks(request.vanishedFile)) {
+    for await (const chunk of chunks(request.vanishedFile, named)) {
       request.signal?.throwIfAborted();
       const fates = await mapConcurrently(chunk, request.concurrency ?? 4, (one) => fateOf(request, one));
       for (const [i, vanished] of chunk.entries()) {
