@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { defaultTarget, dropPublished, type PublishTarget, publishedTableNames } from "#delta";
+import { defaultTarget, dropPublished, type PublishTarget } from "#delta";
 import { openEventStore } from "#events";
 import type { ErasureHook, Lake } from "#lake";
 import { openStore } from "#storage";
@@ -31,11 +31,7 @@ function journalHook(lake: Lake, environment: NodeJS.ProcessEnv): ErasureHook {
 function publishedHook(name: string, target: PublishTarget): ErasureHook {
   return {
     name,
-    erase: async () => {
-      const tables = await publishedTableNames(target);
-      await dropPublished(target, tables);
-      return tables.length;
-    },
+    erase: () => dropPublished(target),
   };
 }
 

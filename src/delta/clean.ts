@@ -1,6 +1,8 @@
+import { systemClock } from "#kernel";
 import type { Lake } from "#lake";
 import { publishedAtMs } from "./data-writer.js";
 import { DeltaLog, parseLogKey } from "./delta-log.js";
+import { asPublisher } from "./publisher-lease.js";
 import type { TableState } from "./table-state.js";
 import { type PublishTarget, tableKey } from "./target.js";
 
@@ -8,6 +10,8 @@ import { type PublishTarget, tableKey } from "./target.js";
 export interface CleanOptions {
   /** Files that left a table, files of publishers that died, and log entries stay this long. 0 only when nobody reads or publishes. */
   readonly retentionMs: number;
+  /** Default: all that have a folder. */
+  readonly tables?: readonly string[];
   readonly dryRun?: boolean;
 }
 
@@ -19,17 +23,20 @@ export interface CleanReport {
   readonly logFilesRemoved: number;
 }
 
+/** A publication under way is waited for, because it could bring back what is to be removed. */
+const WAIT_MS = 10 * 60_000;
+
 interface Listed {
   readonly key: string;
   readonly sizeBytes: number;
   readonly modifiedAtMs: number;
 }
 
-/** Everything below the target by table name; what does not belong to a table is left out. */
-async function listTables(target: PublishTarget): Promise<Map<string, Listed[]>> {
+/** Everything below the target, or below some tables, by table name; what does not belong to a table is left out. */
+async function listTables(target: PublishTarget, names?: readonly string[]): Promise<Map<string, Listed[]>> {
   const tables = new Map<string, Listed[]>();
-  for (const kind of ["resources/", "views/"]) {
-    for await (const entry of target.store.list(`${target.prefix}${kind}`)) {
+  for (const folder of names?.map((name) => `${name}/`) ?? ["resources/", "views/"]) {
+    for await (const entry of target.store.list(`${target.prefix}${folder}`)) {
       const table = entry.key.slice(target.prefix.length).split("/").slice(0, 2).join("/");
       const known = tables.get(table);
       if (known === undefined) tables.set(table, [entry]);
@@ -91,7 +98,7 @@ export async function cleanPublished(
 ): Promise<CleanReport> {
   const cutoffMs = lake.clock.now().getTime() - options.retentionMs;
   // Listed before the logs are read: what a publisher commits in between is then in its log.
-  const tables = await listTables(target);
+  const tables = await listTables(target, options.tables);
   let filesRemoved = 0;
   let bytesRemoved = 0;
   let logFilesRemoved = 0;
@@ -110,11 +117,20 @@ export async function cleanPublished(
 }
 
 /**
- * Removes published tables completely, log and all, so that nothing of earlier versions remains: the way to take erased persons out of them,
+ * Removes published tables (all unless some are named) completely, log and all, and gives their number, so that nothing of earlier versions remains: the way to take erased persons out of them,
  * as bounds in the log hold values too. The next publication makes the tables anew, from version 0. Running it again after an interruption
- * completes it.
+ * completes it. Errors: `runs/lease-held` when a publication has not ended after ten minutes.
  */
-export async function dropPublished(target: PublishTarget, tables: readonly string[]): Promise<void> {
+export async function dropPublished(target: PublishTarget, tables?: readonly string[]): Promise<number> {
+  const lease = { store: target.store, clock: systemClock, purpose: "remove tables", waitMs: WAIT_MS };
+  return asPublisher(lease, async () => {
+    const names = tables ?? (await publishedTableNames(target));
+    await removeTables(target, names);
+    return names.length;
+  });
+}
+
+async function removeTables(target: PublishTarget, tables: readonly string[]): Promise<void> {
   for (const table of tables) {
     const keys: string[] = [];
     for await (const { key } of target.store.list(tableKey(target, table, ""))) keys.push(key);

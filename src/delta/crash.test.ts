@@ -8,7 +8,7 @@ import type { ObjectStore } from "#storage";
 import { ingest, patient } from "../../test/support/patients.js";
 import { cleanPublished } from "./clean.js";
 import { DeltaLog } from "./delta-log.js";
-import { defaultTarget, publishDelta } from "./publish-delta.js";
+import { defaultTarget, publishDelta, publishUnleased } from "./publish-delta.js";
 import { publishStatus } from "./status.js";
 
 const TABLE = "resources/Patient";
@@ -103,7 +103,7 @@ async function dieAndRecover(at: number, after: boolean): Promise<boolean> {
   await cp(before, location, { recursive: true });
   const first = await Lake.open({ location });
   const { store, writes } = dying(first.store, at, after);
-  const died = await publishDelta(first, { target: { store, prefix: "published/" } }).then(
+  const died = await publishUnleased(first, { target: { store, prefix: "published/" } }).then(
     () => false,
     () => true,
   );
@@ -115,7 +115,7 @@ async function dieAndRecover(at: number, after: boolean): Promise<boolean> {
     const seen = await publishedRows(lake);
     expect([9, 10]).toContain(seen.version);
     expect(seen.rows).toEqual(await lakeRows(lake, seen.version === 9 ? head - 1 : head));
-    await publishDelta(lake);
+    await publishUnleased(lake, {});
     const now = await publishedRows(lake);
     expect(now.version).toBe(10);
     expect(now.rows).toEqual(await lakeRows(lake, head));

@@ -3,6 +3,7 @@ import type { Database } from "#duckdb";
 import { isLakeError, LakeError } from "#kernel";
 import { type Action, decodeActions, encodeActions } from "./action.js";
 import { checkpointActions, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
+import { brokenLog } from "./errors.js";
 import { evolve, NO_TABLE, type TableState } from "./table-state.js";
 import { find, type PublishTarget, tableKey, versionName } from "./target.js";
 
@@ -76,11 +77,15 @@ export class DeltaLog {
   private async fromListing(): Promise<TableState | undefined> {
     if ((await find(this.target.store, logKey(this.target, this.table, 0))) !== undefined) return undefined;
     let newest: number | undefined;
+    let isEmpty = true;
     for await (const { key } of this.target.store.list(tableKey(this.target, this.table, "_delta_log/"))) {
       const log = parseLogKey(key);
+      if (log !== undefined) isEmpty = false;
       if (log?.kind === "checkpoint" && log.version > (newest ?? -1)) newest = log.version;
     }
-    return newest === undefined ? undefined : this.fromCheckpoint(newest);
+    if (newest !== undefined) return this.fromCheckpoint(newest);
+    if (!isEmpty) throw brokenLog(this.table);
+    return undefined;
   }
 
   private async fromCheckpoint(version: number): Promise<TableState | undefined> {

@@ -39,3 +39,13 @@ export function unknownTable(name: string, hint: string): LakeError {
     { details: { name } },
   );
 }
+
+/** Log files without those that they build on: the removal of a table was interrupted, or somebody deleted them. */
+export function brokenLog(table: string): LakeError {
+  return new LakeError(
+    "corrupt-data",
+    "delta/broken-log",
+    `The log of the Delta table '${table}' lacks its beginning; publish it anew with fhir-lake publish --rebuild --tables ${table}.`,
+    { details: { table } },
+  );
+}

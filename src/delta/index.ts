@@ -3,7 +3,6 @@ export {
   type CleanReport,
   cleanPublished,
   dropPublished,
-  publishedTableNames,
 } from "./clean.js";
 export {
   DEFAULT_RETENTION_MS,

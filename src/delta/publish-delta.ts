@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import { LakeError, mapConcurrently } from "#kernel";
 import { type Lake, type Snapshot, toolVersion } from "#lake";
 import type { ObjectStore } from "#storage";
-import { logKey } from "./delta-log.js";
+import { cleanPublished } from "./clean.js";
+import { CHECKPOINT_INTERVAL, logKey } from "./delta-log.js";
 import {
   latestPublication,
   type Publication,
@@ -10,6 +11,7 @@ import {
   recordPublication,
 } from "./publication.js";
 import { type PublishContext, publishTable, type TableOutcome } from "./publish-table.js";
+import { asPublisher } from "./publisher-lease.js";
 import { type PublishableTable, publishableTable, selectTables } from "./table-request.js";
 import { find, type PublishTarget } from "./target.js";
 
@@ -27,6 +29,8 @@ export interface PublishOptions {
   readonly retentionMs?: number;
   /** Called before each table. */
   readonly onProgress?: (table: string, done: number, total: number) => void;
+  /** How long to wait for another publisher to finish; default 0. */
+  readonly waitMs?: number;
   /** Aborting it stops before the next table; what is published stays. */
   readonly signal?: AbortSignal;
 }
@@ -116,12 +120,21 @@ async function publishAll(
   return { reports, record };
 }
 
+/** Removes what is past its retention from tables that just got a checkpoint: now and then, without listing every table each time. */
+async function cleanNowAndThen(context: PublishContext, tables: PublishReport["tables"]): Promise<void> {
+  const due = tables.filter((t) => t.outcome === "updated" && t.version % CHECKPOINT_INTERVAL === 0);
+  if (due.length === 0) return;
+  await cleanPublished(context.lake, context.target, {
+    retentionMs: context.retentionMs,
+    tables: due.map((table) => table.name),
+  });
+}
+
 /**
- * Publishes the newest snapshot's tables as Delta Lake tables, each with at most one new version, and records which versions belong
- * together. Idempotent; several publishers may run at once. Errors: those of {@link publishTable}, `delta/unknown-table`, `lake/empty`,
- * `delta/interrupted`.
+ * {@link publishDelta} without the lease that keeps publishers from doing the same work twice: tables stay whole and idempotent all the
+ * same.
  */
-export async function publishDelta(lake: Lake, options: PublishOptions = {}): Promise<PublishReport> {
+export async function publishUnleased(lake: Lake, options: PublishOptions): Promise<PublishReport> {
   const target = options.target ?? defaultTarget(lake.store);
   const snapshot = await lake.head();
   const names = selectTables(snapshot, options.tables);
@@ -145,5 +158,20 @@ export async function publishDelta(lake: Lake, options: PublishOptions = {}): Pr
       tables: record,
     });
   }
+  await cleanNowAndThen(context, reports);
   return { snapshot: snapshot.id, committedAt: snapshot.committedAt, tables: reports };
+}
+
+/**
+ * Publishes the newest snapshot's tables as Delta Lake tables, each with at most one new version, and records which versions belong
+ * together. Publishing the same snapshot again changes nothing. Errors: those of {@link publishTable}, `delta/unknown-table`, `lake/empty`,
+ * `delta/interrupted`, `runs/lease-held` while another publisher is at work at the same place.
+ */
+export async function publishDelta(lake: Lake, options: PublishOptions = {}): Promise<PublishReport> {
+  const { store } = options.target ?? defaultTarget(lake.store);
+  const lease = { store, clock: lake.clock, purpose: "publish", waitMs: options.waitMs ?? 0 };
+  return asPublisher(lease, (lost) => {
+    const signal = options.signal === undefined ? lost : AbortSignal.any([options.signal, lost]);
+    return publishUnleased(lake, { ...options, signal });
+  });
 }

@@ -7,6 +7,7 @@ import { defaultTarget, publishDelta, publishStatus } from "#delta";
 import { loadDefinitions } from "#fhir";
 import { compact, Lake } from "#lake";
 import { LocalStore } from "#storage";
+import { publishUnleased } from "../../src/delta/publish-delta.js";
 import {
   type DeltaEngine,
   deltaPython,
@@ -183,10 +184,14 @@ describe.skipIf(python === undefined)("independent Delta readers", () => {
     const second = await Lake.open({ location: lake.store.location });
     try {
       for (let round = 0; round < 4; round++) {
-        await Promise.all([publishDelta(lake), publishDelta(second), publishDelta(lake)]);
+        await Promise.all([
+          publishUnleased(lake, {}),
+          publishUnleased(second, {}),
+          publishUnleased(lake, {}),
+        ]);
         await ingest(lake, [person(round, 10 + round), person(100 + round, 1)]);
       }
-      await Promise.all([publishDelta(lake), publishDelta(second)]);
+      await Promise.all([publishDelta(lake, { waitMs: 20_000 }), publishDelta(second, { waitMs: 20_000 })]);
     } finally {
       await second.close();
     }

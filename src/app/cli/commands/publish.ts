@@ -6,7 +6,6 @@ import {
   type PublishReport,
   type PublishTarget,
   publishDelta,
-  publishedTableNames,
   publishStatus,
 } from "#delta";
 import type { Lake } from "#lake";
@@ -76,8 +75,7 @@ async function publish(invocation: Invocation, lake: Lake, target: PublishTarget
   process.once("SIGINT", onInterrupt);
   const progress = output.progress("publish");
   try {
-    if (values["rebuild"] === true)
-      await dropPublished(target, tables ?? (await publishedTableNames(target)));
+    if (values["rebuild"] === true) await dropPublished(target, tables);
     const done = await publishDelta(lake, {
       ...(tables === undefined ? {} : { tables }),
       target,
