@@ -61,11 +61,16 @@ export async function choose(
   }
   const offered = capabilities?.bulkExport[exportLevel(config).kind] ?? true;
   const kind = config.kind === "auto" ? (offered ? "bulk" : "search") : config.kind;
-  const history =
-    kind === "search" &&
-    wantsHistory &&
-    (config.deletes.policy === "history" || capabilities?.client === "search+history");
+  const available = capabilities !== undefined && allHaveHistory(capabilities, types);
+  const history = kind === "search" && wantsHistory && (config.deletes.policy === "history" || available);
   return { kind, history, types };
+}
+
+function allHaveHistory(
+  { systemHistory, types: found }: SourceCapabilities,
+  types: readonly string[],
+): boolean {
+  return systemHistory || types.every((type) => found.some((one) => one.type === type && one.history));
 }
 
 /** Whether histories of all these types (or of the system) can be read. */
@@ -74,6 +79,5 @@ export async function hasHistory(
   types: readonly string[],
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { systemHistory, types: found } = await readCapabilities({ http, types, signal });
-  return systemHistory || found.every(({ history }) => history);
+  return allHaveHistory(await readCapabilities({ http, types, signal }), types);
 }

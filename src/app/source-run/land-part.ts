@@ -1,3 +1,4 @@
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { durationMs } from "#config";
 import type { FetchedBatch } from "#ingestion";
@@ -106,6 +107,14 @@ async function lackingInExport(
   return found;
 }
 
+/** The files of the batch; an empty one stands for none, so that a quiet night takes the same way as any other. */
+async function inputsOf(work: RunAtWork, batch: FetchedBatch): Promise<ReturnType<typeof landingInputs>> {
+  if (batch.files.length > 0) return landingInputs(batch.files);
+  const nothing = path.join(work.workDir, "nothing.ndjson");
+  await writeFile(nothing, "");
+  return [{ path: nothing, bundles: "store" }];
+}
+
 function stateOf(work: RunAtWork, more: SourceStateChange): SourceStateChange {
   return { ...more, requestHash: requestHash(work.source), run: work.run.record.runId, fence: work.fence };
 }
@@ -127,7 +136,7 @@ export async function landPart(work: RunAtWork, part: Part, batch: FetchedBatch)
   let found: FoundDeletes | undefined;
   const news = watermarks(batch, part);
   const landed = await landFiles(work.lake, {
-    inputs: landingInputs(batch.files),
+    inputs: await inputsOf(work, batch),
     source: work.source.name,
     policy: work.source.config.order,
     limits: work.limits,

@@ -10,12 +10,12 @@ import { type FoundDeletes, foundDeletes } from "./found-deletes.js";
 /** Reads that confirm a delete are made this many at a time; the source's own limits hold as well. */
 const CONFIRMED_AT_ONCE = 8;
 
-/** True when the ids of the source are to be compared with the lake's now. */
-export function reconcileIsDue(work: RunAtWork, state: SourceState | undefined): boolean {
+/** True when the ids of the source are to be compared with the lake's, by the server's own time `upTo`. */
+export function reconcileIsDue(work: RunAtWork, state: SourceState | undefined, upTo: string): boolean {
   const { policy, every } = work.source.config.deletes;
   if (policy !== "reconcile") return false;
   const last = state?.deletesVerifiedAt;
-  return last === undefined || work.clock.now().getTime() - Date.parse(last) >= durationMs(every);
+  return last === undefined || Date.parse(upTo) - Date.parse(last) >= durationMs(every);
 }
 
 async function idsByExport(work: RunAtWork, types: readonly string[], file: string): Promise<IdFile> {

@@ -197,7 +197,7 @@ class SourceRun {
   private async reconcileIfDue(assignment: Assignment, upTo: string | undefined): Promise<void> {
     const { lake, source, run } = this.work;
     const state = (await lake.history.latest())?.sources[source.name];
-    if (upTo === undefined || !reconcileIsDue(this.work, state)) return;
+    if (upTo === undefined || !reconcileIsDue(this.work, state, upTo)) return;
     const types = assignment.parts.flatMap((part) => part.types);
     await this.timed("reconcile", async () => {
       const found = await reconcile(this.work, assignment.kind, types, upTo);
