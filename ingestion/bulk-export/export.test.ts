@@ -562,11 +562,30 @@ describe("an export that was stopped", () => {
     const { server, call } = await setUp();
     const first = await exportBulk(call);
     server.store.put("Patient", "new", '{"resourceType":"Patient","id":"new"}');
-    const second = await exportBulk({ ...call, committed: first.transactionTime });
+    const second = await exportBulk({ ...call, newerThan: first.transactionTime });
     expect(second.transactionTime > first.transactionTime).toBe(true);
     expect(linesOf(second)).toEqual(liveOn(server));
     expect(server.requests.matching({ method: "DELETE" })).toHaveLength(1);
   });
+
+  it.each<ProfileName>(["full", "epic-like"])(
+    "does not hand out a batch begun before what is committed (%s)",
+    async (profile) => {
+      const { server, clock, ...world } = await setUp({ profile });
+      const call = { ...world.call, level: { kind: "group", id: "g" } as const };
+      const stop = (label: string): void => {
+        if (label === "kickoff.saved") throw new Error("stop");
+      };
+      await exportBulk({ ...call, checkpoint: stop }).catch(() => undefined);
+      clock.advance(60_000);
+      server.store.put("Patient", "p1", '{"resourceType":"Patient","id":"p1","active":true}');
+      const newerThan = clock.now().toISOString();
+      clock.advance(1000);
+      const batch = await exportBulk({ ...call, newerThan });
+      expect(batch.transactionTime > newerThan).toBe(true);
+      expect(linesOf(batch)).toEqual(liveOn(server));
+    },
+  );
 
   it("is given up for another request, and the server is told", async () => {
     const { server, call } = await setUp();

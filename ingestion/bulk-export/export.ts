@@ -8,7 +8,7 @@ import { badManifest, type Manifest } from "./manifest.js";
 import type { ExportOptions } from "./options.js";
 import { pollPage } from "./poll.js";
 import { checkRequest, requestHash } from "./request.js";
-import { ExportSession, errorDetail } from "./session.js";
+import { ExportSession, errorDetail, jobLost } from "./session.js";
 import { ExportWork, type PageState } from "./work.js";
 
 /** Jobs begun in one call before it is given up. */
@@ -58,8 +58,7 @@ async function begin(session: ExportSession): Promise<void> {
   const { options, work } = session;
   const hash = requestHash(options.http.base, options);
   const { state } = work;
-  const isCommitted = state?.complete === true && state.transactionTime === options.committed;
-  if (state !== undefined && (state.requestHash !== hash || isCommitted)) {
+  if (state !== undefined && (state.requestHash !== hash || isOld(session, state.transactionTime))) {
     await release(options.http, state.pollUrl);
     await work.clear();
   }
@@ -78,14 +77,22 @@ async function begin(session: ExportSession): Promise<void> {
   session.resumedFiles = work.finishedCount;
 }
 
+/** Not later than what is committed. */
+function isOld(session: ExportSession, transactionTime: string | undefined): boolean {
+  const { newerThan } = session.options;
+  if (transactionTime === undefined || newerThan === undefined) return false;
+  return Date.parse(transactionTime) <= Date.parse(newerThan);
+}
+
 async function runJob(session: ExportSession): Promise<FetchedBatch> {
   const started = session.options.http.clock.now().getTime();
-  if (session.state.pollUrl === undefined) await kickOff(session);
+  const isOwnJob = session.state.pollUrl === undefined;
+  if (isOwnJob) await kickOff(session);
   for (let page = 0; page < session.state.pages.length; page++) {
     await new PageDownloads(session, page).fetchAll();
   }
   while (!session.state.complete) {
-    await nextPage(session);
+    await nextPage(session, isOwnJob);
     // While these come the server may be at work on the next page.
     await new PageDownloads(session, session.state.pages.length - 1).fetchAll();
   }
@@ -103,12 +110,14 @@ async function runJob(session: ExportSession): Promise<FetchedBatch> {
 }
 
 /** Waits for the next page of the manifest and keeps it. */
-async function nextPage(session: ExportSession): Promise<void> {
+async function nextPage(session: ExportSession, isOwnJob: boolean): Promise<void> {
   const { pages, nextUrl, transactionTime } = session.state;
   const manifest = await pollPage(session, nextUrl!);
   if (transactionTime !== undefined && manifest.transactionTime !== transactionTime) {
     throw badManifest("its pages differ in transactionTime");
   }
+  if (!isOwnJob && isOld(session, manifest.transactionTime))
+    throw jobLost("what it gives is committed already");
   const { next } = manifest;
   const seen = next !== undefined && (next === nextUrl || pages.some(({ url }) => url === next));
   if (seen || pages.length >= MAX_PAGES) throw badManifest("its pages go in a circle");
@@ -161,7 +170,9 @@ function logPage(session: ExportSession, manifest: Manifest): void {
 
 /** Begins a new job for the same request; files of the lost one belong to another moment and go. */
 async function restart(session: ExportSession): Promise<void> {
-  const { requestHash, generation, startedAt } = session.state;
+  const { requestHash, generation, startedAt, pollUrl } = session.state;
+  // It may be there still, and in the way of a new one.
+  await release(session.options.http, pollUrl);
   await session.work.save({
     version: 1,
     requestHash,

@@ -40,8 +40,11 @@ export interface ExportOptions extends ExportRequest {
   readonly http: FhirHttp;
   /** Persistent folder, exclusively this export's. */
   readonly workDir: string;
-  /** `transactionTime` of the batch committed last: work in progress that is that very batch is done with, not handed out again. */
-  readonly committed?: string;
+  /**
+   * The watermark: work in progress whose `transactionTime` is not later has been committed already, or is too old to be compared with what
+   * has, and is begun anew. A job begun in this very call is taken whatever its time.
+   */
+  readonly newerThan?: string;
   /** Files fetched at once; the client's own limit holds as well. Default 4. */
   readonly downloadConcurrency?: number;
   /** How long the job may take, from its first request, over all restarts. Default 30 days. */

@@ -16,12 +16,12 @@ export function redactUrl(text: string, capability: boolean): string {
   return `${url.origin}/…${createHash("sha256").update(text).digest("hex").slice(0, 8)}`;
 }
 
-/** The server has lost the job: all that helps is a new one. */
+/** The job is of no use any more: all that helps is a new one. */
 export function jobLost(why: string): LakeError {
   return new LakeError(
     "unavailable",
     "source/export-lost",
-    `The server has lost the export (${why}); run again to start a new one.`,
+    `The export's job is lost (${why}); run again to start a new one.`,
     { retryable: true },
   );
 }
