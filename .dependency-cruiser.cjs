@@ -76,6 +76,7 @@ module.exports = {
     sole("duckdb", "node_modules/@duckdb/", "^src/duckdb/"),
     sole("node-cron", "node_modules/node-cron/", "^src/config/"),
     sole("fhir-kit-client", "node_modules/fhir-kit-client/", "^ingestion/search/"),
+    sole("s3", "node_modules/@aws-sdk/", "^src/storage/"),
     sole("hono", "node_modules/(hono|@hono)/", "^(serving|ingestion/subscriptions)/"),
     sole("undici", "node_modules/undici/", "^ingestion/http/"),
     ...layers,
