@@ -1,3 +1,4 @@
+export { crashPoint } from "./crash-point.js";
 export { hashFile, syncDirectory, syncFile, writeNewFileSynced } from "./durable-file.js";
 export { notFound, storageFailure } from "./errors.js";
 export { LocalStore } from "./local-store.js";

@@ -1,3 +1,4 @@
+import { withCrashPoints } from "./crash-point.js";
 import { LocalStore } from "./local-store.js";
 import type { ObjectStore } from "./object-store.js";
 
@@ -14,8 +15,8 @@ export async function openStore(
   location: string,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<ObjectStore> {
-  if (!isRemote(location)) return new LocalStore(location);
+  if (!isRemote(location)) return withCrashPoints(new LocalStore(location));
   // Loaded only when needed: the package costs every command a quarter of a second.
   const { S3Store, s3Settings } = await import("./s3/index.js");
-  return S3Store.open(s3Settings(location, environment));
+  return withCrashPoints(await S3Store.open(s3Settings(location, environment)));
 }

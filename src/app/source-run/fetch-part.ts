@@ -9,8 +9,8 @@ import {
   finishExport,
   finishSearch,
 } from "#ingestion";
+import { crashPoint } from "#storage";
 import { type Assignment, earliestSince, type Part } from "./assignment.js";
-import { checkpoint } from "./checkpoint.js";
 import { exportLevel, hasHistory } from "./choose.js";
 import type { RunAtWork } from "./context.js";
 
@@ -54,7 +54,7 @@ function exported(work: RunAtWork, part: Part): Promise<FetchedBatch> {
     signal: work.signal,
     onProgress: ({ filesDone, filesTotal, server }) =>
       work.onProgress?.("fetch", filesDone, filesTotal, server),
-    checkpoint: (label) => checkpoint(`export.${label}`),
+    checkpoint: (label) => crashPoint(`export.${label}`),
   });
 }
 

@@ -1,8 +1,8 @@
 import { open } from "node:fs/promises";
 import path from "node:path";
 import type { LiveResource, MissingResources, SourceStateChange } from "#lake";
+import { crashPoint } from "#storage";
 import { landFiles } from "../land-files.js";
-import { checkpoint } from "./checkpoint.js";
 import type { RunAtWork } from "./context.js";
 import { requestHash } from "./source.js";
 
@@ -101,7 +101,7 @@ class Found implements FoundDeletes {
       sourceState: this.state(),
       onStored: (type, done, types) => this.work.onProgress?.("deletes", done, types, type),
     });
-    checkpoint("deletes.committed");
+    crashPoint("run.deletes.committed");
     const deleted = Object.entries(landed.types).map(([type, counts]) => [type, counts.deleted] as const);
     return { snapshot: landed.snapshot?.id, deleted: Object.fromEntries(deleted) };
   }

@@ -5,9 +5,9 @@ import type { FetchedBatch } from "#ingestion";
 import { missingResources, type SourceStateChange } from "#lake";
 import type { LandingManifest } from "#landing";
 import type { RunType } from "#runs";
+import { crashPoint } from "#storage";
 import { type LandedFiles, landFiles } from "../land-files.js";
 import type { Part } from "./assignment.js";
-import { checkpoint } from "./checkpoint.js";
 import type { RunAtWork } from "./context.js";
 import { isComplete, landingInputs } from "./fetch-part.js";
 import { type FoundDeletes, foundDeletes } from "./found-deletes.js";
@@ -152,11 +152,11 @@ export async function landPart(work: RunAtWork, part: Part, batch: FetchedBatch)
     onChecked: (done, total) => work.onProgress?.("check", done, total),
     onStored: (type, done, types) => work.onProgress?.("store", done, types, type),
     beforeCommit: async (landing) => {
-      checkpoint("landing.complete");
+      crashPoint("run.landing.complete");
       if (compares) found = await lackingInExport(work, batch, part, landing);
     },
   });
-  checkpoint("part.committed");
+  crashPoint("run.part.committed");
   const types = runTypes(batch, part, landed);
   let snapshot = landed.snapshot?.id;
   if (found !== undefined) {

@@ -13,6 +13,7 @@ import {
   type RunState,
   sourceLease,
 } from "#runs";
+import { crashPoint } from "#storage";
 import { settle } from "../ingest.js";
 import { stopReason } from "../land-files.js";
 import {
@@ -24,7 +25,6 @@ import {
   withDone,
   writeAssignment,
 } from "./assignment.js";
-import { checkpoint } from "./checkpoint.js";
 import { choose } from "./choose.js";
 import { compareWithSource } from "./completeness.js";
 import type { RunAtWork, RunContext } from "./context.js";
@@ -144,7 +144,7 @@ class SourceRun {
       parts: planParts(kind, types, watermarksOf(this.work, state, this.full)),
     };
     await writeAssignment(workDir, assignment);
-    checkpoint("assignment.written");
+    crashPoint("run.assignment.written");
     return assignment;
   }
 
@@ -158,21 +158,21 @@ class SourceRun {
         upTo = await this.completePart(assignment, part);
         assignment = withDone(assignment, part.name);
         await writeAssignment(workDir, assignment);
-        checkpoint("part.done");
+        crashPoint("run.part.done");
       }
       await finishPart(this.work, assignment, part);
-      checkpoint("part.finished");
+      crashPoint("run.part.finished");
     }
     await this.reconcileIfDue(assignment, upTo);
     await clearAssignment(workDir);
-    checkpoint("assignment.cleared");
+    crashPoint("run.assignment.cleared");
   }
 
   /** Answers the server's time up to which the part holds. */
   private async completePart(assignment: Assignment, part: Assignment["parts"][number]): Promise<string> {
     const { run } = this.work;
     const batch = await this.timed("fetch", () => fetchPart(this.work, assignment, part));
-    checkpoint("part.fetched");
+    crashPoint("run.part.fetched");
     this.goOn();
     const before = run.record.statistics;
     const statistics = {
@@ -269,7 +269,7 @@ export async function runSource(context: RunContext, request: RunRequest): Promi
   const leasing = { store: lake.store, clock };
   const runId = newRunId(clock.now());
   const lease = await Lease.take(leasing, sourceLease(source.name), runId);
-  checkpoint("lease.taken");
+  crashPoint("run.lease.taken");
   const kept = keepLease(lease);
   const signal = AbortSignal.any([kept.signal, ...(request.signal === undefined ? [] : [request.signal])]);
   let http: FhirHttp | undefined;
@@ -282,7 +282,7 @@ export async function runSource(context: RunContext, request: RunRequest): Promi
       full,
       trigger: request.trigger,
     });
-    checkpoint("run.begun");
+    crashPoint("run.run.begun");
     try {
       http = createFhirHttp(httpSettings(source, { signal }));
       const work: RunAtWork = {
@@ -298,7 +298,7 @@ export async function runSource(context: RunContext, request: RunRequest): Promi
       };
       const state = await new SourceRun(work, full).carryOut();
       const record = await run.end(state);
-      checkpoint("run.ended");
+      crashPoint("run.run.ended");
       await keepByPolicy(context);
       return { record };
     } catch (cause) {
