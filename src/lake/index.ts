@@ -36,6 +36,7 @@ export { type LandedResources, landedResources } from "./landed-resources.js";
 export { type CompactOptions, compact } from "./operations/compact.js";
 export { type KeepCompactOptions, keepCompact } from "./operations/keep-compact.js";
 export { type FormatReport, formatReport, migrate } from "./operations/migrate.js";
+export { type OrphanReport, orphans } from "./operations/orphans.js";
 export { planRestore, type RestorePlan, restoreSnapshot } from "./operations/restore.js";
 export { type VacuumOptions, type VacuumReport, vacuum } from "./operations/vacuum.js";
 export { type DamagedObject, type VerifyReport, verify } from "./operations/verify.js";

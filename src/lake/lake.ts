@@ -99,11 +99,6 @@ export class Lake {
     });
   }
 
-  /** A folder of this machine on the disk where the lake writes: its own staging, or that of a remote lake. */
-  get localFolder(): string {
-    return path.dirname(this.spill);
-  }
-
   /** The newest snapshot. Errors: `lake/empty`. */
   async head(): Promise<Snapshot> {
     const head = await this.history.latest();

@@ -51,5 +51,5 @@ export async function requireSpace(folder: string, needBytes: number, what: stri
 
 /** {@link requireSpace} on the disk where the lake writes: its own folder, or the local staging of a remote one. */
 export async function requireLakeSpace(lake: Lake, needBytes: number, what: string): Promise<void> {
-  await requireSpace(isRemote(lake.store.location) ? lake.localFolder : lake.store.location, needBytes, what);
+  await requireSpace(isRemote(lake.store.location) ? lake.stagingRoot : lake.store.location, needBytes, what);
 }

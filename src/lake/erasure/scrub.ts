@@ -141,7 +141,8 @@ async function scrubStaging(lake: Lake, dryRun: boolean): Promise<{ removed: str
   const inUse: string[] = [];
   // The staging of a remote lake belongs to one process and goes with it.
   if (isRemote(lake.store.location)) return { removed, inUse };
-  for (const entry of await readdir(lake.localFolder, { withFileTypes: true }).catch(() => [])) {
+  const root = path.dirname(lake.stagingRoot);
+  for (const entry of await readdir(root, { withFileTypes: true }).catch(() => [])) {
     const key = `staging/${entry.name}`;
     if (!entry.isDirectory() || lake.isOwn(key)) continue;
     if (isAlive(entry.name)) {
@@ -149,7 +150,7 @@ async function scrubStaging(lake: Lake, dryRun: boolean): Promise<{ removed: str
       continue;
     }
     removed.push(key);
-    if (!dryRun) await rm(path.join(lake.localFolder, entry.name), { recursive: true, force: true });
+    if (!dryRun) await rm(path.join(root, entry.name), { recursive: true, force: true });
   }
   return { removed, inUse };
 }

@@ -69,7 +69,7 @@ describe("background compaction", () => {
     const work = keepCompact(lake, { signal: late.signal, intervalMs: 60_000 });
     setTimeout(() => late.abort(), 5);
     await work;
-    const left = await readdir(lake.localFolder);
+    const left = await readdir(path.dirname(lake.stagingRoot));
     expect(left.filter((name) => name.startsWith("write-"))).toEqual([]);
     expect((await verify(lake)).damaged).toEqual([]);
   });

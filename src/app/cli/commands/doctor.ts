@@ -1,19 +1,12 @@
-import { access, constants, mkdir, statfs } from "node:fs/promises";
+import { access, constants, mkdir } from "node:fs/promises";
 import { Database } from "#duckdb";
 import { isLakeError } from "#kernel";
 import { Lake } from "#lake";
 import { isRemote } from "#storage";
+import { type HealthFinding as Finding, lakeHealth, spaceFinding } from "../../lake-health.js";
 import type { Command, Invocation } from "../command.js";
 import { EXIT } from "../exit-code.js";
 import { lakeLocation } from "../option-value.js";
-
-interface Finding {
-  readonly check: string;
-  readonly state: "ok" | "warning" | "problem";
-  readonly text: string;
-}
-
-const LEAST_FREE_BYTES = 2 * 1024 ** 3;
 
 function checkNode(): Finding {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
@@ -53,17 +46,7 @@ async function checkFolder(location: string): Promise<Finding[]> {
       },
     ];
   }
-  return [{ check: "lake folder", state: "ok", text: location }, await checkSpace(location)];
-}
-
-async function checkSpace(folder: string): Promise<Finding> {
-  const { bavail, bsize } = await statfs(folder);
-  const free = bavail * bsize;
-  return {
-    check: "free space",
-    state: free < LEAST_FREE_BYTES ? "warning" : "ok",
-    text: `${(free / 1024 ** 3).toFixed(1)} GiB${free < LEAST_FREE_BYTES ? "; an ingestion needs about three times its input" : ""}`,
-  };
+  return [{ check: "lake folder", state: "ok", text: location }, await spaceFinding(location)];
 }
 
 /** What opening a remote lake has already proved: the bucket is there, may be used, and keeps its promises. */
@@ -74,7 +57,7 @@ async function checkRemote(lake: Lake): Promise<Finding[]> {
       state: "ok",
       text: `${lake.store.location} answers and honours conditional writes`,
     },
-    { ...(await checkSpace(lake.stagingRoot)), check: "cache space" },
+    { ...(await spaceFinding(lake.stagingRoot)), check: "cache space" },
   ];
 }
 
@@ -87,7 +70,7 @@ async function checkHead(lake: Lake): Promise<Finding[]> {
     {
       check: "snapshots",
       state: "ok",
-      text: `newest is ${head.id}, committed at ${head.committedAt}, format ${head.formatVersion}`,
+      text: `newest is ${head.id}, committed at ${head.committedAt}`,
     },
     building.length === 0
       ? { check: "views", state: "ok", text: `${Object.keys(head.views).length} ready` }
@@ -96,6 +79,7 @@ async function checkHead(lake: Lake): Promise<Finding[]> {
           state: "warning",
           text: `${building.map(([name]) => name).join(", ")} not built yet; run fhir-lake views build`,
         },
+    ...(await lakeHealth(lake)),
   ];
 }
 

@@ -63,8 +63,9 @@ export function reportIngest(output: Output, result: IngestResult): void {
   const bundles = counts.unpacked === 0 ? "" : ` + ${counts.entries} entries of ${counts.unpacked} bundles`;
   const skipped =
     counts.unpacked === 0 ? "" : ` + ${counts.unpacked} bundles unpacked + ${counts.skipped} entries skipped`;
+  const refused = counts.refused === undefined ? "" : ` + ${counts.refused} of erased persons`;
   output.line(
-    `${counts.lines} lines${bundles} = ${counts.stored} stored + ${counts.superseded} superseded + ${counts.unchanged} unchanged + ${counts.quarantined} quarantined + ${counts.blank} blank${skipped}`,
+    `${counts.lines} lines${bundles} = ${counts.stored} stored + ${counts.superseded} superseded + ${counts.unchanged} unchanged + ${counts.quarantined} quarantined + ${counts.blank} blank${skipped}${refused}`,
   );
   output.line(
     snapshot === undefined ? "Nothing new: no snapshot was made." : `Committed as snapshot ${snapshot.id}.`,

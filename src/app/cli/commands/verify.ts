@@ -6,7 +6,7 @@ import { withLake } from "../open-lake.js";
 /** `fhir-lake verify` */
 export const verifyCommand: Command = {
   name: ["verify"],
-  summary: "Re-read every file of every kept snapshot and compare checksums",
+  summary: "Re-read every file of every kept snapshot and compare checksums; find orphans",
   usage: "",
   options: {},
   positionals: [0, 0],
@@ -22,6 +22,12 @@ export const verifyCommand: Command = {
         for (const damaged of report.damaged) {
           output.line(
             `DAMAGED ${damaged.key}: ${damaged.problem} (needed by snapshots ${damaged.snapshots.join(", ")})`,
+          );
+        }
+        for (const name of report.brokenPins) output.line(`The pin '${name}' is on a snapshot that is gone.`);
+        if (report.orphans !== undefined && report.orphans.files > 0) {
+          output.line(
+            `${report.orphans.files} files are needed by no snapshot (fhir-lake vacuum removes them).`,
           );
         }
         output.line(
