@@ -3,12 +3,10 @@ export { systemWaitingClock, type WaitingClock } from "./clock.js";
 export type { SourceErrorCode } from "./errors.js";
 export { badSettings, sourceAborted } from "./errors.js";
 export { cleanText, describeIssues, isTransient, type OutcomeIssue, readOutcome } from "./outcome.js";
-export { MIN_WAIT_MS, parseRetryAfter, retryDelay } from "./retry.js";
+export { retryDelay } from "./retry.js";
 export type {
   AuthSettings,
-  Downloaded,
   DownloadInspector,
-  DownloadRequest,
   FhirHttp,
   HttpMethod,
   HttpSettings,
