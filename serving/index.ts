@@ -1,3 +1,10 @@
 export { type AppOptions, createApp, type ServingApp } from "./app.js";
 export { createLogger, type LogFields, type Logger, type LogOptions, silentLogger } from "./log.js";
-export { allowedHosts, type RunningServer, type ServerSettings, startServer } from "./server.js";
+export {
+  allowedHosts,
+  type ConnectionBindings,
+  type HttpApp,
+  type RunningServer,
+  type ServerSettings,
+  startServer,
+} from "./server.js";

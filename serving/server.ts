@@ -72,7 +72,7 @@ function closer(server: Server, timeoutMs: number): () => Promise<void> {
  * Serves an app. Slow or silent clients are cut by the timeouts, since the defaults of Node would let them hold
  * connections for minutes. Fails with `serving/cannot-listen`.
  */
-export async function startServer(app: ServingApp, settings: ServerSettings): Promise<RunningServer> {
+export async function startServer(app: HttpApp, settings: ServerSettings): Promise<RunningServer> {
   const options: ServerOptions = {
     headersTimeout: settings.headersTimeoutMs ?? 10_000,
     requestTimeout: settings.requestTimeoutMs ?? 30_000,
@@ -81,7 +81,7 @@ export async function startServer(app: ServingApp, settings: ServerSettings): Pr
     connectionsCheckingInterval: 1_000,
   };
   let closing = false;
-  const answer = getRequestListener((request, env) => app.fetch(request, env as ServingEnvBindings), {
+  const answer = getRequestListener((request, env) => app.fetch(request, env as ConnectionBindings), {
     overrideGlobalObjects: false,
   });
   const server = createServer(options, (incoming, outgoing) => {
@@ -104,4 +104,10 @@ export async function startServer(app: ServingApp, settings: ServerSettings): Pr
   };
 }
 
-type ServingEnvBindings = Parameters<ServingApp["fetch"]>[1];
+/** What an app is told about the connection that a request came on. */
+export type ConnectionBindings = Parameters<ServingApp["fetch"]>[1];
+
+/** Anything that answers requests: the serving app, or several apps behind one address. */
+export interface HttpApp {
+  fetch(request: Request, bindings: ConnectionBindings): Response | Promise<Response>;
+}

@@ -1,10 +1,21 @@
 import { rm } from "node:fs/promises";
 import { Database } from "#duckdb";
-import { systemClock } from "#kernel";
-import type { Lake } from "#lake";
-import { createQuery, lakeCatalog, withSystemViews } from "#query";
+import { createReceiver, type Receiver, type Sender } from "#ingestion";
+import { isLakeError, systemClock } from "#kernel";
+import { keepCompact, type Lake } from "#lake";
+import { createQuery, lakeCatalog, mergedCatalog, withSystemViews } from "#query";
 import { Ledger } from "#runs";
-import { allowedHosts, createApp, createLogger, type RunningServer, startServer } from "#serving";
+import {
+  allowedHosts,
+  createApp,
+  createLogger,
+  type HttpApp,
+  type Logger,
+  type RunningServer,
+  startServer,
+} from "#serving";
+import { type Live, type LiveOptions, startLive } from "./live.js";
+import { journalPorts } from "./receive.js";
 import { runsView } from "./system-views.js";
 
 /** Where to serve. */
@@ -12,44 +23,129 @@ export interface ServeOptions {
   readonly host: string;
   readonly port: number;
   readonly memoryLimitBytes?: number;
+  /** Follow a journal: changes since the snapshot are in answers, and notifications are accepted. */
+  readonly live?: LiveServing | undefined;
   /** By source: data older than so many milliseconds are shown as stale. */
   readonly stalenessTargets?: Readonly<Record<string, number>>;
+  /** Merge layers in the background while serving. Default true. */
+  readonly compaction?: boolean;
+}
+
+/** What serving live changes takes. */
+export interface LiveServing {
+  readonly journal: LiveOptions["journal"];
+  /** Who may send notifications to `/notify/<name>/<secret>`. */
+  readonly senders: ReadonlyMap<string, Sender>;
+  /** Views that a new lake starts with. */
+  readonly views: LiveOptions["views"];
+  readonly flush?: LiveOptions["flush"];
+}
+
+/** A server, and its live side where it has one. */
+export interface LakeServer extends RunningServer {
+  readonly live: Live | undefined;
 }
 
 const MIB = 1 << 20;
+const NOTIFY = "/notify";
+
+/** One address for both edges: notifications go to the receiver, everything else is a question. */
+function withReceiver(app: HttpApp, receiver: Receiver): HttpApp {
+  return {
+    fetch: (request, bindings) => {
+      const url = new URL(request.url);
+      if (!url.pathname.startsWith(`${NOTIFY}/`)) return app.fetch(request, bindings);
+      url.pathname = url.pathname.slice(NOTIFY.length);
+      return receiver.fetch(new Request(url, request));
+    },
+  };
+}
 
 /**
  * Serves a lake over HTTP. Reading has an engine of its own that keeps file order, so that equal questions get equal bytes.
  * `close` waits for answers under way, then frees the engine; the lake stays the caller's to close.
  */
-export async function serveLake(lake: Lake, options: ServeOptions): Promise<RunningServer> {
+export async function serveLake(lake: Lake, options: ServeOptions): Promise<LakeServer> {
   const temporaryFolder = await lake.store.stagingDirectory("answers");
   const database = await Database.open({
     memoryLimitBytes: Math.max(256 * MIB, (options.memoryLimitBytes ?? 1024 * MIB) / 2),
     tempDirectory: temporaryFolder,
     preserveInsertionOrder: true,
   });
+  const log = createLogger({ level: process.env["FHIR_LAKE_LOG"] === "debug" ? "info" : "warn" });
   const runs = new Ledger({ store: lake.store, clock: systemClock });
-  const catalog = withSystemViews(lakeCatalog(lake), [runsView(runs)]);
+  const batch = lakeCatalog(lake);
+  const live = await liveSide(lake, database, options.live, log);
+  const data = live === undefined ? batch : mergedCatalog({ batch, live: live.rows, database });
+  const catalog = withSystemViews(data, [runsView(runs)]);
   const allowed = allowedHosts(options.host);
-  const app = createApp({
+  const questions = createApp({
     catalog,
     query: createQuery({ catalog, database, temporaryFolder }),
     clock: systemClock,
     runs,
     ...(options.stalenessTargets === undefined ? {} : { stalenessTargets: options.stalenessTargets }),
     ...(allowed === undefined ? {} : { allowedHosts: allowed }),
-    log: createLogger({ level: process.env["FHIR_LAKE_LOG"] === "debug" ? "info" : "warn" }),
+    log,
   });
+  const app =
+    live === undefined ? questions : withReceiver(questions, receiverOf(lake, live, options.live!, log));
   const server = await startServer(app, { host: options.host, port: options.port });
+  const background = new AbortController();
+  const compacting =
+    options.compaction === false
+      ? Promise.resolve()
+      : keepCompact(lake, {
+          signal: background.signal,
+          onError: (error) => log.error("background compaction", { code: codeOf(error) }),
+        });
   return {
     ...server,
+    live,
     close: async () => {
       await server.close();
+      background.abort();
+      await compacting;
+      await live?.close();
       database.close();
       await rm(temporaryFolder, { recursive: true, force: true });
     },
   };
+}
+
+/** What may be logged of an error. */
+function codeOf(error: unknown): string {
+  return isLakeError(error) ? error.code : "internal";
+}
+
+function liveSide(
+  lake: Lake,
+  database: Database,
+  live: LiveServing | undefined,
+  log: Logger,
+): Promise<Live> | undefined {
+  if (live === undefined) return undefined;
+  const { journal, views, flush } = live;
+  return startLive({
+    lake,
+    database,
+    journal,
+    views,
+    ...(flush === undefined ? {} : { flush }),
+    onError: (error) => log.error("live changes", { code: codeOf(error) }),
+  });
+}
+
+function receiverOf(lake: Lake, live: Live, { senders }: LiveServing, log: Logger): Receiver {
+  return createReceiver({
+    senders,
+    ports: journalPorts(lake, live.journal),
+    definitions: lake.definitions,
+    clock: systemClock,
+    onAnswer: ({ sender, status, code }) => {
+      if (status >= 400) log.warn("notification refused", { sender, status, code: code ?? "" });
+    },
+  });
 }
 
 /** Resolves at the first SIGINT or SIGTERM. */

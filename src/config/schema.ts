@@ -97,6 +97,24 @@ const completeness = z.strictObject({
   counts: z.boolean().default(true),
 });
 
+/** Who may send notifications of a source. Secrets are lists so that the next one can be accepted before the current one goes. */
+const notifications = z
+  .strictObject({
+    path: z
+      .array(secretSchema)
+      .min(1)
+      .meta({ description: "secret segments of the path /notify/<source>/<secret>" }),
+    header: z
+      .strictObject({ name: z.string().regex(/^[A-Za-z0-9-]+$/), values: z.array(secretSchema).min(1) })
+      .optional()
+      .meta({ description: "a header that every notification must carry, such as Authorization" }),
+    signature: z
+      .strictObject({ header: z.string().regex(/^[A-Za-z0-9-]+$/), keys: z.array(secretSchema).min(1) })
+      .optional()
+      .meta({ description: "a header with the hex HMAC-SHA256 of the body" }),
+  })
+  .meta({ description: "accept notifications of Subscriptions at /notify/<source>" });
+
 const resourceType = z.string().regex(/^[A-Z][A-Za-z]{1,63}$/);
 
 const source = z.strictObject({
@@ -111,6 +129,7 @@ const source = z.strictObject({
     description: "resource types to load; what the server offers of the types that views read when absent",
   }),
   typeFilters: z.array(z.string().regex(/^[A-Z][A-Za-z]+\?.+/)).optional(),
+  notifications: notifications.optional(),
   auth: auth.default({ kind: "none" }),
   headers: headers.default({}),
   fileOrigins: z.array(url).default([]).meta({

@@ -3,6 +3,7 @@ import { serveLake, untilStopped } from "../../serve.js";
 import type { Command, Invocation } from "../command.js";
 import { loadedConfig, stalenessTargets } from "../config-option.js";
 import { EXIT } from "../exit-code.js";
+import { liveServing } from "../live-option.js";
 import { withLake } from "../open-lake.js";
 import { memoryLimit, parseCount, textOption } from "../option-value.js";
 import { withSchedules } from "../schedule-beside.js";
@@ -54,6 +55,7 @@ export const serveCommand: Command = {
       const server = await serveLake(lake, {
         ...address(invocation),
         stalenessTargets: stalenessTargets(loadedConfig(invocation)),
+        live: await liveServing(invocation, lake),
         ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
       });
       invocation.output.document({ url: server.url });

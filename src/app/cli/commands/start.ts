@@ -1,12 +1,17 @@
+import { randomBytes } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
+import type { Sender } from "#ingestion";
+import { LakeError } from "#kernel";
 import type { Lake } from "#lake";
 import { generatePopulation } from "#synthetic";
+import { trickle } from "../../demo/trickle.js";
 import { ingestNdjson, settle } from "../../ingest.js";
 import { serveLake, untilStopped } from "../../serve.js";
 import type { Command, Invocation } from "../command.js";
 import { loadedConfig, stalenessTargets } from "../config-option.js";
 import { EXIT } from "../exit-code.js";
+import { liveServing } from "../live-option.js";
 import { withLake } from "../open-lake.js";
 import { memoryLimit, parseCount, textOption } from "../option-value.js";
 import { withSchedules } from "../schedule-beside.js";
@@ -16,6 +21,7 @@ import { ADDRESS_HELP, ADDRESS_OPTIONS, address } from "./serve.js";
 
 /** Name of the source that the synthetic population is stored under. */
 const SOURCE = "synthetic";
+const SEED = 1;
 
 /** The population's NDJSON; the truth table beside it is no FHIR data. */
 async function resourceFiles(dir: string): Promise<string[]> {
@@ -32,7 +38,7 @@ async function fill(lake: Lake, invocation: Invocation, patients: number): Promi
     const generating = output.progress("generate");
     await generatePopulation({
       patients,
-      seed: 1,
+      seed: SEED,
       outDir,
       onProgress: (p) => generating.update(p.patients, p.totalPatients),
     });
@@ -66,7 +72,26 @@ async function completeViews(lake: Lake, invocation: Invocation): Promise<void> 
   progress.stop();
 }
 
-function greeting(url: string): string[] {
+/** A sender of this process's own: nobody else knows its secret, which lives as long as the process. */
+function demoSender(): {
+  readonly senders: ReadonlyMap<string, Sender>;
+  run(lake: Lake, url: string, patients: number, signal: AbortSignal): Promise<void>;
+} {
+  const secret = randomBytes(24).toString("base64url");
+  return {
+    senders: new Map([[SOURCE, { source: SOURCE, policy: "time", pathSecrets: [secret] }]]),
+    run: async (lake, url, patients, signal) =>
+      trickle({
+        population: { patients, seed: SEED },
+        folder: await lake.store.stagingDirectory("trickle"),
+        endpoint: `${url}/notify/${SOURCE}/${secret}`,
+        perSecond: 5,
+        signal,
+      }),
+  };
+}
+
+function greeting(url: string, live: boolean): string[] {
   return [
     "",
     `fhir-lake serves on ${url}`,
@@ -78,6 +103,13 @@ function greeting(url: string): string[] {
     "  In a browser:",
     `    ${url}/views`,
     "",
+    ...(live
+      ? [
+          "  Changes flow in, five a second; watch rows and epoch move:",
+          `    while sleep 1; do curl -si ${url}/views/encounters.csv | grep -iE "x-lake-epoch|x-row-count"; done`,
+          "",
+        ]
+      : []),
     "Ctrl+C stops; starting again reuses the lake.",
   ].map((line) => line.trimEnd());
 }
@@ -86,12 +118,14 @@ function greeting(url: string): string[] {
 export const startCommand: Command = {
   name: ["start"],
   summary: "Serve the lake; an empty one is first filled with a synthetic population",
-  usage: "[--patients N] [--port N] [--host H]",
+  usage: "[--patients N] [--live] [--port N] [--host H]",
   help: [
     "--patients N               size of the synthetic population of an empty lake (default 500)",
+    "--live                     let changes to the synthetic population flow in, five a second",
     ...ADDRESS_HELP,
   ],
   options: {
+    live: { type: "boolean" },
     patients: { type: "string" },
     ...ADDRESS_OPTIONS,
     views: { type: "string", multiple: true },
@@ -104,14 +138,31 @@ export const startCommand: Command = {
       if ((await lake.history.latest()) === undefined) await fill(lake, invocation, patients);
       else await completeViews(lake, invocation);
       const memoryLimitBytes = memoryLimit(invocation);
+      const live = await liveServing(invocation, lake);
+      const demo = invocation.values["live"] === true ? demoSender() : undefined;
+      if (demo !== undefined && live === undefined) {
+        throw new LakeError(
+          "invalid-input",
+          "cli/no-journal",
+          "--live needs a journal: name one with DATABASE_URL or FHIR_LAKE_JOURNAL, or use a lake in a folder.",
+        );
+      }
       const server = await serveLake(lake, {
         ...at,
         stalenessTargets: stalenessTargets(loadedConfig(invocation)),
+        live:
+          live === undefined
+            ? undefined
+            : { ...live, senders: new Map([...live.senders, ...(demo?.senders ?? [])]) },
         ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
       });
       invocation.output.document({ url: server.url });
-      for (const line of greeting(server.url)) invocation.output.line(line);
+      for (const line of greeting(server.url, demo !== undefined)) invocation.output.line(line);
+      const stop = new AbortController();
+      const flowing = demo === undefined ? undefined : demo.run(lake, server.url, patients, stop.signal);
       await withSchedules(invocation, lake, untilStopped);
+      stop.abort();
+      await flowing;
       await server.close();
       return EXIT.ok;
     }),

@@ -1,0 +1,90 @@
+import { createReadStream } from "node:fs";
+import { readdir, rm } from "node:fs/promises";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { generatePopulation, type PopulationOptions } from "#synthetic";
+
+/** A trickle of changes to a synthetic population. */
+export interface TrickleOptions {
+  /** The population whose resources change: the same size and seed as the one in the lake. */
+  readonly population: Pick<PopulationOptions, "patients" | "seed">;
+  /** An empty folder of the trickle's own. */
+  readonly folder: string;
+  /** Where notifications go. */
+  readonly endpoint: string;
+  /** Changes per second. */
+  readonly perSecond: number;
+  readonly signal: AbortSignal;
+  /** Told after each change, at most once a second. */
+  readonly onSent?: (sent: number) => void;
+}
+
+const LAST_UPDATED = /"lastUpdated":"[^"]*"/;
+const TARGET = /"url":"([A-Za-z]+\/[A-Za-z0-9.-]+)"/g;
+
+/** A resource as a server would send it now. */
+function asOfNow(line: string, now: string): string {
+  return line.replace(LAST_UPDATED, `"lastUpdated":"${now}"`);
+}
+
+/** A line of the generator's deletions as a history Bundle, which says when. */
+function deletes(line: string, now: string): string {
+  const entries = [...line.matchAll(TARGET)].map(
+    ([, target]) =>
+      `{"request":{"method":"DELETE","url":"${target}"},"response":{"status":"204","lastModified":"${now}"}}`,
+  );
+  return `{"resourceType":"Bundle","type":"history","entry":[${entries.join(",")}]}`;
+}
+
+async function* linesOf(
+  folder: string,
+): AsyncIterable<{ readonly text: string; readonly deletion: boolean }> {
+  const entries = await readdir(folder, { recursive: true });
+  for (const name of entries.filter((entry) => entry.endsWith(".ndjson")).sort()) {
+    const lines = createInterface({ input: createReadStream(path.join(folder, name)) });
+    for await (const text of lines) yield { text, deletion: path.basename(name).startsWith("deleted") };
+  }
+}
+
+async function send(endpoint: string, body: string, signal: AbortSignal): Promise<void> {
+  const response = await fetch(endpoint, {
+    method: "POST",
+    headers: { "Content-Type": "application/fhir+json" },
+    body,
+    redirect: "error",
+    signal,
+  });
+  await response.arrayBuffer();
+}
+
+/**
+ * Sends changes to a server's endpoint until told to stop, as a FHIR server with a Subscription would: new and changed resources and
+ * deletes of one synthetic night after the other, each with the present time.
+ */
+export async function trickle(options: TrickleOptions): Promise<void> {
+  const { folder, endpoint, perSecond, signal, population } = options;
+  await generatePopulation({ ...population, outDir: folder, updatesBatches: 3 });
+  const nights = (await readdir(folder)).filter((name) => name.startsWith("batch-")).sort();
+  let sent = 0;
+  let toldAt = 0;
+  try {
+    for (let night = 0; !signal.aborted; night = (night + 1) % nights.length) {
+      for await (const { text, deletion } of linesOf(path.join(folder, nights[night]!))) {
+        if (signal.aborted) return;
+        const now = new Date().toISOString();
+        await send(endpoint, deletion ? deletes(text, now) : asOfNow(text, now), signal);
+        sent++;
+        if (Date.now() - toldAt >= 1000) {
+          options.onSent?.(sent);
+          toldAt = Date.now();
+        }
+        await sleep(1000 / perSecond, undefined, { signal });
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
