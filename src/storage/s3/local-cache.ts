@@ -11,7 +11,7 @@
  * ended are removed by the next one that opens the cache.
  */
 import { randomUUID } from "node:crypto";
-import { link, mkdir, readdir, rename, rm, stat, unlink, utimes } from "node:fs/promises";
+import { link, mkdir, readdir, rename, rm, stat, unlink, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import { storageFailure } from "../errors.js";
@@ -29,6 +29,15 @@ function errno(error: unknown): string | undefined {
 /** A file name for a key; keys have no `~`. */
 function flat(key: string): string {
   return key.replaceAll("/", "~");
+}
+
+/** Fails on file systems without hard links, on which nothing would protect a reader's files. */
+async function checkLinks(own: string): Promise<void> {
+  const [file, other] = [path.join(own, "link-1"), path.join(own, "link-2")];
+  await writeFile(file, "");
+  await link(file, other);
+  await rm(other);
+  await rm(file);
 }
 
 /** The cache of one lake in one process. Copies that are held stay, also when they alone exceed the limit. */
@@ -60,6 +69,7 @@ export class LocalCache {
         await mkdir(path.join(own, folder), { recursive: true, mode: 0o700 });
       }
       await mkdir(path.join(directory, "files"), { recursive: true, mode: 0o700 });
+      await checkLinks(own);
       await removeEndedProcesses(processes);
     } catch (error) {
       throw storageFailure("create the local cache in", directory, error);
@@ -153,6 +163,14 @@ export class LocalCache {
   /** Forgets an object that is removed from the lake. */
   async forget(key: string): Promise<void> {
     await rm(this.copy(key), { force: true }).catch(() => undefined);
+  }
+
+  /** Forgets copies of objects that are no longer in the lake, as `isThere` says; a copy forgotten too much is fetched again. */
+  async forgetGone(isThere: (key: string) => boolean): Promise<void> {
+    for (const name of await readdir(path.join(this.directory, "files"))) {
+      const key = name.replaceAll("~", "/");
+      if (!isThere(key)) await this.forget(key);
+    }
   }
 
   private async keep(file: string, key: string, sizeBytes: number): Promise<void> {

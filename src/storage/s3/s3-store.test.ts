@@ -69,6 +69,27 @@ describe.skipIf(motoPython() === undefined)("an S3 store", () => {
     await Promise.all([writer.close(), reader.close()]);
   });
 
+  it("forgets, when pruned, copies of objects that another machine removed", async () => {
+    const place = await locate();
+    const cache = mkdtempSync(path.join(tmpdir(), "fhir-lake-cache-"));
+    const here = await openStore(place, { ...process.env, ...server.environment(cache) });
+    const elsewhere = await openStore(place, {
+      ...process.env,
+      ...server.environment(mkdtempSync(path.join(tmpdir(), "fhir-lake-cache-"))),
+    });
+    for (const key of ["resources/a", "resources/b"]) {
+      const file = path.join(await here.stagingDirectory("t"), "f");
+      await writeFile(file, "payload");
+      await here.publish(file, key);
+    }
+    await here.makeDurable(["resources/a", "resources/b"]);
+    await elsewhere.delete("resources/a");
+    await here.prune(["resources/"], 0);
+    const [lake] = readdirSync(cache);
+    expect(readdirSync(path.join(cache, lake!, "files"))).toEqual(["resources~b"]);
+    await Promise.all([here.close(), elsewhere.close()]);
+  });
+
   it("leaves nothing but copies and work folders in its cache when it is closed", async () => {
     const cache = mkdtempSync(path.join(tmpdir(), "fhir-lake-cache-"));
     const store = await openStore(await locate(), { ...process.env, ...server.environment(cache) });

@@ -191,7 +191,16 @@ export class S3Store implements ObjectStore {
     await Promise.all(keys.map((key) => this.cache.forget(key)));
   }
 
-  async prune(_prefixes: readonly string[], cutoffMs: number): Promise<void> {
+  async prune(prefixes: readonly string[], cutoffMs: number): Promise<void> {
+    await this.abortUploads(cutoffMs);
+    // Copies of what other machines removed.
+    const there = new Set<string>();
+    for (const prefix of prefixes) for await (const { key } of this.list(prefix)) there.add(key);
+    const judged = (key: string): boolean => prefixes.some((prefix) => key.startsWith(prefix));
+    await this.cache.forgetGone((key) => there.has(key) || !judged(key));
+  }
+
+  private async abortUploads(cutoffMs: number): Promise<void> {
     const { client, settings } = this.access;
     try {
       for (const { key, uploadId } of await unfinishedUploads(this.access, cutoffMs)) {
