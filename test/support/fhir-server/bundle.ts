@@ -56,20 +56,39 @@ export function matchEntry(
 }
 
 /** A version, as an entry of a history (R4 http.html#history): a delete has no resource. */
-export function historyEntry(base: string, version: StoredVersion): BundleEntry {
+export function historyEntry(
+  base: string,
+  version: StoredVersion,
+  form: "plain" | "versioned" = "plain",
+): BundleEntry {
   const resource = version.text?.read();
-  const created = version.version === 1;
   return {
     fullUrl: `${base}/${version.type}/${version.id}`,
     ...(resource === undefined ? {} : { resource }),
-    request: {
-      method: version.method,
-      url: version.method === "POST" ? version.type : `${version.type}/${version.id}`,
-    },
+    ...(form === "plain" ? plainRequest(version) : versionedRequest(version)),
+  };
+}
+
+function plainRequest(version: StoredVersion): Pick<BundleEntry, "request" | "response"> {
+  const { type, id, method } = version;
+  return {
+    request: { method, url: method === "POST" ? type : `${type}/${id}` },
     response: {
-      status: resource === undefined ? "204" : created ? "201" : "200",
+      status: version.text === undefined ? "204" : version.version === 1 ? "201" : "200",
       etag: `W/"${version.version}"`,
       lastModified: instant(version.at),
     },
+  };
+}
+
+/** As HAPI 8.8 writes it. */
+function versionedRequest(version: StoredVersion): Pick<BundleEntry, "request" | "response"> {
+  const first = version.version === 1;
+  return {
+    request: {
+      method: first ? "POST" : version.method,
+      url: `${version.type}/${version.id}/_history/${version.version}`,
+    },
+    response: { status: first ? "201 Created" : "200 OK", etag: `W/"${version.version}"` },
   };
 }

@@ -267,5 +267,7 @@ describe("profiles of $export", () => {
     expect(await (await fetch(url)).json()).toMatchObject({ resourceType: "Binary" });
     const lines = await (await fetch(url, { headers: { accept: "application/fhir+ndjson" } })).text();
     expect(JSON.parse(lines)).toMatchObject({ resourceType: "Patient", id: "p0" });
+    expect((await fetch(poll, { method: "DELETE" })).status).toBe(404);
+    expect((await fetch(poll)).status).toBe(200);
   });
 });

@@ -5,6 +5,11 @@ export type ProfileName = "full" | "no-history" | "no-since" | "hapi-like" | "ce
 export interface EhrProfile {
   /** Interactions `_history` on an instance, a type, the system; a missing one is answered 404. */
   readonly history: readonly ("instance" | "type" | "system")[];
+  /**
+   * How entries of histories are written: "plain" as FHIR's examples; "versioned" as HAPI does, with the version in request.url, POST for
+   * every first version and no response.lastModified, so that the time of a delete is not told.
+   */
+  readonly historyEntries: "plain" | "versioned";
   /** Read of an old version by number. */
   readonly vread: boolean;
   /** Whether resources carry meta.versionId and meta.lastUpdated. */
@@ -53,6 +58,10 @@ export interface ExportProfile {
   /** Requests without Accept and Prefer headers are refused. */
   readonly strictHeaders: boolean;
   readonly pollPath: "path" | "query";
+  /** Whether manifests say requiresAccessToken although the server demands no token. */
+  readonly claimsToken: boolean;
+  /** "forgets": the job and its files are gone; "not-found": a finished job answers 404 to DELETE and stays, as HAPI does. */
+  readonly deleteFinished: "forgets" | "not-found";
 }
 
 const fullExport: ExportProfile = {
@@ -75,10 +84,13 @@ const fullExport: ExportProfile = {
   gzip: true,
   strictHeaders: true,
   pollPath: "path",
+  claimsToken: false,
+  deleteFinished: "forgets",
 };
 
 const full: EhrProfile = {
   history: ["instance", "type", "system"],
+  historyEntries: "plain",
   vread: true,
   meta: true,
   lastUpdatedSearch: "supported",
@@ -125,6 +137,7 @@ const PROFILES: Readonly<Record<ProfileName, EhrProfile>> = {
   /** As HAPI does it: stored result pages, printed for people, exports as Binary resources, no deletes in exports. */
   "hapi-like": {
     ...full,
+    historyEntries: "versioned",
     unknownParameters: "refused",
     pageLinks: "getpages",
     reuseSearchMs: 60_000,
@@ -141,6 +154,8 @@ const PROFILES: Readonly<Record<ProfileName, EhrProfile>> = {
       gzip: false,
       strictHeaders: false,
       pollPath: "query",
+      claimsToken: true,
+      deleteFinished: "not-found",
       rowsPerFile: 1000,
     },
   },

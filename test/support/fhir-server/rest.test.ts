@@ -122,6 +122,16 @@ describe("history", () => {
     expect((await allPages(`${server.url}/Patient/b/_history`)).length).toBe(2);
   });
 
+  it("tells versions but no times where the profile is like HAPI", async () => {
+    const server = await start({ profile: "hapi-like" });
+    await put(server, "Patient/a", '{"resourceType":"Patient","id":"a"}');
+    await fetch(`${server.url}/Patient/a`, { method: "DELETE" });
+    const [deleted, created] = await allPages(`${server.url}/Patient/_history`);
+    expect(deleted?.request).toEqual({ method: "DELETE", url: "Patient/a/_history/2" });
+    expect(deleted?.response).toEqual({ status: "200 OK", etag: 'W/"2"' });
+    expect(created?.request).toEqual({ method: "POST", url: "Patient/a/_history/1" });
+  });
+
   it("is missing in the profile without history", async () => {
     const server = await start({ profile: "no-history" });
     expect((await fetch(`${server.url}/Patient/_history`)).status).toBe(404);

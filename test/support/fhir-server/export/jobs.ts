@@ -98,6 +98,11 @@ export class ExportJobs {
     return this.#jobs.size;
   }
 
+  /** Whether the manifest was given out already. */
+  finished(job: ExportJob): boolean {
+    return (job.polls.get(0) ?? 0) > this.behaviour.polls;
+  }
+
   /** Whether the manifest of a job may be given out; counts as a poll of that page. */
   pollPage(context: ServerContext, job: ExportJob, page: number): boolean {
     const polls = (job.polls.get(page) ?? 0) + 1;
@@ -111,7 +116,7 @@ export class ExportJobs {
     if (limit === "none") return;
     for (const job of this.#jobs.values()) {
       if (job.client !== client || context.clock.now() >= job.expiresAt) continue;
-      const running = (job.polls.get(0) ?? 0) <= this.behaviour.polls;
+      const running = !this.finished(job);
       const sameGroup = JSON.stringify(job.request.level) === JSON.stringify(request.level);
       if (limit === "client" ? running : sameGroup)
         throw new FhirRefusal(429, "throttled", "Another export job is there; delete it or wait.", {

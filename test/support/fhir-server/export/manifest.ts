@@ -54,7 +54,7 @@ export function manifestText(
   return JSON.stringify({
     transactionTime: instant(job.transactionTime),
     ...(rules.requestMember ? { request: job.request.url } : {}),
-    requiresAccessToken: requiresAccessToken(context),
+    requiresAccessToken: claimedToken(context),
     output: list("output"),
     ...(rules.deleted ? { deleted: list("deleted") } : {}),
     ...(rules.errorMember === "absent" ? {} : { [rules.errorMember]: list("error") }),
@@ -71,4 +71,9 @@ export function pageCount(context: ServerContext, job: ExportJob): number {
 /** Whether the files of this server's exports need the token. */
 export function requiresAccessToken(context: ServerContext): boolean {
   return context.jobs.behaviour.requiresAccessToken ?? context.secured;
+}
+
+/** What manifests say about it. */
+function claimedToken(context: ServerContext): boolean {
+  return requiresAccessToken(context) || context.profile.export.claimsToken;
 }

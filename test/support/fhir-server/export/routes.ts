@@ -47,7 +47,9 @@ function retryAfterHeader(context: ServerContext, { retryAfter }: ExportBehaviou
 
 /** DELETE of a job: cancels it or says that it is no longer needed. */
 export function deleteJob(context: ServerContext, id: string): Response {
-  context.jobs.job(context, id);
+  const job = context.jobs.job(context, id);
+  if (context.profile.export.deleteFinished === "not-found" && context.jobs.finished(job))
+    throw new FhirRefusal(404, "not-found", "This job was cancelled or has finished already.");
   context.jobs.delete(id);
   return new Response(null, { status: 202 });
 }

@@ -41,7 +41,9 @@ export function readHistory(
         { relation: "self", url: offset === 0 ? self : link(offset) },
         ...(next < versions.length ? [{ relation: "next", url: link(next) }] : []),
       ],
-      entries: versions.slice(offset, next).map((version) => historyEntry(context.base, version)),
+      entries: versions
+        .slice(offset, next)
+        .map((version) => historyEntry(context.base, version, context.profile.historyEntries)),
     });
   });
   return fhirJson(context.profile.prettyPrint ? prettyJson(Buffer.from(text)) : text);

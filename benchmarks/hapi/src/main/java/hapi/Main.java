@@ -1,5 +1,6 @@
 package hapi;
 
+import ca.uhn.fhir.batch2.api.IJobMaintenanceService;
 import ca.uhn.fhir.batch2.jobs.export.BulkDataExportProvider;
 import ca.uhn.fhir.context.FhirContext;
 import ca.uhn.fhir.context.support.IValidationSupport;
@@ -15,15 +16,20 @@ import ca.uhn.fhir.rest.server.HardcodedServerAddressStrategy;
 import ca.uhn.fhir.rest.server.RestfulServer;
 import ca.uhn.fhir.rest.server.provider.ResourceProviderFactory;
 import ca.uhn.fhir.rest.server.util.ISearchParamRegistry;
+import jakarta.servlet.DispatcherType;
+import java.util.EnumSet;
+import org.eclipse.jetty.ee10.servlet.FilterHolder;
 import org.eclipse.jetty.ee10.servlet.ServletContextHandler;
 import org.eclipse.jetty.ee10.servlet.ServletHolder;
 import org.eclipse.jetty.server.Server;
 import org.eclipse.jetty.server.ServerConnector;
+import org.slf4j.LoggerFactory;
 import org.springframework.context.annotation.AnnotationConfigApplicationContext;
 
 /**
- * Starts HAPI on the loopback address: {@code java -jar hapi-launcher.jar [port]}, by default on a free port. Prints one line of JSON
- * with its base URL when it answers. Ends when its standard input closes, so that it never outlives the test that started it.
+ * Starts HAPI on the loopback address: {@code java -jar hapi-launcher.jar [port] [--stay]}, by default on a free port. Prints one line
+ * of JSON with its base URL when it answers. Ends when its standard input closes, so that it never outlives the test that started it,
+ * unless told to stay. The system property {@code hapi.retryAfterSeconds} shortens the Retry-After of export polls.
  */
 public final class Main {
   private Main() {}
@@ -42,13 +48,40 @@ public final class Main {
     AnnotationConfigApplicationContext spring = new AnnotationConfigApplicationContext(ServerConfig.class);
     ServletContextHandler handler = new ServletContextHandler("/");
     handler.addServlet(new ServletHolder(restfulServer(spring, base)), "/fhir/*");
+    String retryAfter = System.getProperty("hapi.retryAfterSeconds");
+    if (retryAfter != null) {
+      FilterHolder filter = new FilterHolder(new RetryAfterFilter(retryAfter));
+      handler.addFilter(filter, "/*", EnumSet.of(DispatcherType.REQUEST));
+    }
     jetty.setHandler(handler);
     jetty.start();
+    keepJobsMoving(spring.getBean(IJobMaintenanceService.class));
     System.out.println("{\"url\":\"" + base + "\",\"pid\":" + ProcessHandle.current().pid() + "}");
     System.out.flush();
     if (stays) jetty.join();
     else while (System.in.read() >= 0) continue;
     System.exit(0);
+  }
+
+  /** HAPI moves its batch jobs, exports among them, to their next step once a minute; here it looks every second. */
+  private static void keepJobsMoving(IJobMaintenanceService maintenance) {
+    Thread thread =
+        new Thread(
+            () -> {
+              while (true) {
+                try {
+                  Thread.sleep(1000);
+                  maintenance.runMaintenancePass();
+                } catch (InterruptedException ended) {
+                  return;
+                } catch (RuntimeException failed) {
+                  LoggerFactory.getLogger(Main.class).warn("A pass over the jobs failed", failed);
+                }
+              }
+            },
+            "job-passes");
+    thread.setDaemon(true);
+    thread.start();
   }
 
   private static RestfulServer restfulServer(AnnotationConfigApplicationContext spring, String base) {
