@@ -4,7 +4,7 @@ import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { loadDefinitions } from "#fhir";
-import { compact, Lake, viewRows } from "#lake";
+import { compact, Lake, pin, pins, restoreSnapshot, vacuum, verify, viewRows } from "#lake";
 import { land, type Version } from "../../test/support/landing.js";
 import { buildViews } from "./build-views.js";
 import { commitLanding } from "./commit-landing.js";
@@ -53,7 +53,15 @@ const step = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("compact" as const), full: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("rebuild" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("restore" as const), back: fc.nat() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("pin" as const), back: fc.nat() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant("vacuum" as const), keep: fc.integer({ min: 1, max: 3 }) }),
+  },
 );
+
+type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
 function version(c: Change): Version {
   const at = new Date(Date.UTC(2026, 0, 1, 0, c.at)).toISOString();
@@ -71,8 +79,23 @@ function version(c: Change): Version {
 
 /** The model: every version ever landed, folded by the order key's rule, then the view by hand. */
 class Model {
-  private readonly newest = new Map<number, { order: string; change: Change }>();
+  private newest = new Map<number, { order: string; change: Change }>();
   private landing = 0;
+  /** What was current at each snapshot. */
+  private readonly saved = new Map<number, { newest: Model["newest"]; rows: string[] }>();
+
+  /** Notes that this snapshot holds what is current now. */
+  save(id: number): void {
+    if (!this.saved.has(id)) this.saved.set(id, { newest: new Map(this.newest), rows: this.rows() });
+  }
+
+  restore(id: number): void {
+    this.newest = new Map(this.saved.get(id)!.newest);
+  }
+
+  rowsAt(id: number): string[] {
+    return this.saved.get(id)!.rows;
+  }
 
   land(changes: readonly Change[]): void {
     this.landing++;
@@ -95,9 +118,10 @@ class Model {
   }
 }
 
-async function rows(lake: Lake): Promise<string[]> {
-  const state = (await lake.head()).views["active_names"]!;
-  expect(state.state).toBe("ready");
+/** The view's rows in a snapshot; undefined while it is not built there. */
+async function rowsAt(lake: Lake, id: number): Promise<string[] | undefined> {
+  const state = (await lake.history.at(id)).views["active_names"];
+  if (state?.state !== "ready") return undefined;
   const found = await lake.database.with((c) =>
     viewRows(lake, state).then((r) =>
       c.rows<{ key: string; given: string | null }>(`SELECT key, given FROM ${r}`),
@@ -107,30 +131,86 @@ async function rows(lake: Lake): Promise<string[]> {
   return found.map((row) => JSON.stringify([row.key, row.given])).sort();
 }
 
+/** A lake with its model, and every step that both take. */
+class Trial {
+  private readonly lake: Lake;
+  private readonly model = new Model();
+  private last = 0;
+
+  constructor(lake: Lake) {
+    this.lake = lake;
+  }
+
+  async take(s: Step): Promise<void> {
+    const { lake, model } = this;
+    if (s.do === "land") {
+      model.land(s.changes);
+      const landing = await land(s.changes.map(version));
+      await commitLanding(lake, { ...landing, views });
+      await rm(landing.landingDir, { recursive: true });
+      await buildViews(lake, { views });
+    } else if (this.last === 0) return;
+    else if (s.do === "compact") await compact(lake, { full: s.full });
+    else if (s.do === "rebuild") await buildViews(lake, { views, force: new Set(["active_names"]) });
+    else if (s.do === "pin") await this.pin(s.back);
+    else if (s.do === "restore") await this.restore(s.back);
+    else await this.vacuum(s.keep);
+    await this.note();
+  }
+
+  private async some(back: number): Promise<number> {
+    const ids = await this.lake.history.ids();
+    return ids[back % ids.length]!;
+  }
+
+  private async pin(back: number): Promise<void> {
+    const id = await this.some(back);
+    await pin(this.lake, { name: `p${id}`, snapshot: id });
+  }
+
+  private async restore(back: number): Promise<void> {
+    const id = await this.some(back);
+    await restoreSnapshot(this.lake, id);
+    this.model.restore(id);
+    const made = (await this.lake.head()).id;
+    if (made > this.last) this.model.save(made);
+    // A snapshot from before its view was built wants the view built again.
+    await buildViews(this.lake, { views });
+  }
+
+  private async vacuum(keep: number): Promise<void> {
+    const before = await this.lake.history.ids();
+    await vacuum(this.lake, { keepSnapshots: keep, graceMs: 0 });
+    const pinned = new Set((await pins(this.lake)).map((one) => one.snapshot));
+    const kept = before.filter((id, i) => i >= before.length - keep || pinned.has(id));
+    expect(await this.lake.history.ids()).toEqual(kept);
+    expect((await verify(this.lake)).damaged).toEqual([]);
+    expect((await verify(this.lake)).orphans).toEqual({ files: 0, bytes: 0 });
+    for (const id of kept) {
+      const rows = await rowsAt(this.lake, id);
+      if (rows !== undefined) expect(rows).toEqual(this.model.rowsAt(id));
+    }
+  }
+
+  /** Every snapshot since the last step holds what is current now. */
+  private async note(): Promise<void> {
+    const head = await this.lake.history.latest();
+    if (head === undefined) return;
+    for (let id = this.last + 1; id <= head.id; id++) this.model.save(id);
+    this.last = head.id;
+    expect(await rowsAt(this.lake, head.id)).toEqual(this.model.rows());
+  }
+}
+
 describe("materialized views", () => {
-  it("are after any landings, compactions and rebuilds what the fold of all versions gives", async () => {
+  it("are after any landings, compactions, rebuilds, restores and vacuums what the fold of all versions gives", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 14 }), async (steps) => {
         const location = await mkdtemp(path.join(tmpdir(), "fhir-lake-prop-"));
         const lake = await Lake.open({ location });
         try {
-          const model = new Model();
-          let landed = false;
-          for (const s of steps) {
-            if (s.do === "land") {
-              model.land(s.changes);
-              const landing = await land(s.changes.map(version));
-              await commitLanding(lake, { ...landing, views });
-              await rm(landing.landingDir, { recursive: true });
-              landed = true;
-              await buildViews(lake, { views });
-            } else if (s.do === "compact") {
-              await compact(lake, { full: s.full });
-            } else if (landed) {
-              await buildViews(lake, { views, force: new Set(["active_names"]) });
-            }
-            if (landed) expect(await rows(lake)).toEqual(model.rows());
-          }
+          const trial = new Trial(lake);
+          for (const s of steps) await trial.take(s);
         } finally {
           await lake.close();
           await rm(location, { recursive: true, force: true });
