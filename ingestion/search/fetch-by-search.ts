@@ -21,6 +21,9 @@ export interface SearchProgress {
   readonly resources: number;
 }
 
+/** Named points of a fetch. */
+export type SearchCheckpoint = "plan.saved" | "page.kept" | "unit.complete" | "unit.saved";
+
 /** What {@link fetchBySearch} fetches. */
 export interface SearchFetchOptions {
   readonly http: FhirHttp;
@@ -45,6 +48,8 @@ export interface SearchFetchOptions {
   readonly concurrency?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: SearchProgress) => void;
+  /** Told the name of a point after something became durable, for tests that end the process there. */
+  readonly checkpoint?: (label: SearchCheckpoint) => void;
 }
 
 const DEFAULTS = {
@@ -67,7 +72,7 @@ function withDir(file: FetchedFile | undefined, place: (name: string) => string)
 
 /** One fetch, from planning to the batch. */
 class SearchFetch {
-  private readonly options: Required<Omit<SearchFetchOptions, "signal" | "onProgress">>;
+  private readonly options: Required<Omit<SearchFetchOptions, "signal" | "onProgress" | "checkpoint">>;
   private readonly given: SearchFetchOptions;
   private readonly client: SourceClient;
   private readonly searches = new Map<string, TypeSearch>();
@@ -78,7 +83,7 @@ class SearchFetch {
   private resources = 0;
 
   constructor(given: SearchFetchOptions) {
-    const { signal: _signal, onProgress: _onProgress, ...plain } = given;
+    const { signal: _signal, onProgress: _onProgress, checkpoint: _checkpoint, ...plain } = given;
     this.given = given;
     this.options = { ...DEFAULTS, policy: "time", ...plain };
     this.client = new SourceClient(given.http, given.signal);
@@ -97,6 +102,7 @@ class SearchFetch {
     this.state = this.folder.earlier ?? { plan: await this.plan(), results: {} };
     this.resumed = Object.values(this.state.results).filter(({ file }) => file !== undefined).length;
     await this.folder.save(() => this.state);
+    this.given.checkpoint?.("plan.saved");
     await this.units(this.state.plan.units);
     await this.systemHistory();
     const { requests, retries, bytes } = this.given.http.statistics;
@@ -154,14 +160,19 @@ class SearchFetch {
     await mapConcurrently(open, this.options.concurrency, async (unit) => {
       const result = await this.fetchUnit(unit);
       this.state.results[unit.name] = result;
+      this.given.checkpoint?.("unit.complete");
       await this.folder.save(() => this.state);
+      this.given.checkpoint?.("unit.saved");
       this.progress(unit.type, 0);
     });
   }
 
   private fetchUnit(unit: Unit): Promise<UnitResult> {
     const folder = this.folder as WorkFolder<unknown>;
-    const onResources = (count: number): void => this.progress(unit.type, count);
+    const onResources = (count: number): void => {
+      this.given.checkpoint?.("page.kept");
+      this.progress(unit.type, count);
+    };
     if (unit.kind === "search") {
       return new WindowUnit(unit, this.searchOf(unit.type), folder, onResources).fetch();
     }
