@@ -185,6 +185,21 @@ const limits = z.strictObject({
   workers: z.int().min(1).max(64).default(2),
 });
 
+const publish = z
+  .strictObject({
+    tables: z.array(z.string().min(1)).min(1).optional().meta({
+      description: "resources, views, resources/<Type> or views/<name>; everything when absent",
+    }),
+    to: z.string().min(1).optional().meta({
+      description: "folder or s3://bucket/prefix; the folder published/ of the lake when absent",
+    }),
+    raw: z.boolean().default(false).meta({ description: "publish the source text of resources too" }),
+    retention: duration
+      .default("7d")
+      .meta({ description: "how long files that left a table stay for readers of earlier versions" }),
+  })
+  .meta({ description: "when present, runs publish what they commit as Delta Lake tables" });
+
 /** Names of sources become parts of object keys and of resource keys. */
 const sourceName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/);
 
@@ -201,6 +216,7 @@ export const configSchema = z
     views: z.array(z.string()).default([]).meta({ description: "folders of further ViewDefinitions" }),
     sources: z.record(sourceName, source).default({}),
     retention: retention.prefault({}),
+    publish: publish.optional(),
     webhooks: z.array(webhook).default([]),
     limits: limits.prefault({}),
   })

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { sizeBytes } from "#config";
+import { durationMs, sizeBytes } from "#config";
 import { cancelExport, createFhirHttp, type FhirHttp, type IngestLimits } from "#ingestion";
 import { isLakeError, LakeError } from "#kernel";
 import { commitSourceState, type SourceState } from "#lake";
@@ -13,9 +13,10 @@ import {
   type RunState,
   sourceLease,
 } from "#runs";
-import { crashPoint } from "#storage";
+import { crashPoint, isRemote } from "#storage";
 import { settle } from "../ingest.js";
 import { stopReason } from "../land-files.js";
+import { publishAfterCommit } from "../publish.js";
 import {
   type Assignment,
   clearAssignment,
@@ -88,8 +89,28 @@ class SourceRun {
     }
     this.goOn();
     await this.timed("views", () => this.work.turn.take(() => settle(this.work.lake, this.settling())));
+    await this.publish();
     await this.timed("compare", () => this.compare());
     return this.incomplete ? "incomplete" : "succeeded";
+  }
+
+  /** What was committed stands and counts, whether it can be published now or with the next run. */
+  private async publish(): Promise<void> {
+    const { lake, config, source, signal, log } = this.work;
+    const wanted = config.publish;
+    if (wanted === undefined) return;
+    const { tables, to, raw } = wanted;
+    const retentionMs = durationMs(wanted.retention);
+    const place = to === undefined || isRemote(to) ? to : path.resolve(source.folder, to);
+    try {
+      const settings = { tables, to: place, raw, retentionMs, signal };
+      await this.timed("publish", () =>
+        this.work.turn.take(() => publishAfterCommit(lake, settings, source.environment)),
+      );
+    } catch (error) {
+      const code = isLakeError(error) ? error.code : "unknown";
+      log?.(`${source.name}: the snapshot could not be published (${code}); the next run tries again`);
+    }
   }
 
   private settling(): Parameters<typeof settle>[1] {
