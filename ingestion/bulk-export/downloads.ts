@@ -4,6 +4,7 @@ import { rm, stat } from "node:fs/promises";
 import { isLakeError, LakeError, mapConcurrently } from "#kernel";
 import { LineCheck } from "./line-check.js";
 import { looksLikeManifest, type Manifest, readManifest } from "./manifest.js";
+import { MANIFEST_HEADERS } from "./poll.js";
 import { type ExportSession, errorDetail, jobLost, redactUrl } from "./session.js";
 import type { FileState, FinishedFile, PageState } from "./work.js";
 
@@ -141,6 +142,7 @@ export class PageDownloads {
     const { session, pageIndex, page } = this;
     const { http, signal } = session.options;
     const answer = await http.json("GET", page.url, {
+      headers: MANIFEST_HEADERS,
       expect: [200, 202, 404, 410],
       ...(signal === undefined ? {} : { signal }),
     });

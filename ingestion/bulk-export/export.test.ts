@@ -458,6 +458,37 @@ describe("a fault of the server", () => {
     await expect(exportBulk(call)).rejects.toMatchObject({ code });
   });
 
+  it("a file that stays damaged has the job begun anew at the third call", async () => {
+    const { server, call } = await setUp({
+      faults: [{ match: file, occurrences: { from: 1, to: 18 }, fault: { kind: "truncate", bytes: 150 } }],
+      changes: { export: { gzip: false, rowsPerFile: 100 } },
+    });
+    const one = { ...call, types: ["Patient"] };
+    for (const kickoffs of [1, 1, 1]) {
+      await expect(exportBulk(one)).rejects.toMatchObject({ code: "source/damaged-file" });
+      expect(server.requests.matching({ path: /export$/ })).toHaveLength(kickoffs);
+    }
+    expect(linesOf(await exportBulk(one))).toEqual(liveOn(server, ["Patient"]));
+    expect(server.requests.matching({ path: /export$/ })).toHaveLength(2);
+  });
+
+  it("before the job had begun does not use up its time", async () => {
+    const { server, clock, call } = await setUp({
+      faults: [{ match: kickoff, occurrences: [1], fault: { kind: "status", status: 400 } }],
+    });
+    await expect(exportBulk(call)).rejects.toMatchObject({ code: "source/refused" });
+    clock.advance(100 * 86_400_000);
+    expect(linesOf(await exportBulk(call))).toEqual(liveOn(server));
+  });
+
+  it("in another export's way is waited for, for a day", async () => {
+    const busy: FaultRule = { match: kickoff, fault: { kind: "status", status: 429, retryAfter: 120 } };
+    const { clock, call } = await setUp({ faults: [busy] });
+    const begun = clock.now().getTime();
+    await expect(exportBulk(call)).rejects.toMatchObject({ code: "source/throttled" });
+    expect(clock.now().getTime() - begun).toBe(86_400_000);
+  });
+
   it("counts that do not agree can be taken with a warning", async () => {
     const { server, call } = await setUp({
       faults: [{ match: poll, fault: { kind: "wrong-count", by: 1 } }],

@@ -72,6 +72,9 @@ async function begin(session: ExportSession): Promise<void> {
       complete: false,
     });
     session.reached("kickoff.intended");
+  } else if (work.state.pollUrl === undefined) {
+    // Nothing runs on the server yet, so the time allowed begins now.
+    await work.save({ ...work.state, startedAt: options.http.clock.now().toISOString() });
   }
   session.startClock();
   session.resumedFiles = work.finishedCount;
@@ -194,9 +197,21 @@ const JOB_ENDING: ReadonlySet<string> = new Set([
   "source/bad-manifest",
 ]);
 
+/** Calls that may end on a damaged file before a new job is taken for the better chance. */
+const MAX_DAMAGED_CALLS = 3;
+
+/** Whether there is nothing to go on with. */
+async function isJobOver(session: ExportSession, error: unknown): Promise<boolean> {
+  if (!isLakeError(error)) return false;
+  if (error.code !== "source/damaged-file") return JOB_ENDING.has(error.code);
+  const damagedCalls = (session.state.damagedCalls ?? 0) + 1;
+  await session.work.save({ ...session.state, damagedCalls });
+  return damagedCalls >= MAX_DAMAGED_CALLS;
+}
+
 /** Cleans up where there is nothing to go on with; otherwise everything stays for the next call. */
 async function afterFailure(session: ExportSession, error: unknown): Promise<unknown> {
-  if (isLakeError(error) && JOB_ENDING.has(error.code)) {
+  if (await isJobOver(session, error)) {
     await release(session.options.http, session.work.state?.pollUrl);
     await session.work.clear();
   }

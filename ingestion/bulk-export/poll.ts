@@ -18,6 +18,9 @@ const MAX_SILENT_ERRORS = 8;
 /** Every answer but those about the credentials is one about the job. */
 const ANSWERS = Array.from({ length: 400 }, (_, i) => 200 + i).filter((s) => s !== 401 && s !== 403);
 
+/** The manifest is plain JSON, an OperationOutcome is FHIR. */
+export const MANIFEST_HEADERS = { accept: "application/json, application/fhir+json;q=0.9" };
+
 /** What one look at the job gave. */
 type Look =
   | { readonly kind: "page"; readonly manifest: Manifest }
@@ -32,6 +35,7 @@ export async function pollPage(session: ExportSession, url: string): Promise<Man
   for (;;) {
     session.checkDeadline();
     const answer = await http.json("GET", url, {
+      headers: MANIFEST_HEADERS,
       expect: ANSWERS,
       ...(signal === undefined ? {} : { signal }),
     });

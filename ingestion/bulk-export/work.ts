@@ -36,6 +36,8 @@ export interface ExportState {
   readonly nextUrl?: string;
   readonly transactionTime?: string;
   readonly pages: readonly PageState[];
+  /** Calls that ended because a file of the job could not be used. */
+  readonly damagedCalls?: number;
   /** All pages are here. */
   readonly complete: boolean;
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { LakeError } from "#kernel";
 import { readBody } from "./body.js";
 import { systemWaitingClock, type WaitingClock } from "./clock.js";
@@ -65,6 +66,7 @@ class UndiciHttp implements FhirHttp {
     if (!(maxConcurrency >= 1) || !(minIntervalMs >= 0)) {
       throw badSettings("A source's concurrency must be at least 1 and its interval not negative.");
     }
+    unlimited(settings.signal);
     this.gate = new Gate(Math.floor(maxConcurrency), minIntervalMs, this.clock);
     this.retries = {
       clock: this.clock,
@@ -162,8 +164,8 @@ class UndiciHttp implements FhirHttp {
 
   private signal(own: AbortSignal | undefined): AbortSignal | undefined {
     const { signal } = this.settings;
-    if (signal === undefined || own === undefined) return own ?? signal;
-    return AbortSignal.any([signal, own]);
+    if (signal === undefined || own === undefined || own === signal) return own ?? signal;
+    return unlimited(AbortSignal.any([signal, own]));
   }
 
   /** What the operator wants sent to the base's origin; a capability URL gets nothing that could be taken for a login. */
@@ -294,6 +296,12 @@ class UndiciHttp implements FhirHttp {
 }
 
 const MAX_REFUSAL_BYTES = 1024 * 1024;
+
+/** Lets every request under way or waiting listen to a signal without a warning about a leak. */
+function unlimited<Signal extends AbortSignal | undefined>(signal: Signal): Signal {
+  if (signal !== undefined) setMaxListeners(0, signal);
+  return signal;
+}
 
 function discard(incoming: Incoming): void {
   incoming.stream.on("error", () => undefined);
