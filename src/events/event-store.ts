@@ -83,9 +83,14 @@ export class EventStore {
    * after the position were trimmed: the reader must start from a snapshot that covers them.
    */
   async readAll(after: number, limit: number, filter: EventFilter = {}): Promise<StoredEvent[]> {
-    const events = await this.log.readAll(after, limit, filter);
+    const { streamPrefix, types } = filter;
+    // Only these two: a filter may be part of something that cannot cross to the journal's thread.
+    const events = await this.log.readAll(after, limit, {
+      ...(streamPrefix === undefined ? {} : { streamPrefix }),
+      ...(types === undefined ? {} : { types }),
+    });
     // Asked after reading, so that a trim in between cannot hide events unseen.
-    const trimmed = await this.log.trimmedTo(filter.streamPrefix ?? "");
+    const trimmed = await this.log.trimmedTo(streamPrefix ?? "");
     if (after < trimmed) {
       throw new LakeError(
         "conflict",
