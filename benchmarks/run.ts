@@ -4,6 +4,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { packageRoot } from "#kernel";
 import type { Figure, Scenario } from "./scenario.js";
+import { bulkLoadScenario } from "./scenarios/bulk-load.js";
 import { ingestScenario } from "./scenarios/ingest.js";
 import { materializeScenario } from "./scenarios/materialize.js";
 import { memoryScenario } from "./scenarios/memory.js";
@@ -16,6 +17,7 @@ const scenarios: readonly Scenario[] = [
   materializeScenario,
   nightsScenario,
   memoryScenario,
+  bulkLoadScenario,
 ];
 
 function machine(): Record<string, unknown> {

@@ -39,6 +39,7 @@ export async function ingestNdjson(lake: Lake, request: IngestRequest): Promise<
   const {
     manifest,
     quarantinedBy: _,
+    durations: __,
     ...outcome
   } = await landFiles(lake, {
     ...input,

@@ -43,6 +43,8 @@ export interface LandedFiles extends LandingOutcome {
   readonly quarantine: string | undefined;
   /** Refused pieces by name of their input. */
   readonly quarantinedBy: ReadonlyMap<string, number>;
+  /** Milliseconds for checking and landing, and for storing, refreshing views and committing. */
+  readonly durations: { readonly check: number; readonly commit: number };
 }
 
 /** Makes the files of a committed landing objects below `landing/<sequence>/`. */
@@ -98,6 +100,7 @@ export async function landFiles(lake: Lake, request: LandFilesRequest): Promise<
   await mkdir(place.dir, { recursive: true });
   const { bundles, limits, signal, transactionTime, sourceState } = request;
   let quarantine: string | undefined;
+  const started = performance.now();
   try {
     const manifest = await landNdjson({
       inputs: request.inputs,
@@ -113,6 +116,7 @@ export async function landFiles(lake: Lake, request: LandFilesRequest): Promise<
       limits: { targetFileBytes: lake.chunkBytes, ...limits },
       onProgress: (done, total) => request.onChecked?.(done, total ?? 0),
     });
+    const checked = performance.now();
     await request.beforeCommit?.({ dir: place.dir, manifest });
     const quarantinedBy = await countQuarantined(place.dir, manifest);
     // Before the commit: once the source's watermark has moved on, refused input would never be seen again.
@@ -130,7 +134,8 @@ export async function landFiles(lake: Lake, request: LandFilesRequest): Promise<
     // A landing with versions of erased persons must not stay.
     const clean = outcome.counts.refused === undefined;
     if (request.keepLanding === true && clean) await keepFiles(lake, place.dir, manifest);
-    return { ...outcome, manifest, quarantine, quarantinedBy };
+    const durations = { check: checked - started, commit: performance.now() - checked };
+    return { ...outcome, manifest, quarantine, quarantinedBy, durations };
   } catch (error) {
     // What was refused belongs to a commit that may have happened.
     const unknown = isLakeError(error, "lake/commit-outcome-unknown");

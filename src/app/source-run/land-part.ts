@@ -157,6 +157,10 @@ export async function landPart(work: RunAtWork, part: Part, batch: FetchedBatch)
     },
   });
   crashPoint("run.part.committed");
+  const { durations } = work.run.record;
+  const spent = (step: "check" | "commit"): number =>
+    Math.round((durations[step] ?? 0) + landed.durations[step]);
+  work.run.note({ durations: { ...durations, check: spent("check"), commit: spent("commit") } });
   const types = runTypes(batch, part, landed);
   let snapshot = landed.snapshot?.id;
   if (found !== undefined) {

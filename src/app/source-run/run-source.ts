@@ -203,9 +203,7 @@ class SourceRun {
       resumedFiles: (before?.resumedFiles ?? 0) + batch.statistics.resumedFiles,
     };
     await run.tell({ statistics });
-    const landed = await this.timed("land", () =>
-      this.work.turn.take(() => landPart(this.work, part, batch)),
-    );
+    const landed = await this.work.turn.take(() => landPart(this.work, part, batch));
     this.incomplete ||= landed.incomplete;
     await run.tell({
       types: { ...run.record.types, ...landed.types },
