@@ -202,7 +202,7 @@ describe("the next fetch", () => {
     const batch = await fetch(http, { since: { Observation: first.transactionTime } });
     expect(batch.deletesListed).toBe(false);
     expect(batch.problems).toMatchObject([
-      { severity: "warning", message: expect.stringContaining("deletes") },
+      { severity: "warning", message: expect.stringContaining("deletes") as string },
     ]);
     expect(batch.files.map(({ kind }) => kind)).toEqual(["resources"]);
   });

@@ -101,7 +101,7 @@ describe("pages", () => {
     const batch = await fetch(http);
     expect(ids(batch)).toEqual(["a"]);
     expect(batch.problems).toEqual([
-      { severity: "warning", type: "Patient", message: expect.stringContaining("not-supported") },
+      { severity: "warning", type: "Patient", message: expect.stringContaining("not-supported") as string },
     ]);
   });
 
@@ -204,7 +204,7 @@ describe("counts", () => {
     const batch = await fetch(http);
     expect(batch.incompleteTypes).toEqual([]);
     expect(batch.problems).toMatchObject([
-      { severity: "warning", message: expect.stringContaining("4 more") },
+      { severity: "warning", message: expect.stringContaining("4 more") as string },
     ]);
   });
 
@@ -297,7 +297,7 @@ describe("histories", () => {
     expect(batch.problems).toContainEqual({
       severity: "warning",
       type: "Patient",
-      message: expect.stringContaining("1 deletes"),
+      message: expect.stringContaining("1 deletes") as string,
     });
   });
 

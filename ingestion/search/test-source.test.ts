@@ -111,12 +111,12 @@ describe("testing a source", () => {
     const { usable, findings } = await testSource({ http, types, exportLevel: { kind: "system" } });
     expect(usable).toBe(true);
     expect(of(findings, "since")).toMatchObject([
-      { result: "warning", guarantee: expect.stringContaining("whole type") },
+      { result: "warning", guarantee: expect.stringContaining("whole type") as string },
     ]);
     expect(of(findings, "meta")).toMatchObject([{ result: "warning" }]);
     expect(of(findings, "export")).toMatchObject([{ result: "failed" }]);
     expect(of(findings, "deletes")).toMatchObject([
-      { result: "unknown", guarantee: expect.stringContaining("deletesVerified") },
+      { result: "unknown", guarantee: expect.stringContaining("deletesVerified") as string },
     ]);
   });
 

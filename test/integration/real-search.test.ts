@@ -100,7 +100,7 @@ describe.skipIf(skip !== undefined)(
       await write([put(JSON.stringify(patient("p0", "First"))), put(observation("o0", "1.10"))]);
       const capabilities = await readCapabilities({ http, types: TYPES });
       expect(capabilities).toMatchObject({
-        fhirVersion: expect.stringMatching(/^4\.0/),
+        fhirVersion: expect.stringMatching(/^4\.0/) as string,
         types: [
           { type: "Observation", search: true, lastUpdated: "honoured", history: true },
           { type: "Patient", search: true, lastUpdated: "honoured", history: true },
