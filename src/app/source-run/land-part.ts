@@ -11,6 +11,7 @@ import type { Part } from "./assignment.js";
 import type { RunAtWork } from "./context.js";
 import { isComplete, landingInputs } from "./fetch-part.js";
 import { type FoundDeletes, foundDeletes } from "./found-deletes.js";
+import { confirmed } from "./reconcile.js";
 import { requestHash } from "./source.js";
 
 /** What became of a part. */
@@ -102,7 +103,9 @@ async function lackingInExport(
     }
     const files = landing.manifest.files.filter((file) => file.type === type);
     const present = { landing: files.map((file) => ({ ...file, path: path.join(landing.dir, file.path) })) };
-    found.add(type, await missingResources(work.lake, { source: work.source.name, type, present }));
+    const missing = await missingResources(work.lake, { source: work.source.name, type, present });
+    // An export is of one moment; pages of a search move while they are read and may miss what is still there.
+    found.add(type, work.run.record.kind === "search" ? await confirmed(work, type, missing) : missing);
   }
   return found;
 }
