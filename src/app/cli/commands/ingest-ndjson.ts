@@ -1,6 +1,7 @@
 import { LakeError } from "#kernel";
 import type { Snapshot } from "#lake";
 import { type IngestPhase, type IngestResult, ingestNdjson } from "../../ingest.js";
+import { publishAfterCommit } from "../../publish.js";
 import type { Command, Invocation } from "../command.js";
 import { EXIT } from "../exit-code.js";
 import { withLake } from "../open-lake.js";
@@ -111,6 +112,7 @@ async function run(invocation: Invocation): Promise<number> {
         onProgress: progress.update,
         signal: abort.signal,
       });
+      if (values["publish"] === true) await publishAfterCommit(lake, { signal: abort.signal });
       progress.stop();
       reportIngest(output, result);
       const whole =
@@ -130,7 +132,7 @@ export const ingestNdjsonCommand: Command = {
   name: ["ingest", "ndjson"],
   summary: "Load NDJSON files, folders, Bundles or stdin into the lake",
   usage:
-    "<path>… [--source NAME] [--order time|version] [--bundles auto|unpack|store] [--max-line SIZE] [--views DIR]…",
+    "<path>… [--source NAME] [--order time|version] [--bundles auto|unpack|store] [--max-line SIZE] [--views DIR]… [--publish]",
   help: [
     "<path>             a file, a folder (searched for *.ndjson, *.jsonl, *.json, also .gz), or - for stdin",
     "--source NAME      identity namespace of the resources (default main)",
@@ -138,6 +140,7 @@ export const ingestNdjsonCommand: Command = {
     "--bundles MODE     auto: unpack Bundle files, store Bundles that are lines of NDJSON; unpack or store: always",
     "--max-line SIZE    longest accepted resource (default 16MiB)",
     "--views DIR        a folder of further ViewDefinitions to keep materialized",
+    "--publish          publish the result as Delta Lake tables (see fhir-lake publish)",
   ],
   options: {
     source: { type: "string" },
@@ -145,6 +148,7 @@ export const ingestNdjsonCommand: Command = {
     bundles: { type: "string" },
     "max-line": { type: "string" },
     views: { type: "string", multiple: true },
+    publish: { type: "boolean" },
   },
   positionals: [1, 10_000],
   run,
