@@ -74,9 +74,13 @@ async function leftOver(lake: Lake): Promise<number[]> {
 
 /**
  * Takes snapshots out of the history: recorded first, pins looked at again, then the manifests go, oldest first. With a grace period each
- * manifest moves aside, so that its files stay known until its readers are through. Gives the ids that stay after all.
+ * manifest moves aside, so that its files stay known until its readers are through. Gives the ids that went, and those that stay after all.
  */
-async function removeSnapshots(lake: Lake, expired: readonly number[], graceMs: number): Promise<number[]> {
+async function removeSnapshots(
+  lake: Lake,
+  expired: readonly number[],
+  graceMs: number,
+): Promise<{ gone: ReadonlySet<number>; back: readonly number[] }> {
   if (expired.length > 0) {
     await recordRemoved(lake.store, new Map(expired.map((id) => [id, "retention" as const])));
   }
@@ -88,14 +92,20 @@ async function removeSnapshots(lake: Lake, expired: readonly number[], graceMs: 
     if (graceMs > 0) await lake.store.putIfAbsent(manifestKey(id), await lake.store.get(snapshotKey(id)));
     await lake.store.delete(snapshotKey(id));
   }
-  return [...back];
+  return { gone: going, back: [...back] };
 }
 
 /** Adds what snapshots removed within the grace period need; manifests of older ones are given back for deletion. */
-async function addGraceNeeds(lake: Lake, needed: Set<string>, cutoffMs: number): Promise<string[]> {
+async function addGraceNeeds(
+  lake: Lake,
+  needed: Set<string>,
+  cutoffMs: number,
+  gone: ReadonlySet<number>,
+): Promise<string[]> {
+  const justNow = new Set([...gone].map(manifestKey));
   const over: string[] = [];
   for await (const { key, modifiedAtMs } of lake.store.list(REMOVED_MANIFESTS)) {
-    if (modifiedAtMs <= cutoffMs) over.push(key);
+    if (modifiedAtMs <= cutoffMs && !justNow.has(key)) over.push(key);
     else addNeeds(needed, decodeSnapshot(await lake.store.get(key), key));
   }
   return over;
@@ -140,14 +150,16 @@ export async function vacuum(lake: Lake, options: VacuumOptions): Promise<Vacuum
   const needed = new Set<string>();
   for (const snapshot of choice.kept) addNeeds(needed, snapshot);
   let removed = choice.expired;
+  let gone: ReadonlySet<number> = new Set();
   if (options.dryRun !== true) {
-    const back = await removeSnapshots(lake, choice.expired, graceMs);
-    for (const id of back) addNeeds(needed, await lake.history.at(id));
-    removed = removed.filter((id) => !back.includes(id));
+    const outcome = await removeSnapshots(lake, choice.expired, graceMs);
+    for (const id of outcome.back) addNeeds(needed, await lake.history.at(id));
+    removed = removed.filter((id) => !outcome.back.includes(id));
+    gone = outcome.gone;
   } else if (graceMs > 0) {
     for (const id of removed) addNeeds(needed, await lake.history.at(id));
   }
-  const over = await addGraceNeeds(lake, needed, graceMs === 0 ? Number.POSITIVE_INFINITY : cutoffMs);
+  const over = await addGraceNeeds(lake, needed, graceMs === 0 ? Number.POSITIVE_INFINITY : cutoffMs, gone);
   const swept = await sweep(lake, needed, options);
   if (options.dryRun !== true) {
     for (const key of over) await lake.store.delete(key);
