@@ -23,19 +23,19 @@ function isSpace(byte: number | undefined): boolean {
   return byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d;
 }
 
-function skipSpace(text: Uint8Array, at: number): number {
+function skipSpace(text: Buffer, at: number): number {
   let position = at;
   while (isSpace(text[position])) position++;
   return position;
 }
 
-function stringEnd(text: Uint8Array, at: number): number {
+function stringEnd(text: Buffer, at: number): number {
   let position = at + 1;
   while (text[position] !== QUOTE) position += text[position] === BACKSLASH ? 2 : 1;
   return position + 1;
 }
 
-function valueEnd(text: Uint8Array, at: number): number {
+function valueEnd(text: Buffer, at: number): number {
   const first = text[at];
   if (first === QUOTE) return stringEnd(text, at);
   let position = at;
@@ -63,27 +63,32 @@ function valueEnd(text: Uint8Array, at: number): number {
   }
 }
 
-/** The members of the object that the text holds, in the order written. The text must be valid JSON. */
-export function membersOf(text: Uint8Array): Member[] {
-  const members: Member[] = [];
+/** The members of the object that the text holds, one after the other, in the order written. The text must be valid JSON. */
+function* eachMember(text: Buffer): Generator<Member> {
   let position = skipSpace(text, skipSpace(text, 0) + 1);
   while (text[position] === QUOTE) {
     const start = position;
     const nameEnd = stringEnd(text, position);
-    const name = JSON.parse(Buffer.from(text.subarray(start, nameEnd)).toString()) as string;
+    const plain = text.toString("latin1", start + 1, nameEnd - 1);
+    const name = plain.includes("\\") ? (JSON.parse(text.toString("utf8", start, nameEnd)) as string) : plain;
     const valueStart = skipSpace(text, skipSpace(text, nameEnd) + 1);
     const end = valueEnd(text, valueStart);
-    members.push({ name, start, valueStart, end });
+    yield { name, start, valueStart, end };
     position = skipSpace(text, end);
     if (text[position] === COMMA) position = skipSpace(text, position + 1);
   }
-  return members;
 }
 
-/** The text of a member's value, or undefined when the object has no such member. */
+/** The members of the object that the text holds, in the order written. The text must be valid JSON. */
+export function membersOf(text: Buffer): Member[] {
+  return [...eachMember(text)];
+}
+
+/** The text of a member's value, or undefined when the object has no such member. Reads no further than needed. */
 export function memberText(text: Buffer, name: string): Buffer | undefined {
-  const member = membersOf(text).find((candidate) => candidate.name === name);
-  return member === undefined ? undefined : text.subarray(member.valueStart, member.end);
+  for (const member of eachMember(text))
+    if (member.name === name) return text.subarray(member.valueStart, member.end);
+  return undefined;
 }
 
 /** A string member's value, or undefined when it is absent or no string. */
