@@ -108,12 +108,12 @@ export class History {
       const standing = await this.find(snapshot.id).catch((cause: unknown) => {
         throw unknownOutcome(snapshot.id, cause);
       });
+      // The write may still be on its way: its files must stay. Where another snapshot stands it has come too late.
       if (standing === undefined && isLakeError(error, "storage/outcome-unknown")) {
-        // The write may still be on its way: its files must stay.
         throw unknownOutcome(snapshot.id, error);
       }
-      if (standing?.commitId !== snapshot.commitId) throw error;
-      outcome = "created";
+      if (standing === undefined) throw error;
+      outcome = "exists";
     }
     if (outcome === "exists") {
       const standing = await this.find(snapshot.id);

@@ -183,11 +183,11 @@ describe.skipIf(motoPython() === undefined)("a lake on S3", () => {
       if (method !== "PUT" || !/\/(snapshots|landing)\//.test(key)) return undefined;
       commits++;
       const dice = random();
-      if (dice < 0.1) return { kind: "answer", status: 409, code: "ConditionalRequestConflict" };
-      if (dice < 0.2) return { kind: "applied-then", status: 500 };
-      if (dice < 0.3) return { kind: "reset", applied: true };
-      if (dice < 0.4) return { kind: "answer", status: 503, code: "SlowDown" };
-      if (dice < 0.5) return { kind: "late", afterMs: 60 };
+      if (dice < 0.07) return { kind: "answer", status: 409, code: "ConditionalRequestConflict" };
+      if (dice < 0.14) return { kind: "applied-then", status: 500 };
+      if (dice < 0.21) return { kind: "reset", applied: true };
+      if (dice < 0.28) return { kind: "answer", status: 503, code: "SlowDown" };
+      if (dice < 0.35) return { kind: "late", afterMs: 60 };
       return undefined;
     };
     const dir = path.join(scratch, "race");

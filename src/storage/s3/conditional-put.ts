@@ -15,7 +15,9 @@ import { LakeError } from "#kernel";
 import type { S3Access } from "./client.js";
 import { isMissing, isOutcomeUnknown, s3Failure, statusOf } from "./failure.js";
 
-const MOST_ATTEMPTS = 6;
+const MOST_ATTEMPTS = 9;
+/** No further try is begun after this, so that a silent server is told after minutes at most. */
+const LONGEST_MS = 90_000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 3_000;
 /** Name of the metadata entry (`x-amz-meta-writer`) that holds the writer's mark. */
@@ -84,8 +86,9 @@ export async function putUnlessExists(
   bytes: Uint8Array,
 ): Promise<"created" | "exists"> {
   const writer = randomUUID();
+  const begun = performance.now();
   let uncertain = false;
-  for (let tried = 0; tried < MOST_ATTEMPTS; tried++) {
+  for (let tried = 0; tried < MOST_ATTEMPTS && performance.now() - begun < LONGEST_MS; tried++) {
     const outcome = await attempt(access, key, bytes, writer);
     if (outcome === "created") return "created";
     if (outcome === "exists") {
