@@ -101,8 +101,13 @@ export interface IngestCounts {
 export interface CompletenessState {
   /** ISO instant of the comparison. */
   readonly checkedAt: string;
-  /** Per type: what the source and the lake count, and when the source cannot count, null. */
-  readonly counts: Readonly<Record<string, { readonly source: number | null; readonly lake: number }>>;
+  /**
+   * Per type: what the source has now, null when it cannot count, and the lake; `differs` when changes at the source since the lake was
+   * brought up to date cannot explain that they are not the same.
+   */
+  readonly counts: Readonly<
+    Record<string, { readonly source: number | null; readonly lake: number; readonly differs?: boolean }>
+  >;
   /** Resources of the random sample that were compared, and how many of them were not the same on both sides. */
   readonly sampled: number;
   readonly sampleDifferences: number;

@@ -40,7 +40,11 @@ async function idsByExport(work: RunAtWork, types: readonly string[], file: stri
 }
 
 /** Of the resources that a list lacks, those that a read says are gone: pages move while they are listed. */
-export async function confirmed(work: RunAtWork, type: string, found: MissingResources): Promise<MissingResources> {
+export async function confirmed(
+  work: RunAtWork,
+  type: string,
+  found: MissingResources,
+): Promise<MissingResources> {
   const { cap } = work.source.config.deletes;
   // So many will be held back anyway.
   if (found.missing.length > Math.max(1, cap * found.live) && !work.acceptDeletes) return found;

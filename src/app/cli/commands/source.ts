@@ -54,11 +54,11 @@ function reportComparison(output: Output, found: CompletenessState): void {
   output.document(found);
   output.table(
     ["type", "source", "lake", ""],
-    Object.entries(found.counts).map(([type, { source, lake }]) => [
+    Object.entries(found.counts).map(([type, { source, lake, differs }]) => [
       type,
       source === null ? "not counted" : String(source),
       String(lake),
-      source === null || source === lake ? "" : "differs",
+      source === null || source === lake ? "" : differs === false ? "changed since" : "differs",
     ]),
   );
   output.line(`${found.sampled} resources compared one by one, ${found.sampleDifferences} differ.`);
