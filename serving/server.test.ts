@@ -30,8 +30,8 @@ function tearing(query: QueryService): QueryService {
   }
   return {
     ...query,
-    readView: async (request) => {
-      const read = await query.readView(request);
+    readOpened: async (snapshot, question) => {
+      const read = await query.readOpened(snapshot, question);
       if (request.view !== "torn") return read;
       const encode: ViewRead["encode"] = async (format, options) => {
         const result = await read.encode(format, options);

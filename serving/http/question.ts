@@ -1,12 +1,12 @@
 import { didYouMean } from "#kernel";
-import type { ColumnFilter, ViewColumn, ViewRequest } from "#query";
+import type { ColumnFilter, StateRequest, ViewColumn, ViewQuestion } from "#query";
 import { badRequest } from "./errors.js";
 
 /** The query parameters that are not columns. A column of such a name cannot be filtered by URL. */
 const reserved = ["select", "limit", "snapshot", "consistency", "min_epoch", "_format"] as const;
 
 /** What a URL asks of a view, apart from the format. */
-export type Question = Omit<ViewRequest, "view">;
+export type Question = Omit<ViewQuestion, "view">;
 
 function wholeNumber(name: string, text: string): number {
   const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
@@ -48,12 +48,6 @@ export function checkParameters(parameters: URLSearchParams, known: readonly str
   }
 }
 
-/** The number in `snapshot=`, if any. */
-export function snapshotParameter(parameters: URLSearchParams): number | undefined {
-  const text = parameters.get("snapshot");
-  return text === null ? undefined : wholeNumber("snapshot", text);
-}
-
 /** `consistency=merged|batch`, if given. */
 function consistencyParameter(parameters: URLSearchParams): "merged" | "batch" | undefined {
   const text = parameters.get("consistency");
@@ -67,8 +61,24 @@ function consistencyParameter(parameters: URLSearchParams): "merged" | "batch" |
   );
 }
 
+/** Which state a URL asks for: `snapshot=n`, or `consistency=` and `min_epoch=` of the newest. */
+export function parseState(parameters: URLSearchParams): StateRequest {
+  const number = (name: string): number | undefined => {
+    const text = parameters.get(name);
+    return text === null ? undefined : wholeNumber(name, text);
+  };
+  const snapshot = number("snapshot");
+  const minEpoch = number("min_epoch");
+  const consistency = consistencyParameter(parameters);
+  return {
+    ...(snapshot === undefined ? {} : { snapshot }),
+    ...(consistency === undefined ? {} : { consistency }),
+    ...(minEpoch === undefined ? {} : { minEpoch }),
+  };
+}
+
 /**
- * The question in a URL's parameters: `select=a,b`, `limit=n`, `snapshot=n`, and every other parameter an equality
+ * The question in a URL's parameters: `select=a,b`, `limit=n`, those of {@link parseState}, and every other parameter an equality
  * filter on the column of its name. Values are checked later, against the types of their columns.
  */
 export function parseQuestion(parameters: URLSearchParams, columns: readonly ViewColumn[]): Question {
@@ -78,9 +88,6 @@ export function parseQuestion(parameters: URLSearchParams, columns: readonly Vie
     .map(([column, value]) => ({ column, operator: "eq", value }));
   const select = parameters.get("select");
   const limit = parameters.get("limit");
-  const snapshot = snapshotParameter(parameters);
-  const consistency = consistencyParameter(parameters);
-  const minEpoch = parameters.get("min_epoch");
   return {
     filters,
     ...(select === null
@@ -92,8 +99,5 @@ export function parseQuestion(parameters: URLSearchParams, columns: readonly Vie
             .filter((name) => name !== ""),
         }),
     ...(limit === null ? {} : { limit: wholeNumber("limit", limit) }),
-    ...(snapshot === undefined ? {} : { snapshot }),
-    ...(consistency === undefined ? {} : { consistency }),
-    ...(minEpoch === null ? {} : { minEpoch: wholeNumber("min_epoch", minEpoch) }),
   };
 }

@@ -3,8 +3,11 @@ import type { ServingContext } from "../context.js";
 import { entityTag, matches } from "../http/conditional.js";
 
 /** Headers that every answer from a snapshot carries. */
-export function snapshotHeaders(snapshot: SnapshotSummary): Record<string, string> {
+export function snapshotHeaders(
+  snapshot: SnapshotSummary & { readonly epoch?: number | undefined },
+): Record<string, string> {
   return {
+    ...(snapshot.epoch === undefined ? {} : { "X-Lake-Epoch": String(snapshot.epoch) }),
     "X-Lake-Snapshot": String(snapshot.id),
     "X-Lake-As-Of": snapshot.committedAt,
     // Some source cannot tell what was deleted there: rows of such resources may still be in the answer. GET /freshness says which.

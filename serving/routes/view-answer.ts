@@ -16,8 +16,7 @@ function stopSignal(context: ServingContext, timeoutMs: number): { signal: Abort
 
 function answerHeaders(read: ViewRead, format: AnswerFormat, release: string): Record<string, string> {
   const headers: Record<string, string> = {
-    ...snapshotHeaders(read.snapshot),
-    ...(read.epoch === undefined ? {} : { "X-Lake-Epoch": String(read.epoch) }),
+    ...snapshotHeaders({ ...read.snapshot, epoch: read.epoch }),
     "Content-Type": contentType(format),
     ETag: entityTag(release, format, read.fingerprint),
   };

@@ -9,7 +9,7 @@ import {
   formatByAccept,
   formatByName,
 } from "../http/negotiate.js";
-import { checkParameters, parseQuestion, snapshotParameter } from "../http/question.js";
+import { checkParameters, parseQuestion, parseState, type Question } from "../http/question.js";
 import { prettyJson, sendDocument } from "./send.js";
 import { sendAnswer } from "./view-answer.js";
 
@@ -35,7 +35,7 @@ async function withSnapshot<T>(
   dependencies: ServingDependencies,
   work: (snapshot: SnapshotReader) => T | Promise<T>,
 ): Promise<T> {
-  const snapshot = await dependencies.query.snapshot(snapshotParameter(parameters(context)));
+  const snapshot = await dependencies.query.snapshot(parseState(parameters(context)));
   try {
     return await work(snapshot);
   } finally {
@@ -68,7 +68,7 @@ function schema(view: SnapshotView): Record<string, unknown> {
 }
 
 async function listViews(context: ServingContext, dependencies: ServingDependencies): Promise<Response> {
-  checkParameters(parameters(context), ["snapshot", "_format"]);
+  checkParameters(parameters(context), ["snapshot", "consistency", "min_epoch", "_format"]);
   const format = chooseFormat(context, undefined, ["json", "html"]);
   return await withSnapshot(context, dependencies, (snapshot) => {
     const views = [...snapshot.views.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -85,7 +85,7 @@ async function showSchema(
   dependencies: ServingDependencies,
   name: string,
 ): Promise<Response> {
-  checkParameters(parameters(context), ["snapshot", "_format"]);
+  checkParameters(parameters(context), ["snapshot", "consistency", "min_epoch", "_format"]);
   chooseFormat(context, undefined, ["json", "html"]);
   return await withSnapshot(context, dependencies, (snapshot) => {
     const view = findView(snapshot, name);
@@ -108,17 +108,23 @@ async function showView(
 ): Promise<Response> {
   const { name, extension } = splitName(segment);
   const notes = context.get("notes");
-  const question = await withSnapshot(context, dependencies, (snapshot) => {
-    const view = findView(snapshot, name);
+  // Opened once: the state that the names are checked against is the one that answers.
+  const opened = await dependencies.query.snapshot(parseState(parameters(context)));
+  let question: Question;
+  let format: AnswerFormat;
+  try {
+    const view = findView(opened, name);
     notes.view = view.name;
-    // The snapshot found here is the one that answers, even when a newer one is committed in between.
-    return { ...parseQuestion(parameters(context), view.columns), snapshot: snapshot.id };
-  });
-  const format = chooseFormat(context, extension);
-  notes.format = format;
+    question = parseQuestion(parameters(context), view.columns);
+    format = chooseFormat(context, extension);
+    notes.format = format;
+  } catch (error) {
+    opened.release();
+    throw error;
+  }
   const limit =
     format === "html" ? Math.min(question.limit ?? Number.MAX_SAFE_INTEGER, PAGE_ROWS + 1) : question.limit;
-  const read = await dependencies.query.readView({
+  const read = await dependencies.query.readOpened(opened, {
     ...question,
     view: name,
     ...(limit === undefined ? {} : { limit }),

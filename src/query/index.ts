@@ -10,6 +10,8 @@ export {
   findView,
   type ReadContext,
   readView,
+  type StateRequest,
+  type ViewQuestion,
   type ViewRead,
   type ViewRequest,
 } from "./read-view.js";

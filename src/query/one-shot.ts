@@ -17,6 +17,8 @@ import {
 } from "#compiler";
 import type { Connection, Database } from "#duckdb";
 import { loadDefinitions } from "#fhir";
+import { isLakeError } from "#kernel";
+import { findBadLine } from "./bad-line.js";
 
 const numericTypes = /^(?:TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT|FLOAT|DOUBLE|DECIMAL\(.*\))$/;
 
@@ -70,8 +72,16 @@ export async function runViewOnSource(
   }
 }
 
-/** {@link runViewOnSource} over NDJSON files, without a lake. */
-export function runViewOnFiles(
+/** Whether an error may come from a line that is no resource. */
+function mayBeBadLine(error: unknown): boolean {
+  return isLakeError(error) && (error.code === "view/bad-line" || error.code === "duckdb/query-failed");
+}
+
+/**
+ * {@link runViewOnSource} over NDJSON files, without a lake.
+ * Errors: also `view/bad-line` with file and line for a line that is no JSON object with a resourceType.
+ */
+export async function runViewOnFiles(
   connection: Connection,
   view: CompiledView,
   input: OneShotInput,
@@ -82,7 +92,11 @@ export function runViewOnFiles(
     shape: view.requiredShape,
     definitions: loadDefinitions(view.fhirVersion),
   });
-  return runViewOnSource(connection, view, source);
+  try {
+    return await runViewOnSource(connection, view, source);
+  } catch (error) {
+    throw (mayBeBadLine(error) ? await findBadLine(input.files) : undefined) ?? error;
+  }
 }
 
 /**

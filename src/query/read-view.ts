@@ -23,21 +23,24 @@ export interface ColumnFilter {
   readonly value: string;
 }
 
-/** A question to one view. Names are checked against the view, values against the types of their columns. */
-export interface ViewRequest {
+/** A question to one view of a snapshot. Names are checked against the view, values against the types of their columns. */
+export interface ViewQuestion {
   readonly view: string;
   /** Columns in the order wanted; all columns in view order when absent. */
   readonly select?: readonly string[];
   readonly filters?: readonly ColumnFilter[];
   /** At most this many rows, 0 included; all rows when absent. */
   readonly limit?: number;
-  /** Number of the snapshot to read; the newest when absent. */
-  readonly snapshot?: number;
-  /** How the newest state is read; not together with `snapshot`. */
-  readonly consistency?: "merged" | "batch";
-  /** Changes up to this epoch must be in the answer; not together with `snapshot`. */
-  readonly minEpoch?: number;
 }
+
+/** Which state to read. */
+export interface StateRequest extends ReadConsistency {
+  /** Number of the snapshot to read, not together with the other two; the newest when absent. */
+  readonly snapshot?: number;
+}
+
+/** A question to one view of a state that is opened for it. */
+export interface ViewRequest extends ViewQuestion, StateRequest {}
 
 /** A checked question, bound to the snapshot that will answer it. Call `release` when done with it. */
 export interface ViewRead {
@@ -66,8 +69,7 @@ export interface ReadContext {
 /** The snapshot of that number, or the newest; fails with `query/no-snapshot` while there is none. */
 export async function openSnapshot(
   catalog: LakeCatalog,
-  id: number | undefined,
-  options: ReadConsistency = {},
+  { snapshot: id, ...options }: StateRequest = {},
 ): Promise<SnapshotReader> {
   if (id !== undefined && (options.minEpoch !== undefined || options.consistency === "merged")) {
     throw new LakeError(
@@ -162,7 +164,7 @@ function condition(view: SnapshotView, filter: ColumnFilter, bindings: Bindings)
 async function statement(
   view: SnapshotView,
   columns: readonly ViewColumn[],
-  request: ViewRequest,
+  request: ViewQuestion,
 ): Promise<Statement> {
   const bindings = new Bindings();
   const conditions = (request.filters ?? []).map((filter) => condition(view, filter, bindings));
@@ -185,7 +187,7 @@ function fingerprint(
   snapshot: SnapshotSummary,
   view: SnapshotView,
   columns: readonly ViewColumn[],
-  request: ViewRequest,
+  request: ViewQuestion,
 ): string {
   const filters = (request.filters ?? []).map(({ column, operator, value }) => [column, operator, value]);
   const names = columns.map((column) => column.name);
@@ -208,19 +210,30 @@ function checkLimit(limit: number | undefined): void {
   }
 }
 
-/**
- * Checks a question against the snapshot and binds it; nothing is computed yet. Fails with `query/no-snapshot`,
- * `query/unknown-view`, `query/view-building`, `query/unknown-column`, `query/bad-value`, `query/bad-limit` or the
- * other codes of bad questions; the snapshot is released then.
- */
+/** Opens the state and binds the question to it; see {@link readOpened}. */
 export async function readView(context: ReadContext, request: ViewRequest): Promise<ViewRead> {
-  checkLimit(request.limit);
-  const { consistency, minEpoch } = request;
-  const snapshot = await openSnapshot(context.catalog, request.snapshot, {
+  const { snapshot, consistency, minEpoch, ...question } = request;
+  checkLimit(question.limit);
+  const opened = await openSnapshot(context.catalog, {
+    ...(snapshot === undefined ? {} : { snapshot }),
     ...(consistency === undefined ? {} : { consistency }),
     ...(minEpoch === undefined ? {} : { minEpoch }),
   });
+  return readOpened(context, opened, question);
+}
+
+/**
+ * Checks a question against an opened state, which it takes over, and binds it; nothing is computed yet. Fails with
+ * `query/unknown-view`, `query/view-building`, `query/unknown-column`, `query/bad-value`, `query/bad-limit` or the
+ * other codes of bad questions; the state is released then.
+ */
+export async function readOpened(
+  context: ReadContext,
+  snapshot: SnapshotReader,
+  request: ViewQuestion,
+): Promise<ViewRead> {
   try {
+    checkLimit(request.limit);
     const view = findView(snapshot, request.view);
     requireReady(view);
     const columns = selectColumns(view, request.select);

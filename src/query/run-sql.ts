@@ -193,7 +193,7 @@ export async function runSql(catalog: LakeCatalog, sql: string, options: SqlOpti
     );
   }
   const { snapshot: id, ...limits } = options;
-  const snapshot = await openSnapshot(catalog, id);
+  const snapshot = await openSnapshot(catalog, id === undefined ? {} : { snapshot: id });
   const database = await Database.open({ ...limits, preserveInsertionOrder: true });
   const folder = await mkdtemp(path.join(tmpdir(), "fhir-lake-sql-"));
   let open = true;
