@@ -15,7 +15,7 @@ import { ResultPages } from "./pages.js";
 import { ehrProfile } from "./profile.js";
 import { RequestLog } from "./requests.js";
 import type { LineFile } from "./resource-text.js";
-import { answerFhir } from "./router.js";
+import { answerFhir, type Routing } from "./router.js";
 import { ResourceStore } from "./store.js";
 import { answerBucket, FaultFiles, Traffic } from "./traffic.js";
 
@@ -38,19 +38,59 @@ export interface FhirServer {
   close(): Promise<void>;
 }
 
+interface Parts {
+  readonly context: ServerContext;
+  readonly routing: Routing;
+  readonly tokens: TokenEndpoint | undefined;
+  readonly tokenUrl: string;
+  readonly faults: FaultScript;
+  readonly requests: RequestLog;
+}
+
 /** Starts a FHIR server on the loopback address. */
 export async function startFhirServer(options: FhirServerOptions = {}): Promise<FhirServer> {
-  const profile = ehrProfile(options.profile ?? "full", options.changes);
-  const clock = new ServerClock(options.now);
-  const requests = new RequestLog();
-  const faults = new FaultScript();
-  faults.add(...(options.faults ?? []));
-  const authorization = new Authorization(options.auth ?? {}, clock);
-  const faultFiles = new FaultFiles();
   const fhir = listener();
   const files = listener();
   const origin = await listen(fhir.server, options.port ?? 0);
   const fileOrigin = await listen(files.server, 0);
+  const parts = makeParts(options, origin, fileOrigin);
+  addRoutes(fhir.app, files.app, parts);
+  const { context, routing, faults, requests, tokenUrl } = parts;
+  const opened: LineFile[] = [];
+  const load = async (path: string, how: { readonly stamp?: boolean } = {}): Promise<number> => {
+    const stamp = how.stamp ?? options.stamp ?? true;
+    const { count, file } = await loadNdjson(context.store, path, { stamp, at: context.clock.now() });
+    opened.push(file);
+    return count;
+  };
+  for (const path of options.load ?? []) await load(path);
+  return {
+    url: context.base,
+    fileOrigin,
+    tokenUrl,
+    store: context.store,
+    clock: context.clock,
+    requests,
+    faults,
+    expire(what) {
+      if (what === "pages") context.pages.expireAll();
+      else if (what === "tokens") routing.authorization.revokeAll();
+      else context.jobs.deleteAll();
+    },
+    load,
+    async close() {
+      await Promise.all([shut(fhir.server), shut(files.server)]);
+      for (const file of opened) file.close();
+    },
+  };
+}
+
+function makeParts(options: FhirServerOptions, origin: string, fileOrigin: string): Parts {
+  const profile = ehrProfile(options.profile ?? "full", options.changes);
+  const clock = new ServerClock(options.now);
+  const faults = new FaultScript();
+  faults.add(...(options.faults ?? []));
+  const authorization = new Authorization(options.auth ?? {}, clock);
   const context: ServerContext = {
     profile,
     clock,
@@ -63,18 +103,19 @@ export async function startFhirServer(options: FhirServerOptions = {}): Promise<
   const smart = options.auth?.smart;
   const tokenUrl = `${origin}/auth/token`;
   const tokens = smart === undefined ? undefined : new TokenEndpoint(tokenUrl, smart, authorization, clock);
-  const routing = {
-    context,
-    authorization,
-    fileOrigin,
-    tokenUrl: tokens?.url,
-    scopes: smart?.scopes,
-  };
-  const traffic = new Traffic({ requests, faults, faultFiles, clock, base: context.base });
+  const routing = { context, authorization, fileOrigin, tokenUrl: tokens?.url, scopes: smart?.scopes };
+  return { context, routing, tokens, tokenUrl, faults, requests: new RequestLog() };
+}
 
-  fhir.app.all("/_admin/*", (c) =>
+type App = Hono<{ Bindings: HttpBindings }>;
+
+function addRoutes(fhir: App, files: App, parts: Parts): void {
+  const { context, routing, tokens, faults, requests } = parts;
+  const faultFiles = new FaultFiles();
+  const traffic = new Traffic({ requests, faults, faultFiles, clock: context.clock, base: context.base });
+  fhir.all("/_admin/*", (c) =>
     answerAdmin(
-      { context, faults, requests, authorization },
+      { context, faults, requests, authorization: routing.authorization },
       {
         method: c.req.method,
         path: c.req.path,
@@ -83,49 +124,20 @@ export async function startFhirServer(options: FhirServerOptions = {}): Promise<
       },
     ),
   );
-  fhir.app.all("/auth/token", (c) =>
+  fhir.all("/auth/token", (c) =>
     traffic.through(c, "fhir", async () =>
       tokens === undefined
         ? new Response(null, { status: 404 })
         : tokens.answer(new URLSearchParams(await c.req.text())),
     ),
   );
-  fhir.app.all("*", (c) =>
+  fhir.all("*", (c) =>
     traffic.through(c, "fhir", (request) => faultFiles.answer(request) ?? answerFhir(routing, request)),
   );
-  files.app.all("*", (c) => traffic.through(c, "files", (request) => answerBucket(context, request)));
-
-  const opened: LineFile[] = [];
-  const load = async (path: string, how: { readonly stamp?: boolean } = {}): Promise<number> => {
-    const stamp = how.stamp ?? options.stamp ?? true;
-    const { count, file } = await loadNdjson(context.store, path, { stamp, at: clock.now() });
-    opened.push(file);
-    return count;
-  };
-  for (const path of options.load ?? []) await load(path);
-
-  return {
-    url: context.base,
-    fileOrigin,
-    tokenUrl,
-    store: context.store,
-    clock,
-    requests,
-    faults,
-    expire(what) {
-      if (what === "pages") context.pages.expireAll();
-      else if (what === "tokens") authorization.revokeAll();
-      else context.jobs.deleteAll();
-    },
-    load,
-    async close() {
-      await Promise.all([shut(fhir.server), shut(files.server)]);
-      for (const file of opened) file.close();
-    },
-  };
+  files.all("*", (c) => traffic.through(c, "files", (request) => answerBucket(context, request)));
 }
 
-function listener(): { readonly app: Hono<{ Bindings: HttpBindings }>; readonly server: Server } {
+function listener(): { readonly app: App; readonly server: Server } {
   const app = new Hono<{ Bindings: HttpBindings }>();
   const handle = getRequestListener((request, env) => app.fetch(request, env), {
     overrideGlobalObjects: false,

@@ -1,4 +1,3 @@
-import { instant } from "../clock.js";
 import type { FhirRequest, ServerContext } from "../context.js";
 import { prettyJson } from "../json-text.js";
 import { FhirRefusal, fhirJson } from "../outcome.js";
@@ -61,9 +60,4 @@ export function versionHeaders(
       ? { location: `${context.base}/${version.type}/${version.id}/_history/${version.version}` }
       : {}),
   };
-}
-
-/** When a version was written, as an instant. */
-export function writtenAt(version: StoredVersion): string {
-  return instant(version.at);
 }

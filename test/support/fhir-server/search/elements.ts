@@ -1,4 +1,4 @@
-import { membersOf, memberText, objectText, stringMember, withMember } from "../json-text.js";
+import { membersOf, memberText, objectText, withMember } from "../json-text.js";
 
 const SUBSETTED = {
   system: "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
@@ -30,9 +30,4 @@ export function elementsFor(type: string, parameter: readonly string[]): Readonl
     else if (first === type) names.add(second);
   }
   return names.size === 0 ? undefined : names;
-}
-
-/** The type of a resource text. */
-export function typeOf(text: Buffer): string {
-  return stringMember(text, "resourceType") ?? "";
 }
