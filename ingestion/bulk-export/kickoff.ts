@@ -3,7 +3,6 @@ import { type JsonAnswer, retryDelay } from "../http/index.js";
 import { kickoffRequest } from "./request.js";
 import { type ExportSession, errorDetail, redactUrl } from "./session.js";
 
-const MAX_WAIT_MS = 300_000;
 /** The server is busy, mostly with another export of this client. */
 const BUSY: ReadonlySet<number> = new Set([429, 503]);
 
@@ -24,7 +23,7 @@ export async function kickOff(session: ExportSession): Promise<void> {
       retryAfter: answer.headers.get("retry-after"),
       failures,
       now: options.http.clock.now(),
-      maxWaitMs: MAX_WAIT_MS,
+      maxWaitMs: session.maxWaitMs,
       random: Math.random,
     });
     if (options.http.clock.now().getTime() + waitMs > givenUpAt) throw busy(answer.status);

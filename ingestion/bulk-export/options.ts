@@ -47,6 +47,8 @@ export interface ExportOptions extends ExportRequest {
   readonly newerThan?: string;
   /** Files fetched at once; the client's own limit holds as well. Default 4. */
   readonly downloadConcurrency?: number;
+  /** Longest wait between two polls that the server can impose. Default 300,000 ms. */
+  readonly maxWaitMs?: number;
   /** How long the job may take, from its first request, over all restarts. Default 30 days. */
   readonly deadlineMs?: number;
   /** False: a file whose number of lines differs from the manifest's `count` is taken and reported, for servers that count wrongly. */

@@ -12,7 +12,6 @@ import { type ExportSession, jobLost, progressText } from "./session.js";
 
 /** A job under way without a `Retry-After` is looked at least this often. */
 const LONGEST_OWN_WAIT_MS = 60_000;
-const MAX_WAIT_MS = 300_000;
 /** Gateways' errors in a row, without a word from the FHIR server, after which the export is left for another time. */
 const MAX_SILENT_ERRORS = 8;
 /** Every answer but those about the credentials is one about the job. */
@@ -44,11 +43,12 @@ export async function pollPage(session: ExportSession, url: string): Promise<Man
     const look = readAnswer(answer, issues, silent);
     if (look.kind === "page") return look.manifest;
     failures = look.failure ? failures + 1 : 0;
+    const isAsked = look.failure || answer.headers.has("retry-after");
     const waitMs = retryDelay({
       retryAfter: answer.headers.get("retry-after"),
       failures: look.failure ? failures : ++looks,
       now: http.clock.now(),
-      maxWaitMs: look.failure || answer.headers.has("retry-after") ? MAX_WAIT_MS : LONGEST_OWN_WAIT_MS,
+      maxWaitMs: isAsked ? session.maxWaitMs : Math.min(session.maxWaitMs, LONGEST_OWN_WAIT_MS),
       random: Math.random,
     });
     report(session, answer, waitMs, look.failure);

@@ -6,6 +6,7 @@ import type { ExportState, ExportWork } from "./work.js";
 
 const DAY_MS = 86_400_000;
 const DEFAULT_DEADLINE_MS = 30 * DAY_MS;
+const DEFAULT_MAX_WAIT_MS = 300_000;
 const MAX_PROGRESS_TEXT = 100;
 
 /** A URL for logs: without its query, and a capability URL without anything that opens it. */
@@ -55,6 +56,11 @@ export class ExportSession {
 
   reached(label: string): void {
     this.options.checkpoint?.(label);
+  }
+
+  /** Longest wait that a server can impose. */
+  get maxWaitMs(): number {
+    return this.options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS;
   }
 
   /** Sets when the export must be done, from the time of its first request. */
