@@ -15,7 +15,7 @@ import {
 } from "#views";
 
 /** Part of every view hash: raise it when the same ViewDefinition compiles to different rows. */
-export const COMPILER_VERSION = 1;
+export const COMPILER_VERSION = 2;
 
 /** A column of a compiled view. */
 export interface ViewColumn {

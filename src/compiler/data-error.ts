@@ -13,7 +13,7 @@ function texts(error: unknown): string[] {
 /**
  * The error that data caused in a compiled view's statement, or undefined when `error` is something else. The engine reports it as text,
  * which this reads back: `view/multiple-values` (details `{column}`), `view/singleton-expected` (details `{operator}`),
- * `view/too-deep-data` (details `{levels}`).
+ * `view/too-deep-data` (details `{levels}`), `view/bad-line`.
  */
 export function viewDataError(error: unknown): LakeError | undefined {
   for (const text of texts(error)) {
@@ -33,6 +33,10 @@ export function viewDataError(error: unknown): LakeError | undefined {
         details: { levels: Number(subject) },
         cause: error,
       });
+    }
+    if (code === "bad-line") {
+      const message = "A line of the input is no FHIR resource: no JSON object with a resourceType.";
+      return new LakeError("invalid-input", "view/bad-line", message, { cause: error });
     }
     const message = `'${subject}' got more than one item where FHIRPath allows one; add first() or exists(), or compare inside where().`;
     return new LakeError("invalid-input", "view/singleton-expected", message, {

@@ -11,13 +11,14 @@ export interface NdjsonRelationOptions {
   readonly definitions: Definitions;
   /** Name of the source in keys; '' (the default) gives keys without a source. */
   readonly source?: string;
-  /** Longest line accepted, in bytes; 32 MiB by default. The reader sets aside several buffers of this size. */
+  /** Longest line accepted, in bytes; 16 MiB by default. The reader sets aside several buffers of this size. */
   readonly maxLineBytes?: number;
 }
 
 /**
  * A source that reads NDJSON files in place, for one-shot runs and tests. The resource key is `Type/id`. Decimals keep their written
- * digits. A value that has another JSON type than FHIR demands is NULL; a line that is no JSON object stops the statement.
+ * digits. A value that has another JSON type than FHIR demands is NULL; a line that is no JSON object with a resourceType stops the statement
+ * (`view/bad-line`, or the engine's own words for broken JSON).
  */
 export function ndjsonRelation(options: NdjsonRelationOptions): ViewSource {
   return duckdbNdjsonRelation(options);

@@ -13,7 +13,7 @@ import {
   type Usage,
 } from "#plan";
 import type { Ast } from "./ast.js";
-import { type Collection, collapse, compact, filter, itemPresent, self, type Variant } from "./collection.js";
+import { type Collection, collapse, compact, existsIn, filter, self, type Variant } from "./collection.js";
 import { EMPTY, singleton } from "./convert.js";
 import type { Span } from "./errors.js";
 import { familyOf, resolveTypeName, type TypeName, typeNames } from "./family.js";
@@ -111,10 +111,11 @@ function resourcesOf(analysis: Analysis, collection: Collection, variant: Varian
 export function isOfType(analysis: Analysis, collection: Collection, wanted: TypeName): Expr {
   const one = singleton(analysis, collection, "is");
   if (one.variants.length === 0) return nullOf({ kind: "scalar", type: "boolean" });
+  // A primitive that has only an id or extensions is an item of its type, too.
+  const present = existsIn(analysis.names, one);
   const matching = ofType(analysis, one, wanted);
-  const present = itemPresent(one, one.expr);
   if (matching.variants.length === 0) return choose(present, boolean(false));
-  return choose(present, itemPresent(matching, matching.expr));
+  return choose(present, existsIn(analysis.names, matching));
 }
 
 /** `as`: the only item if it is of the type. Several items stop the statement. */

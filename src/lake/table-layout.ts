@@ -56,7 +56,9 @@ function decimalsToQuote(
     let node: PathNode | undefined = rootNode(definitions, type);
     for (const name of path.split(".")) {
       node = node?.child(name);
-      if (node?.json === true) return decimalNames(definitions);
+      if (node?.json !== true) continue;
+      for (const decimal of decimalNames(definitions)) names.add(decimal);
+      break;
     }
     if (node?.decimal === true) names.add(node.name);
   }

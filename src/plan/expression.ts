@@ -173,5 +173,8 @@ export type Expr =
 /** Columns that every source has beside the resource's own. */
 export type SystemColumn = "key" | "id" | "source";
 
-/** Rules that only data can break: more than one value where one is allowed, or a tree that is too deep for `repeat`. */
-export type FailureCode = "multiple-values" | "singleton-expected" | "too-deep";
+/**
+ * Rules that only data can break: more than one value where one is allowed, a tree that is too deep for `repeat`, a line of a source that
+ * is no resource.
+ */
+export type FailureCode = "multiple-values" | "singleton-expected" | "too-deep" | "bad-line";

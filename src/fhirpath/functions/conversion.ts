@@ -1,52 +1,8 @@
 import { boolean, call, choose, type Expr, integer, type Operation, text } from "#plan";
-import { bare, type Collection, hasValueIn, isEmpty, isPlain, single } from "../collection.js";
-import { EMPTY, familyOfAll, plain, singleton, toNumber, toText, truth } from "../convert.js";
-import { COMPUTED_DECIMAL, type Family } from "../family.js";
+import { type Collection, hasValueIn, isEmpty, isPlain, single } from "../collection.js";
+import { EMPTY, familyOfAll, plain, singleton, toText } from "../convert.js";
+import type { Family } from "../family.js";
 import { type FunctionTable, fn, type Invocation } from "./signature.js";
-
-/** iif(criterion, then, otherwise): both results need one type; only the chosen one counts. */
-function iif(invocation: Invocation): Collection {
-  const { analysis, input, args, scope, ast } = invocation;
-  const own = ast.target === undefined ? scope : { ...scope, focus: input };
-  const test = truth(analysis, analysis.analyze(args[0]!, own), "iif()");
-  const then = analysis.analyze(args[1]!, own);
-  const otherwise = args.length > 2 ? analysis.analyze(args[2]!, own) : EMPTY;
-  if (isEmpty(then) && isEmpty(otherwise)) return EMPTY;
-  return either(invocation, test, then, otherwise);
-}
-
-function either(invocation: Invocation, test: Expr, first: Collection, second: Collection): Collection {
-  const { analysis, ast } = invocation;
-  if (isEmpty(second)) return withExpr(plain(analysis, first), choose(test, plain(analysis, first).expr));
-  if (isEmpty(first))
-    return withExpr(
-      plain(analysis, second),
-      choose(
-        call("isTrue", test),
-        { kind: "null", type: { kind: "scalar", type: "text" } },
-        plain(analysis, second).expr,
-      ),
-    );
-  const [a, b] = [plain(analysis, first), plain(analysis, second)];
-  const [f, g] = [familyOfAll(analysis, a), familyOfAll(analysis, b)];
-  const [x, y] = [a.variants[0]!, b.variants[0]!];
-  if (f !== g || a.many !== b.many || (f === "complex" && x.type !== y.type)) {
-    const describe = (c: Collection): string => `${c.variants[0]!.type}${c.many ? " (several)" : ""}`;
-    analysis.fail(
-      "unsupported",
-      `Both results of iif() need one type, not ${describe(a)} and ${describe(b)}.`,
-      ast.nameSpan,
-    );
-  }
-  if (f === "decimal" && x.type !== y.type) {
-    return single(COMPUTED_DECIMAL, choose(test, toNumber(a), toNumber(b)));
-  }
-  return { ...withExpr(a, choose(test, a.expr, b.expr)), sparse: a.sparse || b.sparse };
-}
-
-function withExpr(collection: Collection, expr: Expr): Collection {
-  return { ...bare(collection), expr };
-}
 
 /** The only primitive of the input; undefined when it is certainly empty. */
 function scalar(invocation: Invocation): { value: Collection; family: Family } | undefined {
@@ -129,9 +85,8 @@ function convertsTo(invocation: Invocation, conversion: Conversion): Collection 
   );
 }
 
-/** FHIRPath 5.5, conversion, and the pass-through trace() of 5.9. */
+/** FHIRPath 5.5, conversion other than iif, and the pass-through trace() of 5.9. */
 export const CONVERSION: FunctionTable = {
-  iif: fn(2, 3, iif),
   trace: fn(1, 2, ({ input }) => input),
   ...Object.fromEntries(
     Object.entries(CONVERSIONS).flatMap(([name, conversion]) => [

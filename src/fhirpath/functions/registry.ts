@@ -4,6 +4,7 @@ import type { Collection } from "../collection.js";
 import type { Analysis, Scope } from "../scope.js";
 import { BOUNDARY } from "./boundary.js";
 import { COMBINING } from "./combining.js";
+import { CONDITIONAL } from "./conditional.js";
 import { CONVERSION } from "./conversion.js";
 import { EXISTENCE } from "./existence.js";
 import { FHIR } from "./fhir.js";
@@ -13,8 +14,8 @@ import { STRINGS } from "./strings.js";
 import { SUBSETTING } from "./subsetting.js";
 
 const FUNCTIONS: ReadonlyMap<string, FunctionDefinition> = new Map(
-  [EXISTENCE, SUBSETTING, COMBINING, CONVERSION, STRINGS, MATH, BOUNDARY, FHIR].flatMap((table) =>
-    Object.entries(table),
+  [EXISTENCE, SUBSETTING, COMBINING, CONDITIONAL, CONVERSION, STRINGS, MATH, BOUNDARY, FHIR].flatMap(
+    (table) => Object.entries(table),
   ),
 );
 

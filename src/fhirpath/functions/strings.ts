@@ -1,5 +1,5 @@
 import { call, type Expr, type Operation, text } from "#plan";
-import { type Collection, isEmpty, itemOf, list, mayFail, single } from "../collection.js";
+import { type Collection, isEmpty, itemOf, list, single } from "../collection.js";
 import { asList, EMPTY, familyOfAll, plain, toText } from "../convert.js";
 import { constantArgument, integerArgument, ofText, textArgument, textInput } from "./arguments.js";
 import { type FunctionTable, fn, type Invocation } from "./signature.js";
@@ -147,10 +147,6 @@ function coded(operation: Operation, allowed: readonly string[]) {
       if (!allowed.includes(format)) {
         const message = `${invocation.ast.name}() knows ${allowed.join(", ")}.`;
         invocation.analysis.fail("wrong-arguments", message, invocation.args[0]!.span);
-      }
-      if (mayFail(value)) {
-        const message = `${invocation.ast.name}() needs a single value; add first() before it.`;
-        invocation.analysis.fail("unsupported", message, invocation.ast.nameSpan);
       }
       return call(operation, value, text(format));
     }),

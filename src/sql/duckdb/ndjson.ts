@@ -1,5 +1,6 @@
 import { type Definitions, decimalNames, type PathNode, rootNode, type Shape } from "#fhir";
 import type { ViewSource } from "../source.js";
+import { failure } from "./failure.js";
 import { numberLiteral, stringLiteral } from "./quote.js";
 import { jsonStructure, typeName } from "./type-name.js";
 
@@ -41,7 +42,30 @@ export function decimalsIn(
 export function quotedDecimals(json: string, names: readonly string[]): string {
   if (names.length === 0) return json;
   const pattern = `"(${names.join("|")})"\\s*:\\s*(-?[0-9][-+.eE0-9]*)`;
-  return `regexp_replace(${json}, ${stringLiteral(pattern)}, '"\\1":"\\2"', 'g')`;
+  const quoted = `regexp_replace(${json}, ${stringLiteral(pattern)}, '"\\1":"\\2"', 'g')`;
+  const lists = names.filter((name) => DECIMAL_LISTS.has(name));
+  return lists.length === 0 ? quoted : quotedLists(quoted, lists);
+}
+
+/** Names under which FHIR has lists of decimals: MolecularSequence.quality.roc in R4 and R4B, image regions in R5. */
+export const DECIMAL_LISTS: ReadonlySet<string> = new Set([
+  "coordinate",
+  "fMeasure",
+  "precision",
+  "sensitivity",
+]);
+
+/**
+ * JSON text with the numbers quoted that stand in arrays under the given names. The text is cut at those arrays, whose numbers are quoted
+ * apart, so that nothing else that looks like a number in a list is touched.
+ */
+function quotedLists(json: string, names: readonly string[]): string {
+  const array = stringLiteral(`"(?:${names.join("|")})"\\s*:\\s*\\[[-+.eE0-9,\\s]*\\]`);
+  const number = stringLiteral("([\\[,]\\s*)(-?[0-9][-+.eE0-9]*)");
+  const arrays = `list_transform(regexp_extract_all(j, ${array}), lambda a: regexp_replace(a, ${number}, '\\1"\\2"', 'g'))`;
+  const pieces = `list_zip(string_split_regex(j, ${array}), ${arrays})`;
+  const joined = `array_to_string(list_transform(${pieces}, lambda p: p[1] || coalesce(p[2], '')), '')`;
+  return `list_extract(list_transform([CAST(${json} AS VARCHAR)], lambda j: ${joined}), 1)`;
 }
 
 interface Options {
@@ -69,9 +93,11 @@ function typedRows(
   const columns = [...fields].map(
     ([name, shape]) => `${stringLiteral(name)}: ${stringLiteral(typeName(shape))}`,
   );
+  // A value of another JSON type than FHIR demands is NULL; what is no resource at all comes as a row of NULLs, which must not vanish.
+  const kept = `CASE WHEN "resourceType" IS NULL THEN ${failure("bad-line", "")} ELSE "resourceType" = ${type} END`;
   return (
     `SELECT * FROM read_json(${fileList}, format = 'newline_delimited', columns = {${columns.join(", ")}}, ` +
-    `ignore_errors = TRUE${limit}) WHERE "resourceType" = ${type}`
+    `ignore_errors = TRUE${limit}) WHERE ${kept}`
   );
 }
 
@@ -87,7 +113,7 @@ function quotedRows(
   const decoded = `json_transform(${quotedDecimals('"json"', names)}, ${structure})`;
   return (
     `SELECT unnest("#r") FROM (SELECT unnest([${decoded}]) AS "#r" FROM read_ndjson_objects(${fileList}${limit})) ` +
-    `WHERE struct_extract("#r", 'resourceType') = ${type}`
+    `WHERE CASE WHEN struct_extract("#r", 'resourceType') IS NULL THEN ${failure("bad-line", "")} ELSE struct_extract("#r", 'resourceType') = ${type} END`
   );
 }
 

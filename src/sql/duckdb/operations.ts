@@ -16,6 +16,7 @@ import {
   compareWithDate,
   dateBoundary,
   dateTimeBoundary,
+  momentCast,
   temporalPart,
   timeBoundary,
 } from "./temporal.js";
@@ -155,9 +156,10 @@ function encoded(format: string, sql: string): string {
 function decoded(format: string, sql: string): string {
   const bytes =
     format === "hex"
-      ? `CASE WHEN regexp_full_match(${sql}, '([0-9a-fA-F]{2})*') THEN unhex(${sql}) END`
-      : `CASE WHEN regexp_full_match(${sql}, '([A-Za-z0-9+/_-]{4})*([A-Za-z0-9+/_-]{2}==|[A-Za-z0-9+/_-]{3}=)?') THEN from_base64(replace(replace(${sql}, '-', '+'), '_', '/')) END`;
-  return `TRY(decode(${bytes}))`;
+      ? "CASE WHEN regexp_full_match(k, '([0-9a-fA-F]{2})*') THEN unhex(k) END"
+      : "CASE WHEN regexp_full_match(k, '([A-Za-z0-9+/_-]{4})*([A-Za-z0-9+/_-]{2}==|[A-Za-z0-9+/_-]{3}=)?') THEN from_base64(replace(replace(k, '-', '+'), '_', '/')) END";
+  // The operand is evaluated outside of TRY, which would hide its errors.
+  return `list_extract(list_transform([${sql}], lambda k: TRY(decode(${bytes}))), 1)`;
 }
 
 const HTML: readonly (readonly [string, string])[] = [
@@ -465,7 +467,18 @@ export function resultType(
   return typeof spelling.type === "function" ? spelling.type(args) : spelling.type;
 }
 
+function isText(type: DataType): boolean {
+  return type.kind === "scalar" && type.type === "text";
+}
+
+function isMoment(type: DataType): boolean {
+  return type.kind === "scalar" && (type.type === "timestamp" || type.type === "timestamptz");
+}
+
 /** A conversion to an output type: NULL when the value has no such form. */
 export function castTo(value: Value, type: DataType): string {
+  if (isText(value.type) && isMoment(type)) return momentCast(value.sql, typeName(type));
+  if (value.type.kind === "list" && isText(value.type.item) && type.kind === "list" && isMoment(type.item))
+    return `list_transform(${value.sql}, lambda m: ${momentCast("m", typeName(type.item))})`;
   return `TRY_CAST(${value.sql} AS ${typeName(type)})`;
 }

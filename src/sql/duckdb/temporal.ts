@@ -206,3 +206,27 @@ export function addTemporal(value: string, amount: string, unit: string): string
     `WHEN length(${value}) = 10 THEN ${date(2)} ELSE (${stamp}) || substr(${value}, 20) END`
   );
 }
+
+/** The ends of what usual readers of timestamps can hold. */
+const FIRST_MOMENT = "0001-01-01 00:00:00";
+const LAST_MOMENT = "9999-12-31 23:59:59.999";
+
+/** Texts up to this length are written several times rather than bound. */
+const SHORT = 60;
+
+/**
+ * A dateTime as the engine's timestamp, NULL for text of another form. A leap second is the second after it, as POSIX counts; moments
+ * that a zone moves out of the years 1 to 9999 become the first or last moment of these.
+ */
+export function momentCast(value: string, type: string): string {
+  const [first, last] = [FIRST_MOMENT, LAST_MOMENT].map(
+    (moment) => `CAST(${stringLiteral(type.includes("ZONE") ? `${moment}+00` : moment)} AS ${type})`,
+  );
+  const moment = (text: string): string => `TRY_CAST(${text} AS ${type})`;
+  const cast = (k: string): string =>
+    `CASE WHEN substr(${k}, 18, 2) = '60' THEN ${moment(`left(${k}, 17) || '59' || substr(${k}, 20)`)} + INTERVAL 1 SECOND ` +
+    `WHEN left(${k}, 4) IN ('0001', '9999') THEN CASE WHEN ${moment(k)} > ${last} THEN ${last} WHEN ${moment(k)} < ${first} THEN ${first} ELSE ${moment(k)} END ` +
+    `ELSE ${moment(k)} END`;
+  if (value.length <= SHORT) return `(${cast(value)})`;
+  return `list_extract(list_transform([${value}], lambda k: ${cast("k")}), 1)`;
+}
