@@ -32,7 +32,7 @@ function tearing(query: QueryService): QueryService {
     ...query,
     readOpened: async (snapshot, question) => {
       const read = await query.readOpened(snapshot, question);
-      if (request.view !== "torn") return read;
+      if (question.view !== "torn") return read;
       const encode: ViewRead["encode"] = async (format, options) => {
         const result = await read.encode(format, options);
         return { ...result, body: torn(result.body) };
