@@ -155,15 +155,35 @@ describe("a bulk export", () => {
     },
   );
 
-  it("goes on when all tokens are revoked", async () => {
-    const world = await filledServer({ auth: { bearer: "fixed" } });
-    const http = clientOf(world.server.url, { clock: world.clock, auth: { kind: "bearer", token: "fixed" } });
-    const call = { http, workDir: await workFolder(), level: system, types };
-    expect(linesOf(await exportBulk(call))).toEqual(liveOn(world.server));
-    const wrong = clientOf(world.server.url, { clock: world.clock, auth: { kind: "bearer", token: "x" } });
-    await expect(exportBulk({ ...call, http: wrong, workDir: await workFolder() })).rejects.toMatchObject({
-      code: "source/unauthorized",
+  it("goes on when all tokens are revoked in between", async () => {
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-384" });
+    const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    const key = { privateKey: pem, keyId: "k", algorithm: "ES384" } as const;
+    const jwks = (await publicJwks([key])) as JSONWebKeySet;
+    const { server, clock } = await filledServer({
+      auth: { smart: { clients: [{ clientId: "lake", jwks }] } },
     });
+    const auth = { kind: "smart-backend", clientId: "lake", ...key } as const;
+    const http = clientOf(server.url, { clock, auth });
+    let times = 0;
+    const batch = await exportBulk({
+      http,
+      workDir: await workFolder(),
+      level: system,
+      types,
+      checkpoint: (label) => {
+        if (label === "file.recorded" && ++times === 2) server.expire("tokens");
+      },
+    });
+    expect(linesOf(batch)).toEqual(liveOn(server));
+    expect(server.requests.matching({ status: 401 }).length).toBeGreaterThan(0);
+  });
+
+  it("ends with a wrong token", async () => {
+    const world = await filledServer({ auth: { bearer: "fixed" } });
+    const http = clientOf(world.server.url, { clock: world.clock, auth: { kind: "bearer", token: "x" } });
+    const call = { http, workDir: await workFolder(), level: system, types };
+    await expect(exportBulk(call)).rejects.toMatchObject({ code: "source/unauthorized" });
   });
 
   it("sends no credentials to another origin that serves the files", async () => {

@@ -213,6 +213,16 @@ describe("SMART Backend Services", () => {
     expect(() => createFhirHttp({ baseUrl: "https://x.example/fhir", auth })).toThrow(/not secure/);
   });
 
+  it.each(["http://169.254.169.254/token", "file:///etc/passwd", "http://u:p@127.0.0.1/token"])(
+    "sends no assertion to a token endpoint that the server names: %s",
+    async (endpoint) => {
+      const server = await scriptedServer(json(200, { token_endpoint: endpoint }));
+      await expect(client(server.origin, settings()).json("GET", "Patient")).rejects.toMatchObject({
+        code: expect.stringMatching(/^source\/(private-address|bad-settings)$/) as string,
+      });
+    },
+  );
+
   it("publishes public keys only", async () => {
     const { keys } = await publicJwks([
       { privateKey: settings().privateKey, keyId: "new", algorithm: "ES384" },
