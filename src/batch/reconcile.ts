@@ -116,6 +116,10 @@ const COUNTS = `SELECT coalesce(l.type, s.type) AS type, count(l.id) AS live, co
  * `batch/incomplete-list` for a landing of which something was refused.
  */
 export async function compareIds(lake: Lake, request: IdComparisonRequest): Promise<IdComparison> {
+  return await lake.reading(() => compared(lake, request));
+}
+
+async function compared(lake: Lake, request: IdComparisonRequest): Promise<IdComparison> {
   const snapshot = request.snapshot ?? (await lake.history.latest());
   const vanishedFile = path.join(request.outputDir, "vanished.tsv");
   const unknownFile = path.join(request.outputDir, "unknown.txt");

@@ -61,12 +61,9 @@ export {
   type ViewState,
 } from "./snapshot.js";
 export {
-  type LiveResource,
   liveCounts,
-  type MissingResources,
-  missingResources,
-  type PresentIds,
   type SampledResource,
+  type SampleRequest,
   sampleResources,
 } from "./source-resources.js";
 export { changedSource, commitSourceState } from "./source-state.js";

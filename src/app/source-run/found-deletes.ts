@@ -1,25 +1,23 @@
-import { open } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import type { LiveResource, MissingResources, SourceStateChange } from "#lake";
+import { compareIds, type PresentIds } from "#batch";
+import { type FetchedFile, overCap, reconcileDeletes } from "#ingestion";
+import type { SourceStateChange } from "#lake";
 import { crashPoint } from "#storage";
 import { landFiles } from "../land-files.js";
 import type { RunAtWork } from "./context.js";
 import { requestHash } from "./source.js";
 
-/** A delete as a line of a `changes` file. Its version is the one after the lake's, as servers number deletes too. */
-function deleteLine(type: string, { id, version }: LiveResource, lastModified: string): string {
-  const numeric = version !== null && /^\d{1,18}$/.test(version);
-  const etag = numeric ? { etag: `W/"${BigInt(version) + 1n}"` } : {};
-  const entry = [
-    { request: { method: "DELETE", url: `${type}/${id}` }, response: { lastModified, ...etag } },
-  ];
-  return JSON.stringify({ resourceType: "Bundle", type: "history", entry });
-}
+/** A type may always lose so many resources, whatever share that is. */
+const ALWAYS_ALLOWED = 1;
 
 /** Deletes that were found by comparing what a source has with what the lake has. */
 export interface FoundDeletes {
-  /** Takes up what the lake has and the source has no more. More than the allowed share of a type is held back. */
-  add(type: string, missing: MissingResources): void;
+  /**
+   * Takes up what the lake has of these types and the list has not. More than the allowed share of a type is held back. `confirm`: each is
+   * read first, because the list may have missed it; absent for a list of one moment.
+   */
+  compare(types: readonly string[], present: PresentIds, confirm: boolean): Promise<void>;
   /** Notes that nothing could be concluded about a type. */
   skip(type: string, why: string): void;
   /** Commits the deletes taken up. `name` is for the file they are written to. */
@@ -28,8 +26,6 @@ export interface FoundDeletes {
   ): Promise<{ readonly snapshot: number | undefined; readonly deleted: Readonly<Record<string, number>> }>;
   /** True when deletes of some type wait for the user. */
   readonly isHeldBack: boolean;
-  /** True when the comparison covered every type and nothing was held back. */
-  readonly isWhole: boolean;
   readonly warnings: readonly string[];
 }
 
@@ -37,7 +33,7 @@ class Found implements FoundDeletes {
   private readonly work: RunAtWork;
   /** FHIR instant: the server's time of the list that was compared. */
   private readonly at: string;
-  private readonly byType = new Map<string, readonly LiveResource[]>();
+  private readonly files: FetchedFile[] = [];
   readonly warnings: string[] = [];
   isHeldBack = false;
   private skipped = false;
@@ -47,20 +43,36 @@ class Found implements FoundDeletes {
     this.at = at;
   }
 
-  get isWhole(): boolean {
-    return !this.isHeldBack && !this.skipped;
+  async compare(types: readonly string[], present: PresentIds, confirm: boolean): Promise<void> {
+    const { lake, source, http, signal, workDir } = this.work;
+    const compared = await compareIds(lake, { source: source.name, types, present, outputDir: workDir });
+    const held = this.heldBack(compared.types);
+    const { file, problems } = await reconcileDeletes({
+      vanishedFile: compared.vanishedFile,
+      types: compared.types.filter(({ type }) => !held.has(type)),
+      policy: source.config.order,
+      listedAt: this.at,
+      http: confirm ? http : undefined,
+      acceptDeletes: true,
+      path: path.join(workDir, `found-deletes-${this.files.length}.ndjson`),
+      concurrency: source.config.concurrency,
+      signal,
+    });
+    if (file !== undefined) this.files.push(file);
+    this.warnings.push(...problems.map(({ message }) => message));
   }
 
-  add(type: string, { live, missing }: MissingResources): void {
+  /** Types that lost more than may be deleted unasked. */
+  private heldBack(types: Parameters<typeof overCap>[0]): ReadonlySet<string> {
     const { cap } = this.work.source.config.deletes;
-    if (missing.length > Math.max(1, cap * live) && !this.work.acceptDeletes) {
+    const held = this.work.acceptDeletes ? [] : overCap(types, { share: cap, always: ALWAYS_ALLOWED });
+    for (const { type, live, vanished } of held) {
       this.isHeldBack = true;
       this.warnings.push(
-        `${missing.length} of ${live} ${type} are missing at the source, more than the ${Math.round(cap * 100)} % that may be deleted unasked; look at the source, then run again with --accept-deletes.`,
+        `${vanished} of ${live} ${type} are missing at the source, more than the ${Math.round(cap * 100)} % that may be deleted unasked; look at the source, then run again with --accept-deletes.`,
       );
-      return;
     }
-    if (missing.length > 0) this.byType.set(type, missing);
+    return new Set(held.map(({ type }) => type));
   }
 
   skip(type: string, why: string): void {
@@ -70,28 +82,27 @@ class Found implements FoundDeletes {
 
   private state(): SourceStateChange {
     const { source, run, fence } = this.work;
-    const verified = this.isWhole
-      ? { deletesVerified: true, deletesVerifiedAt: this.at }
-      : { deletesVerified: false };
+    const verified =
+      this.isHeldBack || this.skipped
+        ? { deletesVerified: false }
+        : { deletesVerified: true, deletesVerifiedAt: this.at };
     return { ...verified, requestHash: requestHash(source), run: run.record.runId, fence };
+  }
+
+  /** The files with deletes; without any an empty one, because what was verified is to be committed all the same. */
+  private async inputs(name: string): Promise<string[]> {
+    if (this.files.length > 0) return this.files.map((file) => file.path);
+    const nothing = path.join(this.work.workDir, `${name}-deletes.ndjson`);
+    await writeFile(nothing, "");
+    return [nothing];
   }
 
   async commit(
     name: string,
   ): Promise<{ readonly snapshot: number | undefined; readonly deleted: Readonly<Record<string, number>> }> {
-    const file = path.join(this.work.workDir, `${name}-deletes.ndjson`);
-    const handle = await open(file, "w");
-    try {
-      for (const [type, missing] of this.byType) {
-        for (const resource of missing) await handle.write(`${deleteLine(type, resource, this.at)}\n`);
-      }
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
     const { source, views, signal, limits } = this.work;
     const landed = await landFiles(this.work.lake, {
-      inputs: [{ path: file, bundles: "unpack" }],
+      inputs: (await this.inputs(name)).map((file) => ({ path: file, bundles: "unpack" as const })),
       source: source.name,
       policy: source.config.order,
       transactionTime: this.at,

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { durationMs } from "#config";
 import type { FetchedBatch } from "#ingestion";
-import { missingResources, type SourceStateChange } from "#lake";
+import type { SourceStateChange } from "#lake";
 import type { LandingManifest } from "#landing";
 import type { RunType } from "#runs";
 import { crashPoint } from "#storage";
@@ -11,7 +11,6 @@ import type { Part } from "./assignment.js";
 import type { RunAtWork } from "./context.js";
 import { isComplete, landingInputs } from "./fetch-part.js";
 import { type FoundDeletes, foundDeletes } from "./found-deletes.js";
-import { confirmed } from "./reconcile.js";
 import { requestHash } from "./source.js";
 
 /** What became of a part. */
@@ -92,21 +91,16 @@ async function lackingInExport(
   landing: { readonly dir: string; readonly manifest: LandingManifest },
 ): Promise<FoundDeletes> {
   const found = foundDeletes(work, batch.transactionTime);
-  const refused = landing.manifest.counts.quarantined > 0;
+  const { counts, problems } = landing.manifest;
+  const refused = counts.quarantined > 0 || problems.length > 0;
+  const whole = fullTypes(part).filter((type) => isComplete(batch, type) && !refused);
   for (const type of fullTypes(part)) {
-    if (!isComplete(batch, type) || refused) {
-      found.skip(
-        type,
-        "it came incomplete or with refused lines, so nothing was concluded from what it lacks",
-      );
-      continue;
-    }
-    const files = landing.manifest.files.filter((file) => file.type === type);
-    const present = { landing: files.map((file) => ({ ...file, path: path.join(landing.dir, file.path) })) };
-    const missing = await missingResources(work.lake, { source: work.source.name, type, present });
-    // An export is of one moment; pages of a search move while they are read and may miss what is still there.
-    found.add(type, work.run.record.kind === "search" ? await confirmed(work, type, missing) : missing);
+    if (whole.includes(type)) continue;
+    found.skip(type, "it came incomplete or with refused lines, so nothing was concluded from what it lacks");
   }
+  const present = { kind: "landing", landingDir: landing.dir, manifest: landing.manifest } as const;
+  // An export is of one moment; pages of a search move while they are read and may miss what is still there.
+  if (whole.length > 0) await found.compare(whole, present, work.run.record.kind === "search");
   return found;
 }
 

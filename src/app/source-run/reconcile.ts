@@ -1,14 +1,10 @@
 import path from "node:path";
 import { durationMs } from "#config";
-import { exportBulk, finishExport, type IdFile, readResource, writeIdFile, writeIdFileOf } from "#ingestion";
-import { mapConcurrently } from "#kernel";
-import { type MissingResources, missingResources, type SourceState } from "#lake";
+import { exportBulk, finishExport, type IdFile, writeIdFile, writeIdFileOf } from "#ingestion";
+import type { SourceState } from "#lake";
 import { exportLevel } from "./choose.js";
 import type { RunAtWork } from "./context.js";
 import { type FoundDeletes, foundDeletes } from "./found-deletes.js";
-
-/** Reads that confirm a delete are made this many at a time; the source's own limits hold as well. */
-const CONFIRMED_AT_ONCE = 8;
 
 /** True when the ids of the source are to be compared with the lake's, by the server's own time `upTo`. */
 export function reconcileIsDue(work: RunAtWork, state: SourceState | undefined, upTo: string): boolean {
@@ -39,22 +35,6 @@ async function idsByExport(work: RunAtWork, types: readonly string[], file: stri
   return ids;
 }
 
-/** Of the resources that a list lacks, those that a read says are gone: pages move while they are listed. */
-export async function confirmed(
-  work: RunAtWork,
-  type: string,
-  found: MissingResources,
-): Promise<MissingResources> {
-  const { cap } = work.source.config.deletes;
-  // So many will be held back anyway.
-  if (found.missing.length > Math.max(1, cap * found.live) && !work.acceptDeletes) return found;
-  const gone = await mapConcurrently(found.missing, CONFIRMED_AT_ONCE, async ({ id }) => {
-    const { kind } = await readResource({ http: work.http, type, id, signal: work.signal });
-    return kind === "gone" || kind === "absent";
-  });
-  return { live: found.live, missing: found.missing.filter((_, i) => gone[i]) };
-}
-
 /**
  * Compares all ids of the source with the lake's live resources and takes up the deletes. `at` is the server's time up to which the lake
  * was just brought.
@@ -72,17 +52,11 @@ export async function reconcile(
       ? await idsByExport(work, types, file)
       : await writeIdFile({ http: work.http, types, path: file, signal: work.signal });
   const found = foundDeletes(work, at);
+  const listed = types.filter((type) => ids.types.includes(type));
   for (const type of types) {
-    if (!ids.types.includes(type)) {
-      found.skip(type, "its ids could not be listed completely");
-      continue;
-    }
-    const missing = await missingResources(work.lake, {
-      source: work.source.name,
-      type,
-      present: { idFile: file },
-    });
-    found.add(type, kind === "bulk" ? missing : await confirmed(work, type, missing));
+    if (!listed.includes(type)) found.skip(type, "its ids could not be listed completely");
   }
+  // An export is of one moment; pages of a search move while they are read and may miss what is still there.
+  await found.compare(listed, { kind: "id-file", path: file }, kind === "search");
   return found;
 }
