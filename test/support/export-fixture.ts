@@ -3,7 +3,13 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { onTestFinished } from "vitest";
-import { createFhirHttp, type FetchedBatch, type FhirHttp, type HttpSettings } from "#ingestion";
+import {
+  createFhirHttp,
+  type ExportOptions,
+  type FetchedBatch,
+  type FhirHttp,
+  type HttpSettings,
+} from "#ingestion";
 import { type FhirServer, type FhirServerOptions, startFhirServer } from "./fhir-server/index.js";
 import { VirtualClock } from "./virtual-clock.js";
 
@@ -70,4 +76,22 @@ export function liveOn(server: FhirServer, types: readonly string[] = TYPES): st
   return types
     .flatMap((type) => [...server.store.live(type)].map((version) => version.text!.read().toString()))
     .sort();
+}
+
+/** A filled server and a system export of it, ready to be called. */
+export interface ExportWorld {
+  readonly server: FhirServer;
+  readonly clock: VirtualClock;
+  readonly call: ExportOptions;
+}
+
+/** Makes an {@link ExportWorld}. */
+export async function exportWorld(options: FhirServerOptions = {}): Promise<ExportWorld> {
+  const { server, clock } = await filledServer(options);
+  const http = clientOf(server.url, { clock });
+  return {
+    server,
+    clock,
+    call: { http, workDir: await workFolder(), level: { kind: "system" }, types: TYPES },
+  };
 }
