@@ -135,7 +135,7 @@ export interface SourceState {
   readonly journalPosition?: number;
 }
 
-/** News about a source that a commit brings; watermarks are merged type by type, everything else replaces. */
+/** News about a source that a commit brings. What is named replaces what was known, the watermarks as a whole. */
 export type SourceStateChange = Omit<Partial<SourceState>, "policy">;
 
 /** Which step made the snapshot. */

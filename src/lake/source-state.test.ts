@@ -2,20 +2,12 @@ import { describe, expect, it } from "vitest";
 import { changedSource } from "./source-state.js";
 
 describe("news about a source", () => {
-  it("merges watermarks type by type and keeps the rest", () => {
-    const known = {
-      policy: "time" as const,
-      watermarks: { Patient: "2026-01-01T00:00:00Z", Observation: "2026-01-01T00:00:00Z" },
-      requestHash: "a",
-    };
-    const next = changedSource(known, "s", "time", {
-      watermarks: { Patient: "2026-01-02T00:00:00Z" },
-      fence: 3,
-      run: "r",
-    });
-    expect(next).toEqual({
+  it("replaces what it names and keeps the rest", () => {
+    const known = { policy: "time" as const, watermarks: { Patient: "1", Group: "1" }, requestHash: "a" };
+    const change = { watermarks: { Patient: "2" }, fence: 3, run: "r" };
+    expect(changedSource(known, "s", "time", change)).toEqual({
       policy: "time",
-      watermarks: { Patient: "2026-01-02T00:00:00Z", Observation: "2026-01-01T00:00:00Z" },
+      watermarks: { Patient: "2" },
       requestHash: "a",
       fence: 3,
       run: "r",

@@ -21,13 +21,11 @@ export function changedSource(
       { details: { source } },
     );
   }
-  const { watermarks, run: _run, fence: _fence, ...rest } = change;
-  const merged = { ...known?.watermarks, ...watermarks };
+  const { run: _run, fence: _fence, ...rest } = change;
   const next: SourceState = {
     ...known,
     ...rest,
     policy,
-    ...(Object.keys(merged).length === 0 ? {} : { watermarks: merged }),
     // Of two flushes at once the one that covers less may commit last.
     ...(rest.journalPosition === undefined
       ? {}

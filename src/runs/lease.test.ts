@@ -17,7 +17,7 @@ describe("a lease", () => {
     await Lease.take(context, "source-a", "r1");
     await expect(Lease.take(context, "source-a", "r2")).rejects.toMatchObject({
       code: "runs/lease-held",
-      message: expect.stringContaining(`process ${process.pid}`),
+      message: expect.stringContaining(`process ${process.pid}`) as string,
     });
     await expect(Lease.take(context, "source-b", "r3")).resolves.toMatchObject({ fence: 1 });
   });

@@ -23,7 +23,8 @@ const WRITES: ReadonlySet<PropertyKey> = new Set([
 
 /** The top folder of the key that a write is about. */
 function folderOf(method: string, given: readonly unknown[]): string {
-  const key = method === "publish" ? given[1] : Array.isArray(given[0]) ? given[0][0] : given[0];
+  const [first, second] = given;
+  const key: unknown = method === "publish" ? second : Array.isArray(first) ? (first as unknown[])[0] : first;
   return typeof key === "string" ? key.split("/")[0]! : "";
 }
 

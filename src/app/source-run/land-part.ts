@@ -7,7 +7,7 @@ import type { LandingManifest } from "#landing";
 import type { RunType } from "#runs";
 import { crashPoint } from "#storage";
 import { type LandedFiles, landFiles } from "../land-files.js";
-import type { Part } from "./assignment.js";
+import type { Assignment, Part } from "./assignment.js";
 import type { RunAtWork } from "./context.js";
 import { isComplete, landingInputs } from "./fetch-part.js";
 import { type FoundDeletes, foundDeletes } from "./found-deletes.js";
@@ -22,7 +22,8 @@ export interface LandedPart {
   readonly incomplete: boolean;
 }
 
-function watermarks(batch: FetchedBatch, part: Part): Record<string, string> {
+/** What the part brings: watermarks of its types that came complete. */
+function ownWatermarks(batch: FetchedBatch, part: Part): Record<string, string> {
   const complete = part.types.filter((type) => isComplete(batch, type));
   return Object.fromEntries(
     complete.map((type) => [type, batch.watermarks?.[type] ?? batch.transactionTime]),
@@ -75,9 +76,11 @@ function fullTypes(part: Part): string[] {
   return part.types.filter((type) => part.since[type] === undefined);
 }
 
-function comparesFullExports(work: RunAtWork): boolean {
-  const { policy } = work.source.config.deletes;
-  return policy === "fullExportIsComplete" || policy === "reconcile";
+/** Whether what a full export lacks is deleted: where the policy says so, or where everything was asked for again without any limit. */
+function comparesFullExports(work: RunAtWork, assignment: Assignment): boolean {
+  const { deletes, level, typeFilters = [] } = work.source.config;
+  if (deletes.policy === "fullExportIsComplete" || deletes.policy === "reconcile") return true;
+  return deletes.policy === "auto" && assignment.full && level === "system" && typeFilters.length === 0;
 }
 
 /**
@@ -116,6 +119,20 @@ function stateOf(work: RunAtWork, more: SourceStateChange): SourceStateChange {
   return { ...more, requestHash: requestHash(work.source), run: work.run.record.runId, fence: work.fence };
 }
 
+/** All watermarks that hold once the part is committed: those of types that nobody asks for any more are dropped. */
+async function newWatermarks(
+  work: RunAtWork,
+  assignment: Assignment,
+  batch: FetchedBatch,
+  part: Part,
+): Promise<Record<string, string>> {
+  const known = (await work.lake.history.latest())?.sources[work.source.name];
+  const asked = new Set(assignment.parts.flatMap((each) => each.types));
+  const kept = known?.requestHash === requestHash(work.source) ? Object.entries(known.watermarks ?? {}) : [];
+  const still = kept.filter(([type]) => asked.has(type));
+  return { ...Object.fromEntries(still), ...ownWatermarks(batch, part) };
+}
+
 /** True when no type of the part was ever loaded from this source: then there is nothing that could have been deleted. */
 async function isFirstLoad(work: RunAtWork, part: Part): Promise<boolean> {
   const known = (await work.lake.history.latest())?.sources[work.source.name]?.watermarks ?? {};
@@ -123,15 +140,20 @@ async function isFirstLoad(work: RunAtWork, part: Part): Promise<boolean> {
 }
 
 /** Lands a fetched part and commits it with the source's new watermarks, then the deletes that comparing brought up. */
-export async function landPart(work: RunAtWork, part: Part, batch: FetchedBatch): Promise<LandedPart> {
+export async function landPart(
+  work: RunAtWork,
+  assignment: Assignment,
+  part: Part,
+  batch: FetchedBatch,
+): Promise<LandedPart> {
   const first = await isFirstLoad(work, part);
-  const compares = comparesFullExports(work) && !first && fullTypes(part).length > 0;
-  const listed = first || batch.deletesListed;
+  const compares = comparesFullExports(work, assignment) && !first && fullTypes(part).length > 0;
+  const whole = part.types.every((type) => isComplete(batch, type));
+  const listed = whole && (first || batch.deletesListed);
   const warnings = batch.problems
     .filter(({ severity }) => severity !== "information")
     .map(({ message }) => message);
   let found: FoundDeletes | undefined;
-  const news = watermarks(batch, part);
   const landed = await landFiles(work.lake, {
     inputs: await inputsOf(work, batch),
     source: work.source.name,
@@ -142,7 +164,7 @@ export async function landPart(work: RunAtWork, part: Part, batch: FetchedBatch)
     keepLanding: durationMs(work.config.retention.landing) > 0,
     signal: work.signal,
     sourceState: stateOf(work, {
-      watermarks: news,
+      watermarks: await newWatermarks(work, assignment, batch, part),
       deletesVerified: listed,
       ...(listed ? { deletesVerifiedAt: batch.transactionTime } : {}),
     }),
@@ -177,7 +199,7 @@ export async function landPart(work: RunAtWork, part: Part, batch: FetchedBatch)
     warnings.push(...found.warnings);
   }
   const held = found?.isHeldBack === true;
-  const incomplete = part.types.some((type) => !isComplete(batch, type)) || held;
+  const incomplete = !whole || held;
   return {
     types,
     snapshot,

@@ -203,7 +203,7 @@ class SourceRun {
       resumedFiles: (before?.resumedFiles ?? 0) + batch.statistics.resumedFiles,
     };
     await run.tell({ statistics });
-    const landed = await this.work.turn.take(() => landPart(this.work, part, batch));
+    const landed = await this.work.turn.take(() => landPart(this.work, assignment, part, batch));
     this.incomplete ||= landed.incomplete;
     await run.tell({
       types: { ...run.record.types, ...landed.types },
@@ -318,7 +318,9 @@ export async function runSource(context: RunContext, request: RunRequest): Promi
       const state = await new SourceRun(work, full).carryOut();
       const record = await run.end(state);
       crashPoint("run.run.ended");
-      await keepByPolicy(context);
+      await keepByPolicy(context).catch((error: unknown) => {
+        context.log?.(`retention after ${runId} failed${isLakeError(error) ? `: ${error.message}` : ""}`);
+      });
       return { record };
     } catch (cause) {
       const error = signal.aborted && !isLakeError(cause) ? stopReason(signal) : known(cause);
