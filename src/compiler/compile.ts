@@ -55,6 +55,14 @@ export interface CompiledView {
   sql(source: ViewSource): SqlStatement;
   /** The plan and, for a source that has everything the view reads, the SQL. */
   explain(): string;
+  /** What {@link explain} shows, apart. */
+  explainParts(): ExplainedView;
+}
+
+/** A view's plan as an indented tree and its SQL over several lines. */
+export interface ExplainedView {
+  readonly plan: string;
+  readonly sql: string;
 }
 
 /** JSON with sorted keys, so that the hash does not depend on key order. */
@@ -120,7 +128,7 @@ function refuseWarnings(warnings: readonly CompileWarning[]): void {
   throw new LakeError("invalid-input", first.code, first.message, { details });
 }
 
-function explain(definitions: Definitions, plan: Plan, shape: Shape): string {
+function explain(definitions: Definitions, plan: Plan, shape: Shape): ExplainedView {
   const source: ViewSource = {
     relation: plan.resource,
     shape,
@@ -128,7 +136,7 @@ function explain(definitions: Definitions, plan: Plan, shape: Shape): string {
     idColumn: "_lake_id",
     sourceColumn: "_lake_source",
   };
-  return `${explainPlan(plan)}\n\n${duckdbStatement(definitions, plan, source).text}\n`;
+  return { plan: explainPlan(plan), sql: duckdbStatement(definitions, plan, source).text };
 }
 
 function build(json: unknown, options: CompileOptions): CompiledView {
@@ -150,7 +158,11 @@ function build(json: unknown, options: CompileOptions): CompiledView {
     warnings,
     hash: hashOf(json, definitions.version),
     sql: (source) => duckdbStatement(definitions, plan, source),
-    explain: () => explain(definitions, plan, requiredShape),
+    explain: () => {
+      const { plan: tree, sql } = explain(definitions, plan, requiredShape);
+      return `${tree}\n\n${sql}\n`;
+    },
+    explainParts: () => explain(definitions, plan, requiredShape),
   };
 }
 

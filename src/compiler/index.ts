@@ -5,6 +5,7 @@ export {
   type CompiledView,
   type CompileOptions,
   compileView,
+  type ExplainedView,
   type ViewColumn,
   viewHash,
 } from "./compile.js";

@@ -134,6 +134,7 @@ export function lowerColumn(
       "unsupported-type",
       expression.path,
       "A column cannot hold a whole resource; name an element of it.",
+      expression.text,
     );
   }
   const collection = plainCollection(environment, expression.text, result.collection);
@@ -145,7 +146,7 @@ export function lowerColumn(
     warnings.push({
       code: "view/type-mismatch",
       path: `${column.path}.type`,
-      message: `The column is declared as ${declared}, but its path gives ${inferred ?? "several types"}.`,
+      message: `${column.path}.type: The column is declared as ${declared}, but its path gives ${inferred ?? "several types"}.`,
     });
     to = from;
     fhirType = inferred;

@@ -1,3 +1,4 @@
+import { caret } from "#fhirpath";
 import { type ErrorKind, isLakeError, LakeError } from "#kernel";
 
 /** What can be wrong with a ViewDefinition; each is the last part of a `view/…` error code. */
@@ -32,11 +33,21 @@ export interface CompileWarning {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** An error at a JSON path of the ViewDefinition: code `view/<problem>`, details `{path}`. */
-export function viewError(problem: ViewProblem, path: string, message: string): LakeError {
+/**
+ * An error at a JSON path of the ViewDefinition: code `view/<problem>`, details `{path}`; for a FHIRPath expression as a whole also
+ * `{expression, span, caret}`.
+ */
+export function viewError(
+  problem: ViewProblem,
+  path: string,
+  message: string,
+  expression?: string,
+): LakeError {
   const kind: ErrorKind = problem.startsWith("unsupported") ? "unsupported" : "invalid-input";
+  const span = { start: 0, end: expression?.length ?? 0 };
+  const place = expression === undefined ? {} : { expression, span, caret: caret(expression, span) };
   const where = path === "" ? "" : `${path}: `;
-  return new LakeError(kind, `view/${problem}`, `${where}${message}`, { details: { path } });
+  return new LakeError(kind, `view/${problem}`, `${where}${message}`, { details: { path, ...place } });
 }
 
 /** Runs work on an expression that stands at a JSON path, and adds the path to errors of FHIRPath. */

@@ -96,7 +96,8 @@ describe("reading a ViewDefinition", () => {
       {
         code: "view/unknown-property",
         path: "select[0].forEachorNull",
-        message: "'forEachorNull' is not a property here and is ignored. Did you mean 'forEachOrNull'?",
+        message:
+          "select[0].forEachorNull: 'forEachorNull' is not a property here and is ignored. Did you mean 'forEachOrNull'?",
       },
     ]);
   });

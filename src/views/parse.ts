@@ -207,7 +207,7 @@ class ViewReader {
       this.warnings.push({
         code: "view/unknown-property",
         path: join(path, key),
-        message: `'${key}' is not a property here and is ignored.${didYouMean(key, known)}`,
+        message: `${join(path, key)}: '${key}' is not a property here and is ignored.${didYouMean(key, known)}`,
       });
     }
   }

@@ -91,6 +91,7 @@ function nodeType(expressions: readonly PathExpression[], found: readonly Collec
     "unsupported-repeat",
     expressions[0]!.path,
     `The paths of a repeat must give nodes of one type, not ${[...types].join(" and ")}.`,
+    expressions[0]!.text,
   );
 }
 
@@ -103,12 +104,13 @@ export function lowerRepeat(
   expressions: readonly PathExpression[],
   outer: Place,
 ): Place {
-  for (const { ast, path } of expressions) {
+  for (const { ast, path, text } of expressions) {
     if (!descends(ast)) {
       throw viewError(
         "endless-repeat",
         path,
         "A repeat path must lead to elements below its focus, or it would never end.",
+        text,
       );
     }
   }

@@ -5,6 +5,7 @@ import { commands } from "./commands/index.js";
 import { EXIT, exitCodeOf } from "./exit-code.js";
 import { commandHelp, overview } from "./help.js";
 import { Output } from "./output.js";
+import { indentedCaret } from "./view-problem.js";
 
 function find(args: readonly string[]): { command: Command; rest: string[] } | undefined {
   const matching = commands
@@ -103,6 +104,8 @@ export async function run(args: readonly string[], environment: NodeJS.ProcessEn
       );
     } else {
       process.stderr.write(`fhir-lake: ${known.message}\n`);
+      const caret = known.details["caret"];
+      if (typeof caret === "string") process.stderr.write(`${indentedCaret(caret)}\n`);
     }
     if (environment["FHIR_LAKE_DEBUG"] === "1") process.stderr.write(`${debugText(error)}\n`);
     return exitCodeOf(known.kind);

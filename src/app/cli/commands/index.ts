@@ -21,6 +21,7 @@ import { sourceCheckCommand, sourceListCommand, sourceTestCommand } from "./sour
 import { startCommand } from "./start.js";
 import { vacuumCommand } from "./vacuum.js";
 import { verifyCommand } from "./verify.js";
+import { viewExplainCommand } from "./view-explain.js";
 import { viewRunCommand } from "./view-run.js";
 import { viewsBuildCommand } from "./views-build.js";
 import { viewsCheckCommand } from "./views-check.js";
@@ -43,6 +44,7 @@ export const commands: readonly Command[] = [
   viewsBuildCommand,
   viewsCheckCommand,
   viewRunCommand,
+  viewExplainCommand,
   queryCommand,
   serveCommand,
   snapshotsCommand,
