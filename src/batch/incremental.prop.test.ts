@@ -4,7 +4,18 @@ import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { loadDefinitions } from "#fhir";
-import { compact, Lake, pin, pins, restoreSnapshot, vacuum, verify, viewRows } from "#lake";
+import {
+  compact,
+  erase,
+  Lake,
+  pin,
+  pins,
+  prepareErasure,
+  restoreSnapshot,
+  vacuum,
+  verify,
+  viewRows,
+} from "#lake";
 import { land, type Version } from "../../test/support/landing.js";
 import { buildViews } from "./build-views.js";
 import { commitLanding } from "./commit-landing.js";
@@ -57,6 +68,10 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("pin" as const), back: fc.nat() }) },
   {
     weight: 1,
+    arbitrary: fc.record({ do: fc.constant("erase" as const), id: fc.integer({ min: 0, max: 5 }) }),
+  },
+  {
+    weight: 1,
     arbitrary: fc.record({ do: fc.constant("vacuum" as const), keep: fc.integer({ min: 1, max: 3 }) }),
   },
 );
@@ -81,6 +96,8 @@ function version(c: Change): Version {
 class Model {
   private newest = new Map<number, { order: string; change: Change }>();
   private landing = 0;
+  /** Whoever was erased never comes back. */
+  private readonly erased = new Set<number>();
   /** What was current at each snapshot. */
   private readonly saved = new Map<number, { newest: Model["newest"]; rows: string[] }>();
 
@@ -93,6 +110,11 @@ class Model {
     this.newest = new Map(this.saved.get(id)!.newest);
   }
 
+  erase(id: number): void {
+    this.erased.add(id);
+    this.newest.delete(id);
+  }
+
   rowsAt(id: number): string[] {
     return this.saved.get(id)!.rows;
   }
@@ -100,6 +122,7 @@ class Model {
   land(changes: readonly Change[]): void {
     this.landing++;
     for (const [position, c] of changes.entries()) {
+      if (this.erased.has(c.id)) continue;
       const pad = (n: number): string => String(n).padStart(6, "0");
       const order = [pad(c.at), c.kind === "delete" ? "1" : "0", pad(this.landing), pad(position)].join(" ");
       const known = this.newest.get(c.id);
@@ -154,6 +177,7 @@ class Trial {
     else if (s.do === "rebuild") await buildViews(lake, { views, force: new Set(["active_names"]) });
     else if (s.do === "pin") await this.pin(s.back);
     else if (s.do === "restore") await this.restore(s.back);
+    else if (s.do === "erase") await this.erase(s.id);
     else await this.vacuum(s.keep);
     await this.note();
   }
@@ -176,6 +200,20 @@ class Trial {
     if (made > this.last) this.model.save(made);
     // A snapshot from before its view was built wants the view built again.
     await buildViews(this.lake, { views });
+  }
+
+  private async erase(id: number): Promise<void> {
+    const name = { source: "test", type: "Patient", id: `p${id}` };
+    const wish = { patients: [name], resources: [], mentions: "keep", allowReturn: false } as const;
+    await erase(this.lake, await prepareErasure(this.lake, wish));
+    this.model.erase(id);
+    // Snapshots that are left never held the person, and say what they always said.
+    for (const kept of await this.lake.history.ids()) {
+      const rows = await rowsAt(this.lake, kept);
+      if (rows === undefined) continue;
+      expect(rows.filter((row) => row.includes(`Patient/p${id}"`))).toEqual([]);
+      if (kept <= this.last) expect(rows).toEqual(this.model.rowsAt(kept));
+    }
   }
 
   private async vacuum(keep: number): Promise<void> {
@@ -203,7 +241,7 @@ class Trial {
 }
 
 describe("materialized views", () => {
-  it("are after any landings, compactions, rebuilds, restores and vacuums what the fold of all versions gives", async () => {
+  it("are after any landings, compactions, rebuilds, restores, erasures and vacuums what the fold of all versions gives", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 14 }), async (steps) => {
         const location = await mkdtemp(path.join(tmpdir(), "fhir-lake-prop-"));
