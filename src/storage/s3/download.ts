@@ -54,6 +54,21 @@ async function repeated(access: S3Access, key: string, sink: () => Writable): Pr
   }
 }
 
+/** The whole object in memory. */
+export async function readObject(access: S3Access, key: string): Promise<Uint8Array> {
+  let chunks: Buffer[] = [];
+  await repeated(access, key, () => {
+    chunks = [];
+    return new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        chunks.push(chunk);
+        done();
+      },
+    });
+  });
+  return Buffer.concat(chunks);
+}
+
 /** Reads the object and answers its size and checksum, keeping nothing. */
 export function digestObject(access: S3Access, key: string): Promise<FileDigest> {
   const nowhere = (): Writable => new Writable({ write: (_chunk, _encoding, done) => done() });

@@ -154,6 +154,15 @@ describe.skipIf(motoPython() === undefined)("an S3 store whose server fails", ()
     expect((await other.digest("resources/f")).sha256).not.toBe(expected.sha256);
   });
 
+  it("reads a small object again when the answer broke off", async () => {
+    const faulty = await store(proxy.endpoint, randomUUID());
+    const bytes = Buffer.from("0123456789".repeat(100));
+    await faulty.putIfAbsent("snapshots/1", bytes);
+    const attempts: Fault[] = [{ kind: "cut" }, { kind: "reset", applied: false }];
+    proxy.script = ({ method }) => (method === "GET" ? attempts.shift() : undefined);
+    expect(Buffer.from(await faulty.get("snapshots/1"))).toEqual(bytes);
+  });
+
   it("keeps a file whose upload failed, readable, and uploads it when asked again", async () => {
     const faulty = await store(proxy.endpoint, randomUUID());
     const file = path.join(await faulty.stagingDirectory("t"), "f");

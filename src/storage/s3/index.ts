@@ -1,2 +1,2 @@
 export { S3Store } from "./s3-store.js";
-export { type S3Settings, s3Settings } from "./settings.js";
+export { s3Settings } from "./settings.js";

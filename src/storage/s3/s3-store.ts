@@ -4,7 +4,6 @@ import {
   AbortMultipartUploadCommand,
   DeleteObjectCommand,
   DeleteObjectsCommand,
-  GetObjectCommand,
   paginateListObjectsV2,
 } from "@aws-sdk/client-s3";
 import { mapConcurrently } from "#kernel";
@@ -13,7 +12,7 @@ import type { FileDigest, FileHold, ObjectEntry, ObjectStore } from "../object-s
 import { CacheHold } from "./cache-hold.js";
 import { type S3Access, s3Access } from "./client.js";
 import { putUnlessExists } from "./conditional-put.js";
-import { digestObject, downloadFile } from "./download.js";
+import { digestObject, downloadFile, readObject } from "./download.js";
 import { nameOf, s3Failure } from "./failure.js";
 import { Limiter } from "./limiter.js";
 import { LocalCache } from "./local-cache.js";
@@ -83,13 +82,7 @@ export class S3Store implements ObjectStore {
   }
 
   async get(key: string): Promise<Uint8Array> {
-    const command = new GetObjectCommand(this.target(key));
-    try {
-      const { Body } = await this.access.client.send(command);
-      return await Body!.transformToByteArray();
-    } catch (error) {
-      throw this.failure("read", key, error);
-    }
+    return readObject(this.access, checkKey(key));
   }
 
   async publish(localFile: string, key: string): Promise<void> {
