@@ -70,4 +70,16 @@ describe("deletes found by comparison", () => {
     await lake.run({ acceptDeletes: true });
     expect(await lake.live()).toEqual(serverRows(server, TYPES));
   });
+
+  it("come with resources that the lake lacks although nothing says that they changed", async () => {
+    const search = { kind: "search", deletes: { policy: "reconcile", every: "0s" } };
+    await begin({ profile: "no-history" }, search);
+    await lake.run();
+    // A resource that became visible: its time is long past.
+    put("Patient", "shown", ',"meta":{"lastUpdated":"2020-01-01T00:00:00Z"}');
+    server.clock.shift(2000);
+    const next = await lake.run();
+    expect(next.record).toMatchObject({ state: "succeeded", warnings: [] });
+    expect(await lake.live()).toEqual(serverRows(server, TYPES));
+  });
 });

@@ -1,21 +1,24 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import { compareIds, type PresentIds } from "#batch";
-import { type FetchedFile, overCap, reconcileDeletes } from "#ingestion";
+import { compareIds, type IdComparison, type PresentIds } from "#batch";
+import { type FetchedFile, fetchMissing, overCap, reconcileDeletes } from "#ingestion";
 import type { SourceStateChange } from "#lake";
 import { crashPoint } from "#storage";
 import { landFiles } from "../land-files.js";
 import type { RunAtWork } from "./context.js";
+import { landingInputs } from "./fetch-part.js";
 import { requestHash } from "./source.js";
 
 /** A type may always lose so many resources, whatever share that is. */
 const ALWAYS_ALLOWED = 1;
+/** More resources than this are not fetched one by one. */
+const MOST_FETCHED_SINGLY = 10_000;
 
 /** Deletes that were found by comparing what a source has with what the lake has. */
 export interface FoundDeletes {
   /**
    * Takes up what the lake has of these types and the list has not. More than the allowed share of a type is held back. `confirm`: each is
-   * read first, because the list may have missed it; absent for a list of one moment.
+   * read first, because the list may have missed it, and what only a list of ids has is fetched; not needed for a list of one moment.
    */
   compare(types: readonly string[], present: PresentIds, confirm: boolean): Promise<void>;
   /** Notes that nothing could be concluded about a type. */
@@ -60,6 +63,27 @@ class Found implements FoundDeletes {
     });
     if (file !== undefined) this.files.push(file);
     this.warnings.push(...problems.map(({ message }) => message));
+    if (confirm && present.kind === "id-file") await this.takeUpUnknown(compared);
+  }
+
+  /** Fetches what the source lists and the lake lacks: what became visible again without a new version is in no window of changes. */
+  private async takeUpUnknown({ types, unknownFile }: IdComparison): Promise<void> {
+    const { http, source, signal, workDir } = this.work;
+    const unknown = types.reduce((sum, type) => sum + type.unknown, 0);
+    if (unknown > MOST_FETCHED_SINGLY) {
+      this.warnings.push(
+        `${unknown} resources that the source lists are not in the lake; run with --full to fetch them.`,
+      );
+      return;
+    }
+    const file = await fetchMissing({
+      http,
+      idFile: unknownFile,
+      path: path.join(workDir, `found-resources-${this.files.length}.ndjson`),
+      concurrency: source.config.concurrency,
+      signal,
+    });
+    if (file !== undefined) this.files.push(file);
   }
 
   /** Types that lost more than may be deleted unasked. */
@@ -89,12 +113,12 @@ class Found implements FoundDeletes {
     return { ...verified, requestHash: requestHash(source), run: run.record.runId, fence };
   }
 
-  /** The files with deletes; without any an empty one, because what was verified is to be committed all the same. */
-  private async inputs(name: string): Promise<string[]> {
-    if (this.files.length > 0) return this.files.map((file) => file.path);
+  /** The files with deletes and resources; without any an empty one, because what was verified is to be committed all the same. */
+  private async inputs(name: string): Promise<ReturnType<typeof landingInputs>> {
+    if (this.files.length > 0) return landingInputs(this.files);
     const nothing = path.join(this.work.workDir, `${name}-deletes.ndjson`);
     await writeFile(nothing, "");
-    return [nothing];
+    return [{ path: nothing, bundles: "store" }];
   }
 
   async commit(
@@ -102,7 +126,7 @@ class Found implements FoundDeletes {
   ): Promise<{ readonly snapshot: number | undefined; readonly deleted: Readonly<Record<string, number>> }> {
     const { source, views, signal, limits } = this.work;
     const landed = await landFiles(this.work.lake, {
-      inputs: (await this.inputs(name)).map((file) => ({ path: file, bundles: "unpack" as const })),
+      inputs: await this.inputs(name),
       source: source.name,
       policy: source.config.order,
       transactionTime: this.at,
