@@ -57,6 +57,6 @@ export async function readCheckpoint(connection: Connection, file: string): Prom
   );
   return rows.map((row) => {
     const entry = Object.entries(row).find(([, value]) => value !== null && value !== "null");
-    return entry === undefined ? {} : ({ [entry[0]]: JSON.parse(entry[1]!, present) } as Action);
+    return entry === undefined ? {} : { [entry[0]]: JSON.parse(entry[1]!, present) as unknown };
   });
 }

@@ -20,27 +20,23 @@ function dying(store: ObjectStore, at: number, after: boolean): { store: ObjectS
   let dead = false;
   const proxy = new Proxy(store, {
     get(target, name) {
-      const value = Reflect.get(target, name) as unknown;
+      const value: unknown = Reflect.get(target, name);
       if (typeof value !== "function") return value;
-      return async (...args: unknown[]) => {
+      const method = value.bind(target) as (...given: unknown[]) => unknown;
+      // These do not answer promises.
+      if (name === "hold" || name === "list") return method;
+      return async (...given: unknown[]): Promise<unknown> => {
         if (dead) throw new Error("dead");
-        const isWrite = WRITES.includes(String(name));
-        if (isWrite && writes++ === at) {
+        if (WRITES.includes(String(name)) && writes++ === at) {
           dead = true;
-          if (after) await (value as (...a: unknown[]) => Promise<unknown>).apply(target, args);
+          if (after) await method(...given);
           throw new Error("killed");
         }
-        const result = (value as (...a: unknown[]) => unknown).apply(target, args);
-        return result instanceof Promise ? await (result as Promise<unknown>) : result;
+        return method(...given);
       };
     },
   });
-  // Those that do not answer a promise are passed on as they are.
-  const passed = new Proxy(proxy, {
-    get: (target, name) =>
-      name === "hold" || name === "list" ? Reflect.get(store, name).bind(store) : Reflect.get(target, name),
-  });
-  return { store: passed, writes: () => writes };
+  return { store: proxy, writes: () => writes };
 }
 
 async function ids(lake: Lake, select: string): Promise<string[]> {

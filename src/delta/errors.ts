@@ -49,3 +49,13 @@ export function brokenLog(table: string): LakeError {
     { details: { table } },
   );
 }
+
+/** The lake lost snapshots that were published: it was brought back from a backup. */
+export function aheadOfLake(table: string, published: number, head: number): LakeError {
+  return new LakeError(
+    "conflict",
+    "delta/ahead-of-lake",
+    `The Delta table '${table}' holds snapshot ${published}, but the lake ends at ${head}; if the lake was brought back from a backup, publish it anew with fhir-lake publish --rebuild.`,
+    { details: { table, published, head } },
+  );
+}

@@ -4,6 +4,7 @@ import { type Lake, type Snapshot, toolVersion } from "#lake";
 import type { ObjectStore } from "#storage";
 import { cleanPublished } from "./clean.js";
 import { CHECKPOINT_INTERVAL, logKey } from "./delta-log.js";
+import { aheadOfLake } from "./errors.js";
 import {
   latestPublication,
   type Publication,
@@ -110,7 +111,10 @@ async function publishAll(
           sameRowsAs: before?.revision === table.revision ? before.version : undefined,
         });
     // A table that another publisher brought further is that publisher's to record.
-    if (outcome.snapshot === snapshot.id) {
+    if (outcome.snapshot > snapshot.id) {
+      const { id } = await context.lake.head();
+      if (id < outcome.snapshot) throw aheadOfLake(table.name, outcome.snapshot, id);
+    } else {
       const { version, rows } = outcome;
       const { fingerprint, revision } = table;
       record[table.name] = { snapshot: snapshot.id, version, rows, fingerprint, revision };
@@ -148,9 +152,10 @@ export async function publishUnleased(lake: Lake, options: PublishOptions): Prom
   };
   const earlier = await latestPublication(target);
   const { reports, record } = await publishAll(context, snapshot, tables, earlier, options);
-  const isNews = Object.entries(record).some(
-    ([name, table]) => earlier?.tables[name]?.snapshot !== table.snapshot,
-  );
+  const isNews = Object.entries(record).some(([name, table]) => {
+    const before = earlier?.tables[name];
+    return before?.snapshot !== table.snapshot || before.fingerprint !== table.fingerprint;
+  });
   if (isNews) {
     await recordPublication(target, {
       committedAt: snapshot.committedAt,
@@ -165,7 +170,7 @@ export async function publishUnleased(lake: Lake, options: PublishOptions): Prom
 /**
  * Publishes the newest snapshot's tables as Delta Lake tables, each with at most one new version, and records which versions belong
  * together. Publishing the same snapshot again changes nothing. Errors: those of {@link publishTable}, `delta/unknown-table`, `lake/empty`,
- * `delta/interrupted`, `runs/lease-held` while another publisher is at work at the same place.
+ * `delta/interrupted`, `delta/ahead-of-lake`, `runs/lease-held` while another publisher is at work at the same place.
  */
 export async function publishDelta(lake: Lake, options: PublishOptions = {}): Promise<PublishReport> {
   const { store } = options.target ?? defaultTarget(lake.store);

@@ -91,7 +91,8 @@ class TablePublisher {
       let state = await this.log.read();
       for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
         const published = this.publishedSnapshot(state);
-        if (published !== undefined && published >= this.request.snapshot) {
+        // The same snapshot again comes to no difference, unless other columns are wanted now.
+        if (published !== undefined && published > this.request.snapshot) {
           return this.unchanged(state, published);
         }
         const change = await this.change(state);
