@@ -68,6 +68,7 @@ async function change(): Promise<void> {
   await server.delete("Observation", first!.split(" ")[0]!.split("/")[1]!);
 }
 
+const DEBUG = { env: { FHIR_LAKE_DEBUG: "1" } };
 const FILE = /\/_files\/([^/]+\/[^/]+)$/;
 
 /** Files that the server sent again although no kill stands between that could have lost them. */
@@ -127,25 +128,29 @@ it("a source's run killed at labelled points and at any moment ends, when run ag
     const crashed = await cli(run, { env: { FHIR_LAKE_CRASH_AT: point } });
     expect([null, 0], `${point}: ${crashed.stderr}`).toContain(crashed.code);
     if (crashed.code === null) kills.push(Date.now());
-    const again = await cli(run);
+    const again = await cli(run, DEBUG);
     expect(again.code, `after ${point}: ${again.stderr}`).toBe(0);
     // A run that was resumed holds what the interrupted one had asked for.
     if ((JSON.parse(again.stdout) as { resumes: string | null }).resumes !== null) {
-      expect((await cli(run)).code).toBe(0);
+      const more = await cli(run, DEBUG);
+      expect(more.code, `after ${point}: ${more.stderr}`).toBe(0);
     }
     expect(await lakeRows(location), point).toEqual(await server.live(TYPES));
   }
 
   for (let killed = 0; killed < KILLS; killed++) {
     if (killed % 3 === 0) await change();
-    const { child, finished } = startCli(stormy.run);
+    const { child, finished } = startCli(stormy.run, DEBUG);
     const timer = setTimeout(() => child.kill("SIGKILL"), 100 + random() * 3500);
     const { code, stderr } = await finished;
     clearTimeout(timer);
     if (code === null) kills.push(Date.now());
     else expect(code, stderr).toBe(0);
   }
-  for (let i = 0; i < 2; i++) expect((await cli(stormy.run)).code).toBe(0);
+  for (let i = 0; i < 2; i++) {
+    const calmed = await cli(stormy.run, DEBUG);
+    expect(calmed.code, calmed.stderr).toBe(0);
+  }
   expect(await lakeRows(stormy.location)).toEqual(await server.live(TYPES));
   expect(fetchedAgain(await server.requests(), kills)).toEqual([]);
 

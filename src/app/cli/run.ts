@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { didYouMean, isLakeError, LakeError } from "#kernel";
 import { COMMON_OPTIONS, type Command } from "./command.js";
 import { commands } from "./commands/index.js";
+import { debugText } from "./debug-text.js";
 import { EXIT, exitCodeOf } from "./exit-code.js";
 import { commandHelp, overview } from "./help.js";
 import { Output } from "./output.js";
@@ -110,10 +111,4 @@ export async function run(args: readonly string[], environment: NodeJS.ProcessEn
     if (environment["FHIR_LAKE_DEBUG"] === "1") process.stderr.write(`${debugText(error)}\n`);
     return exitCodeOf(known.kind);
   }
-}
-
-function debugText(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const cause = error.cause === undefined ? "" : `\ncaused by: ${debugText(error.cause)}`;
-  return `${error.stack ?? error.message}${cause}`;
 }

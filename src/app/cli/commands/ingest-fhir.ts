@@ -4,6 +4,7 @@ import { runAndTell } from "../../source-run/run-and-tell.js";
 import { namedSource, SOURCE_HELP, SOURCE_OPTIONS } from "../ad-hoc-source.js";
 import type { Command, Invocation } from "../command.js";
 import { loadedConfig } from "../config-option.js";
+import { debugText } from "../debug-text.js";
 import { withLake } from "../open-lake.js";
 import type { Output, Progress } from "../output.js";
 import { runContext, stopSignal } from "../run-context.js";
@@ -60,7 +61,11 @@ async function ingest(invocation: Invocation, kind: SourceConfig["kind"] | undef
       progress.stop();
       reportRun(output, outcome.record);
       if (outcome.error !== undefined && !stop.signal.aborted)
-        output.note(`fhir-lake: ${outcome.error.message}`);
+        output.note(
+          invocation.environment["FHIR_LAKE_DEBUG"] === "1"
+            ? debugText(outcome.error)
+            : `fhir-lake: ${outcome.error.message}`,
+        );
       return runExitCode(outcome);
     } finally {
       progress.stop();
