@@ -32,6 +32,7 @@ export class ResultPages {
 
   /** Stores a result and renders its first page. */
   first(base: string, render: PageRenderer): string {
+    this.#forgetExpired();
     const id = randomBytes(12).toString("hex");
     this.#results.set(id, { render, expiresAt: this.#clock.now() + this.#keepMs });
     return render(0, (offset) => this.#link(base, id, offset));
@@ -57,6 +58,19 @@ export class ResultPages {
   expireAll(): void {
     this.#results.clear();
     this.#tokens.clear();
+  }
+
+  #forgetExpired(): void {
+    const now = this.#clock.now();
+    for (const [id, { expiresAt }] of this.#results) {
+      // Results lie in the order in which they expire.
+      if (now < expiresAt) break;
+      this.#results.delete(id);
+    }
+    for (const [token, { result }] of this.#tokens) {
+      if (this.#results.has(result)) break;
+      this.#tokens.delete(token);
+    }
   }
 
   #link(base: string, result: string, offset: number): string {
