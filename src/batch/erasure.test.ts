@@ -336,6 +336,30 @@ describe("erasing a patient", () => {
     expect(await ids("Condition")).toEqual(["d"]);
   });
 
+  it("leaves nothing of the person when others commit versions of them at the same time", async () => {
+    const other = await Lake.open({ location });
+    const commits = async (): Promise<void> => {
+      for (let i = 0; i < 8; i++) {
+        const landing = await land([
+          patient(ID_CANARY, `${NAME_CANARY} ${i}`),
+          observation(`race${i}`, `Patient/${ID_CANARY}`, NOTE_CANARY),
+          patient(`calm${i}`, "Calm"),
+        ]);
+        await commitLanding(other, { ...landing, views });
+        await rm(landing.landingDir, { recursive: true });
+      }
+    };
+    const work = commits();
+    await eraseCanary().catch(() => undefined);
+    await work;
+    await other.close();
+    // Whoever was overtaken completes it.
+    await resumeErasures(lake);
+    expect(await canariesIn(lake, location, CANARIES)).toEqual([]);
+    expect(await ids("Patient")).toEqual(["ann", ...Array.from({ length: 8 }, (_, i) => `calm${i}`)]);
+    expect((await verify(lake)).damaged).toEqual([]);
+  });
+
   it("erases single resources by their keys", async () => {
     await eraseCanary({ patients: [], resources: [parseResourceName("test/Observation/o2")] });
     expect(await ids("Observation")).toEqual(["o1", "o3"]);

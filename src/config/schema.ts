@@ -172,7 +172,17 @@ const retention = z.strictObject({
     .int()
     .min(1)
     .optional()
-    .meta({ description: "newest snapshots that scheduled runs keep; all when absent" }),
+    .meta({ description: "newest snapshots that scheduled runs keep; all when no rule is given" }),
+  keepAll: duration.optional().meta({ description: "and all snapshots of so long" }),
+  daily: z.int().min(1).optional().meta({ description: "and the last one of each of so many days (UTC)" }),
+  monthly: z
+    .int()
+    .min(1)
+    .optional()
+    .meta({ description: "and the last one of each of so many months (UTC)" }),
+  quarantine: duration.optional().meta({
+    description: "how long refused input is kept; for ever when absent",
+  }),
   landing: duration
     .default("0ms")
     .meta({ description: "how long landing files are kept after their commit" }),

@@ -44,6 +44,7 @@ export { type FileOrders, newestOrder, ordersOf } from "./orders.js";
 export { type Pin, type PinRequest, pin, pins, unpin } from "./pins.js";
 export { FileWriter } from "./publish.js";
 export { changedKeys, layerResources, liveResources, type ResourceRelation, viewRows } from "./relation.js";
+export type { Retention } from "./retention.js";
 export {
   type CompletenessState,
   type FileRef,

@@ -105,6 +105,26 @@ describe("a backup", () => {
     expect(await pins(lake)).toEqual([]);
   });
 
+  it("holds the snapshots it began with while others write, compact and vacuum", async () => {
+    const writer = await openLake("lake");
+    let minute = 10;
+    const work: Promise<unknown>[] = [];
+    const report = await backUp(lake, target, {
+      onProgress: () => {
+        const at = minute++;
+        work.push(ingest(writer, [patient("a", at, "other"), patient(`w${at}`, at)]));
+      },
+    });
+    await Promise.all(work);
+    await compact(writer, { full: true });
+    expect(report.snapshots).toEqual([1, 2, 3]);
+    await restoreBackup(target, new LocalStore(path.join(scratch, "restored")));
+    const restored = await openLake("restored");
+    for (const id of [1, 2, 3]) expect(await patients(restored, id)).toEqual(await patients(lake, id));
+    expect((await restored.head()).id).toBe(3);
+    await expect(backUp(restored, target)).resolves.toMatchObject({ copiedObjects: 0 });
+  });
+
   it("does not mix two lakes in one place", async () => {
     await backUp(lake, target);
     const other = await openLake("other");
