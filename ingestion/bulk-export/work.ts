@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { damagedState, emptyFolder, Ledger, readState, writeState } from "../source/state-file.js";
 import type { ManifestSection } from "./manifest.js";
@@ -104,8 +104,11 @@ export class ExportWork {
     work.current = state;
     for (const entry of await work.ledger.read()) {
       if (!isFinished(entry)) throw damagedState(work.folder);
-      const found = await stat(work.pathOf(entry.name)).catch(() => undefined);
+      const place = work.pathOf(entry.name);
+      const found = await stat(place).catch(() => undefined);
       if (found?.size === entry.sizeBytes) work.count(entry);
+      // It must not be taken for one that was completed but not recorded.
+      else await rm(place, { force: true });
     }
     return work;
   }
