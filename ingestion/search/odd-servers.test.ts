@@ -178,6 +178,42 @@ describe("pages", () => {
     expect(batch.incompleteTypes).toEqual(["Patient"]);
   });
 
+  it("too big to be taken are asked for in smaller ones", async () => {
+    const found = [1, 2, 3, 4, 5, 6].map((second) =>
+      patient(`p${second}`, second, "1", { x: "x".repeat(3000) }),
+    );
+    const { server } = await serve((url) => {
+      const from = Date.parse(
+        url.searchParams
+          .getAll("_lastUpdated")
+          .find((v) => v.startsWith("ge"))
+          ?.slice(2) ?? TIME(0),
+      );
+      const rest = found.filter((_, i) => Date.parse(TIME(i + 1)) >= from);
+      const count = Number(url.searchParams.get("_count"));
+      return bundle(rest.slice(0, count), rest.length > count ? "Patient?expired=1" : undefined);
+    }, 6);
+    const http = createFhirHttp({
+      baseUrl: server.url,
+      auth: { kind: "none" },
+      maxJsonBytes: 7000,
+      maxAttempts: 1,
+    });
+    open.push(http);
+    expect(new Set(ids(await fetch(http, { pageSize: 100 })))).toEqual(
+      new Set(["p1", "p2", "p3", "p4", "p5", "p6"]),
+    );
+    expect(server.requests.some((request) => request.includes("_count=25"))).toBe(true);
+    const tiny = createFhirHttp({
+      baseUrl: server.url,
+      auth: { kind: "none" },
+      maxJsonBytes: 1000,
+      maxAttempts: 1,
+    });
+    open.push(tiny);
+    await expect(fetch(tiny, { overlapMs: 1 })).rejects.toMatchObject({ code: "source/answer-too-big" });
+  });
+
   it("that are no Bundle end the fetch", async () => {
     const { http } = await serve(() => ({ body: { resourceType: "Patient" } }), 1);
     await expect(fetch(http)).rejects.toMatchObject({ code: "source/not-a-bundle" });

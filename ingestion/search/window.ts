@@ -1,3 +1,4 @@
+import { isLakeError } from "#kernel";
 import { searchRefused } from "./errors.js";
 import { type Page, parsePage } from "./page.js";
 import { instantText } from "./search-instant.js";
@@ -21,6 +22,8 @@ export function windowValues(window: Window): string[] {
 interface Habits {
   post: boolean;
   sort: boolean;
+  /** Resources asked for at once; less after a page was too big to be taken. */
+  count: number;
 }
 
 /** Statuses after which the same search is worth sending as POST. */
@@ -32,15 +35,14 @@ const WANTS_LESS = new Set([400, 403, 406, 412, 415, 422]);
 export class TypeSearch {
   readonly type: string;
   private readonly client: SourceClient;
-  private readonly pageSize: number;
   private readonly elements: string | undefined;
-  private readonly habits: Habits = { post: false, sort: true };
+  private readonly habits: Habits;
 
   /** `elements`: asks for parts of the resources only (`_elements`). */
   constructor(client: SourceClient, type: string, pageSize: number, elements?: string) {
     this.client = client;
     this.type = type;
-    this.pageSize = pageSize;
+    this.habits = { post: false, sort: true, count: pageSize };
     this.elements = elements;
   }
 
@@ -50,7 +52,14 @@ export class TypeSearch {
   }
 
   /** The first page of the window's resources, oldest first where the server sorts. Errors: `source/search-refused`. */
-  async first(window: Window, count = this.pageSize): Promise<Page> {
+  async first(window: Window, count?: number): Promise<Page> {
+    for (;;) {
+      const page = await this.smaller(() => this.firstOf(window, count ?? this.habits.count));
+      if (page !== "too-big") return page;
+    }
+  }
+
+  private async firstOf(window: Window, count: number): Promise<Page> {
     const values = windowValues(window);
     const base = {
       ...(values.length === 0 ? {} : { _lastUpdated: values }),
@@ -61,12 +70,28 @@ export class TypeSearch {
     return parsePage(answer, `a search of ${this.type}`);
   }
 
-  /** A next page; `expired` when the server no longer has it. */
+  /** A next page; `expired` when the server no longer has it, or it is too big and must be asked for anew in smaller pieces. */
   async next(url: URL): Promise<Page | "expired"> {
+    const page = await this.smaller(() => this.nextOf(url));
+    return page === "too-big" ? "expired" : page;
+  }
+
+  private async nextOf(url: URL): Promise<Page | "expired"> {
     const answer = await this.client.follow(url);
     if (answer.status === 410 || answer.status === 404 || answer.status === 400) return "expired";
     if (answer.status !== 200) throw searchRefused(`a next page of ${this.type}`, answer.status);
     return parsePage(answer, `a next page of ${this.type}`);
+  }
+
+  /** Asks for less from now on when an answer was too big, until one resource alone is. */
+  private async smaller<T>(ask: () => Promise<T>): Promise<T | "too-big"> {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isLakeError(error, "source/answer-too-big") || this.habits.count === 1) throw error;
+      this.habits.count = Math.max(1, Math.floor(this.habits.count / 4));
+      return "too-big";
+    }
   }
 
   /** How many resources the window holds now, and the server's clock; the count is undefined when the server does not tell. */
