@@ -189,9 +189,11 @@ describe("pages", () => {
           .find((v) => v.startsWith("ge"))
           ?.slice(2) ?? TIME(0),
       );
-      const rest = found.filter((_, i) => Date.parse(TIME(i + 1)) >= from);
+      const offset = Number(url.searchParams.get("offset") ?? "0");
       const count = Number(url.searchParams.get("_count"));
-      return bundle(rest.slice(0, count), rest.length > count ? "Patient?expired=1" : undefined);
+      const rest = found.filter((_, i) => Date.parse(TIME(i + 1)) >= from).slice(offset);
+      const next = `Patient?_lastUpdated=ge${new Date(from).toISOString()}&_count=${count}&offset=${offset + count}`;
+      return bundle(rest.slice(0, count), rest.length > count ? next : undefined);
     }, 6);
     const http = createFhirHttp({
       baseUrl: server.url,
