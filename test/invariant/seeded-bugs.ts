@@ -1,0 +1,183 @@
+import { EventStore } from "#events";
+import type { Change } from "#landing";
+import { Holds } from "../../src/speed/hold.js";
+import { LiveIndex, type LiveVersion } from "../../src/speed/live-index.js";
+import { LiveLake } from "../../src/speed/live-lake.js";
+import { LiveType } from "../../src/speed/live-type.js";
+import { LiveView } from "../../src/speed/live-view.js";
+
+/** A mistake that an implementation might have, put in while `install`ed; the answer takes it out again. */
+export interface SeededBug {
+  readonly name: string;
+  readonly install: () => () => void;
+}
+
+type Method = (this: unknown, ...args: never[]) => unknown;
+
+/** Replaces a method of a class, however private it is. */
+function replace(
+  owner: { prototype: object },
+  method: string,
+  make: (original: Method) => Method,
+): () => void {
+  const prototype = owner.prototype as Record<string, Method>;
+  const original = prototype[method];
+  if (original === undefined) throw new Error(`There is no method '${method}' to break.`);
+  prototype[method] = make(original);
+  return () => {
+    prototype[method] = original;
+  };
+}
+
+/** Changes the SQL that a method answers. */
+function rewrite(owner: { prototype: object }, method: string, from: RegExp, to: string): () => void {
+  return replace(
+    owner,
+    method,
+    (original) =>
+      function (this: unknown, ...args: never[]) {
+        const text = original.apply(this, args) as string;
+        const changed = text.replace(from, to);
+        if (changed === text) throw new Error(`The SQL of '${method}' has no ${from} to break.`);
+        return changed;
+      },
+  );
+}
+
+const nothing = (): Method => async () => {
+  // The work that was to be done here is not.
+};
+
+/** Mistakes of the speed layer, each of which the comparison with a recompute must find. */
+export const SEEDED_BUGS: readonly SeededBug[] = [
+  {
+    name: "what arrives last wins among live versions",
+    install: () =>
+      replace(
+        LiveIndex,
+        "fold",
+        () =>
+          function (this: unknown, changes: never) {
+            const newest = (this as { newest: Map<string, LiveVersion> }).newest;
+            const current: Change[] = [];
+            const replaced: { position: number; by: number }[] = [];
+            const news = new Map<string, Change>();
+            for (const change of changes as Iterable<Change>) {
+              const known = news.get(change.key) ?? newest.get(change.key);
+              if (known !== undefined) replaced.push({ position: known.position, by: change.position });
+              news.set(change.key, change);
+              current.push(change);
+            }
+            return { current, replaced };
+          },
+      ),
+  },
+  {
+    name: "live versions always beat the lake",
+    install: () => replace(LiveLake, "withoutBeaten", () => async (versions: never) => versions),
+  },
+  {
+    name: "a new snapshot hides no live version",
+    install: () => replace(LiveLake, "hide", nothing),
+  },
+  {
+    name: "a new snapshot clears all live versions",
+    install: () =>
+      replace(
+        LiveType,
+        "hide",
+        (original) =>
+          function (this: unknown, connection: never, snapshot: never) {
+            const everything = new Map([["main", Number.MAX_SAFE_INTEGER]]);
+            return original.call(this, connection, snapshot, everything as never, [] as never);
+          },
+      ),
+  },
+  {
+    name: "rows are added without removing those they replace",
+    install: () =>
+      replace(
+        LiveLake,
+        "overlay",
+        (original) =>
+          function (this: unknown, ...args: never[]) {
+            const overlay = original.apply(this, args) as { keys: string; rows: string } | undefined;
+            return overlay === undefined
+              ? undefined
+              : { ...overlay, keys: `SELECT * FROM (${overlay.keys}) WHERE false` };
+          },
+      ),
+  },
+  {
+    name: "replaced live versions still count",
+    install: () => rewrite(LiveType, "visible", /AND _to > \d+ /, ""),
+  },
+  {
+    name: "versions count from the snapshot on that they are hidden from",
+    install: () => rewrite(LiveType, "visible", /_until > (\d+)/, "_until >= $1"),
+  },
+  {
+    name: "readers see what came after their point",
+    install: () => rewrite(LiveType, "visible", /_from <= \d+ AND _to > \d+/, "_to = 9007199254740991"),
+  },
+  {
+    name: "what a pinned reader needs is freed",
+    install: () => replace(Holds, "oldest", () => (current: never) => current),
+  },
+  {
+    name: "tombstones are dropped",
+    install: () =>
+      replace(
+        LiveLake,
+        "apply",
+        (original) =>
+          function (this: unknown, changes: never) {
+            return original.call(this, (changes as Change[]).filter(({ kind }) => kind === "U") as never);
+          },
+      ),
+  },
+  {
+    name: "a changed view gets no rows of earlier live versions",
+    install: () => replace(LiveType, "backfill", nothing),
+  },
+  {
+    name: "one live version of a batch gets no rows",
+    install: () =>
+      replace(
+        LiveView,
+        "add",
+        (original) =>
+          function (this: unknown, connection: never, incoming: never) {
+            const { select, positions } = incoming as { select: (w: string) => string; positions: number[] };
+            const last = positions.at(-1)!;
+            const all = (where: string): string => select(where === "" ? `WHERE _from < ${last}` : where);
+            return original.call(this, connection, { select: all, positions } as never);
+          },
+      ),
+  },
+  {
+    name: "an append is acknowledged before it stands",
+    install: () =>
+      replace(EventStore, "append", (original) => {
+        let count = 0;
+        return async function (this: unknown, request: never) {
+          const store = this as EventStore;
+          if (++count % 5 !== 0) return original.call(this, request);
+          return { position: await store.head(), version: 1, repeated: false };
+        };
+      }),
+  },
+  {
+    name: "a restart begins to read the journal one event late",
+    install: () =>
+      replace(
+        EventStore,
+        "subscribe",
+        (original) =>
+          function (this: unknown, options: never) {
+            const { from = 0, ...rest } = options as { from?: number };
+            return original.call(this, { ...rest, from: from + 1 } as never);
+          },
+      ),
+  },
+];
