@@ -129,7 +129,7 @@ export class DataWriter {
     });
     const rows = await countingRows(source, this.paths, select);
     await connection.run(
-      `COPY (${rows}) TO ${quoteLiteral(staged)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_SIZE})`,
+      `COPY (${rows}) TO ${quoteLiteral(staged)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE ${ROW_GROUP_SIZE})`,
     );
   }
 
