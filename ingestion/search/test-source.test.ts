@@ -1,3 +1,5 @@
+import { generateKeyPairSync } from "node:crypto";
+import type { JWK } from "jose";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   type FhirServer,
@@ -22,6 +24,24 @@ async function start(options: FhirServerOptions = {}): Promise<{ server: FhirSer
     const text = `{"resourceType":"Patient","id":"p${i}","active":true,"name":[{"family":"Long enough a name to tell"}]}`;
     server.store.put("Patient", `p${i}`, text);
   }
+  return { server, http };
+}
+
+async function secured(): Promise<{ server: FhirServer; http: FhirHttp }> {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-384" });
+  const jwks = { keys: [{ ...publicKey.export({ format: "jwk" }), kid: "k", alg: "ES384" } as JWK] };
+  const { server } = await start({ auth: { smart: { clients: [{ clientId: "lake", jwks }] } } });
+  const http = createFhirHttp({
+    baseUrl: server.url,
+    auth: {
+      kind: "smart-backend",
+      clientId: "lake",
+      privateKey: privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
+      keyId: "k",
+      algorithm: "ES384",
+    },
+  });
+  open.push(http);
   return { server, http };
 }
 
@@ -77,8 +97,12 @@ describe("capabilities", () => {
   });
 
   it("read where tokens come from", async () => {
-    const { http } = await start();
-    expect((await readCapabilities({ http, types })).smart).toBeUndefined();
+    const open = await start();
+    expect((await readCapabilities({ http: open.http, types })).smart).toBeUndefined();
+    const { http, server } = await secured();
+    const { smart } = await readCapabilities({ http, types });
+    expect(smart).toMatchObject({ tokenUrl: server.tokenUrl });
+    expect(smart!.signingAlgorithms).toContain("ES384");
   });
 });
 
@@ -124,6 +148,16 @@ describe("testing a source", () => {
     const { http } = await start({ profile: "no-since" });
     const { findings } = await testSource({ http, types, policy: "version" });
     expect(of(findings, "meta").some(({ result }) => result === "failed")).toBe(true);
+  });
+
+  it("signs in where the source demands it, and names credentials that it does not know", async () => {
+    const { http, server } = await secured();
+    expect(await testSource({ http, types })).toMatchObject({ usable: true });
+    const stranger = createFhirHttp({ baseUrl: server.url, auth: { kind: "bearer", token: "wrong" } });
+    open.push(stranger);
+    const { usable, findings } = await testSource({ http: stranger, types });
+    expect(usable).toBe(false);
+    expect(of(findings, "auth")).toMatchObject([{ result: "failed" }]);
   });
 
   it("names credentials that do not open it", async () => {
