@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isLakeError } from "#kernel";
 import type { EventFilter, StoredEvent } from "./event.js";
-import type { EventStore } from "./event-store.js";
 
 /** What to be told about, and how. */
 export interface SubscriptionOptions extends EventFilter {
@@ -19,6 +18,14 @@ export interface SubscriptionOptions extends EventFilter {
   readonly onError?: (error: unknown) => void;
 }
 
+/** What a subscription reads from. */
+export interface SubscribedJournal {
+  head(): Promise<number>;
+  readAll(after: number, limit: number, filter: EventFilter): Promise<StoredEvent[]>;
+  checkpoint(name: string): Promise<number>;
+  saveCheckpoint(name: string, position: number): Promise<void>;
+}
+
 /** A running subscription. */
 export interface Subscription {
   /** Position up to which everything was handled. */
@@ -34,7 +41,7 @@ const MOST_RETRY_MS = 5000;
 
 class Runner implements Subscription {
   position = 0;
-  private readonly store: EventStore;
+  private readonly store: SubscribedJournal;
   private readonly options: SubscriptionOptions;
   private readonly abort = new AbortController();
   private readonly waiting = new Set<{ position: number; resolve(): void; reject(error: unknown): void }>();
@@ -129,7 +136,7 @@ class Runner implements Subscription {
 
 /** Starts a subscription; `listen` registers for hints that something was appended. */
 export function subscribe(
-  store: EventStore,
+  store: SubscribedJournal,
   options: SubscriptionOptions,
   listen: (listener: () => void) => () => void,
 ): Subscription {
