@@ -5,7 +5,7 @@ import { readRemoved } from "./removed.js";
 import { decodeSnapshot, encodeSnapshot, type Snapshot, snapshotIdOf, snapshotKey } from "./snapshot.js";
 
 /** How often a head without successor is looked for in the listing, in case snapshots between it and the newest were removed. */
-const LOOK_AGAIN_MS = 1000;
+const LOOK_AGAIN_MS = 2000;
 
 /**
  * The linear history of snapshots in a store. Listings only give a place to start; the head is found by asking for the
@@ -119,13 +119,23 @@ export class History {
       const standing = await this.find(snapshot.id);
       if (standing?.commitId !== snapshot.commitId) return false;
     }
-    if ((await readRemoved(this.store)).reasonOf(snapshot.id) !== undefined) {
-      // Our head was so old that its successor is gone already: the number was free, but not ours to take.
-      await this.store.delete(key);
-      this.listedAtMs = Number.NEGATIVE_INFINITY;
-      return false;
-    }
+    if (await this.takenBack(snapshot.id)) return false;
     this.head = snapshot;
+    return true;
+  }
+
+  /**
+   * Gives a number back that was free only because its snapshot was removed: our head was that old. Whatever fails here leaves it open whether
+   * the commit stands, so its files must stay.
+   */
+  private async takenBack(id: number): Promise<boolean> {
+    try {
+      if ((await readRemoved(this.store)).reasonOf(id) === undefined) return false;
+      await this.store.delete(snapshotKey(id));
+    } catch (error) {
+      throw unknownOutcome(id, error);
+    }
+    this.listedAtMs = Number.NEGATIVE_INFINITY;
     return true;
   }
 }
