@@ -41,6 +41,7 @@ describe("a lease", () => {
     clock.ms += LEASE_TIMES.skewMs;
     const second = await Lease.take(context, "source-a", "r2");
     expect(second.fence).toBeGreaterThan(first.fence);
+    await expect(second.confirm()).resolves.toBeUndefined();
     await expect(first.renew()).rejects.toMatchObject({ code: "runs/lease-lost" });
     await first.release();
     expect(second.isHeld).toBe(true);

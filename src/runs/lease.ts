@@ -162,6 +162,15 @@ export class Lease {
     if (!this.isHeld) throw leaseLost(this.name);
   }
 
+  /** Looks whether nobody has taken over, as happens to a process that was paused. Errors: `runs/lease-lost`. */
+  async confirm(): Promise<void> {
+    this.check();
+    const next = await read(this.context, this.name, this.number + 1);
+    if (next === undefined || next.holder === this.holder) return;
+    this.over = true;
+    throw leaseLost(this.name);
+  }
+
   /** Extends the lease to the full time from now. Errors: `runs/lease-lost`. */
   async renew(): Promise<void> {
     this.check();

@@ -3,10 +3,12 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { isLakeError } from "#kernel";
-import { Ledger } from "#runs";
+import { Lease, Ledger } from "#runs";
 import { runAndTell } from "../../src/app/source-run/run-and-tell.js";
+import { runSource } from "../../src/app/source-run/run-source.js";
 import { runScheduler } from "../../src/app/source-run/scheduler.js";
 import type { SourceDefinition } from "../../src/app/source-run/source.js";
+import type { Turn } from "../../src/app/source-run/turn.js";
 import { type FhirServer, startFhirServer } from "../support/fhir-server/index.js";
 import { SourceLake, serverRows } from "../support/source-lake.js";
 
@@ -152,6 +154,44 @@ describe("the scheduler", () => {
       "schedule succeeded 2026-11-21T12:00:00.000Z",
       "schedule succeeded 2026-11-22T02:00:00.000Z",
     ]);
+    expect(await lake.live()).toEqual(serverRows(server, TYPES));
+  });
+});
+
+describe("a run that lost its lease without noticing", () => {
+  it("commits nothing once a later run has committed", async () => {
+    lake = await SourceLake.open({ url: server.url, kind: "bulk", types: TYPES });
+    const { store } = lake.lake;
+    let asked = 0;
+    const slow = {
+      ...lake.context,
+      // Stops for a while before it lands, as a process that was paused does.
+      turn: {
+        take: async <T>(work: () => Promise<T>): Promise<T> => {
+          asked++;
+          while (asked < 100) await new Promise((resolve) => setTimeout(resolve, 20));
+          return work();
+        },
+      } as unknown as Turn,
+    };
+    const zombie = runSource(slow, { source: definition(lake), trigger: "command" });
+    while (asked === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    const stolen = await Lease.take(
+      { store, clock: lake.context.clock, hasEnded: () => true },
+      "source-main",
+      "x",
+    );
+    await stolen.release();
+    server.store.put("Patient", "late", '{"resourceType":"Patient","id":"late"}');
+    expect((await lake.run()).record.state).toBe("succeeded");
+    const next = await lake.run();
+    expect(next.record.state).toBe("succeeded");
+    const before = (await lake.lake.head()).id;
+    asked = 100;
+    const { error } = await zombie;
+    expect(["lake/fenced", "runs/ledger-moved", "runs/lease-lost"]).toContain(error?.code);
+    expect((await lake.lake.head()).sources["main"]?.run).toBe(next.record.runId);
+    expect((await lake.lake.head()).id).toBe(before);
     expect(await lake.live()).toEqual(serverRows(server, TYPES));
   });
 });

@@ -32,6 +32,8 @@ export interface RunAtWork extends RunContext {
   readonly run: OpenRun;
   /** Of the lease: commits name it. */
   readonly fence: number;
+  /** Fails with `runs/lease-lost` when another run has taken over. */
+  readonly confirmLease: () => Promise<void>;
   /** Persistent, for this source alone. */
   readonly workDir: string;
   readonly signal: AbortSignal;

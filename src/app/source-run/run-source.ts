@@ -87,7 +87,7 @@ class SourceRun {
     if (earlier !== undefined && (age > STALE_MS || (this.full && !earlier.full))) {
       await this.complete(await this.newAssignment());
     }
-    this.goOn();
+    await this.goOn();
     await this.timed("views", () => this.work.turn.take(() => settle(this.work.lake, this.settling())));
     await this.publish();
     await this.timed("compare", () => this.compare());
@@ -130,9 +130,10 @@ class SourceRun {
   }
 
   /** Between the steps: ends the run when it was told to stop or lost its lease. */
-  private goOn(): void {
+  private async goOn(): Promise<void> {
     const { signal } = this.work;
     if (signal.aborted) throw stopReason(signal);
+    await this.work.confirmLease();
   }
 
   /** What an interrupted run left to be completed; one that asks for something else by now is given up. */
@@ -181,10 +182,12 @@ class SourceRun {
         await writeAssignment(workDir, assignment);
         crashPoint("run.part.done");
       }
+      await this.goOn();
       await finishPart(this.work, assignment, part);
       crashPoint("run.part.finished");
     }
     await this.reconcileIfDue(assignment, upTo);
+    await this.goOn();
     await clearAssignment(workDir);
     crashPoint("run.assignment.cleared");
   }
@@ -194,7 +197,7 @@ class SourceRun {
     const { run } = this.work;
     const batch = await this.timed("fetch", () => fetchPart(this.work, assignment, part));
     crashPoint("run.part.fetched");
-    this.goOn();
+    await this.goOn();
     const before = run.record.statistics;
     const statistics = {
       requests: (before?.requests ?? 0) + batch.statistics.requests,
@@ -203,7 +206,10 @@ class SourceRun {
       resumedFiles: (before?.resumedFiles ?? 0) + batch.statistics.resumedFiles,
     };
     await run.tell({ statistics });
-    const landed = await this.work.turn.take(() => landPart(this.work, assignment, part, batch));
+    const landed = await this.work.turn.take(async () => {
+      await this.goOn();
+      return landPart(this.work, assignment, part, batch);
+    });
     this.incomplete ||= landed.incomplete;
     await run.tell({
       types: { ...run.record.types, ...landed.types },
@@ -310,6 +316,7 @@ export async function runSource(context: RunContext, request: RunRequest): Promi
         http,
         run,
         fence: lease.fence,
+        confirmLease: () => lease.confirm(),
         workDir: await lake.store.workDirectory(`source-${source.name}`),
         signal,
         limits: limitsOf(context),
