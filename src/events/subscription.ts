@@ -50,7 +50,11 @@ class Runner implements Subscription {
   private failures = 0;
   private readonly ended: Promise<void>;
 
-  constructor(store: EventStore, options: SubscriptionOptions, listen: (listener: () => void) => () => void) {
+  constructor(
+    store: SubscribedJournal,
+    options: SubscriptionOptions,
+    listen: (listener: () => void) => () => void,
+  ) {
     this.store = store;
     this.options = options;
     const unlisten = listen(() => this.hint());
