@@ -1,62 +1,49 @@
-import { type Lake, type Snapshot, viewRows } from "#lake";
+import type { Lake, Snapshot, ViewState } from "#lake";
 import type { LakeCatalog, SnapshotReader, SnapshotSummary, SnapshotView } from "./catalog.js";
 import { noLiveChanges } from "./errors.js";
+import { OpenView } from "./open-view.js";
 
 /** Snapshots whose relations are kept ready. */
 const READY_SNAPSHOTS = 8;
 
-/** A snapshot's views, with the local copies of the files that were asked for so far. */
+/** A snapshot that was read lately, with the views that were asked for. */
 class OpenSnapshot {
   private readonly snapshot: Snapshot;
-  private readonly views: ReadonlyMap<string, SnapshotView>;
-  private readonly giveBack: () => Promise<void>;
+  private readonly views: ReadonlyMap<string, readonly [ViewState, OpenView]>;
   private readers = 0;
   private kept = true;
 
   constructor(lake: Lake, snapshot: Snapshot) {
-    const hold = lake.store.hold();
     this.snapshot = snapshot;
-    this.giveBack = () => hold.release();
-    const views = new Map<string, SnapshotView>();
-    for (const [name, view] of Object.entries(snapshot.views).sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const description = view.description ?? view.title;
-      let relation: Promise<string> | undefined;
-      const relate = (): Promise<string> => {
-        const made = lake.readingInto(hold, () => viewRows(lake, view));
-        made.catch(() => {
-          relation = undefined;
-        });
-        return made;
-      };
-      views.set(name, {
-        name,
-        hash: view.hash,
-        columns: view.columns,
-        relation: () => (relation ??= relate()),
-        state: view.state,
-        ...(view.failure === undefined ? {} : { failure: view.failure }),
-        rowCount: view.rowCount,
-        resource: view.resource,
-        ...(description === undefined ? {} : { description }),
-      });
-    }
-    this.views = views;
+    const sorted = Object.entries(snapshot.views).sort(([a], [b]) => (a < b ? -1 : 1));
+    this.views = new Map(sorted.map(([name, view]) => [name, [view, new OpenView(lake, view)]]));
   }
 
   read(): SnapshotReader {
     this.readers++;
-    let open = true;
+    const used = new Set<OpenView>();
+    let reading = true;
     const { id, committedAt, sources } = this.snapshot;
     const unverified = Object.values(sources).some((source) => source.deletesVerified === false);
+    const relation = (view: OpenView): Promise<string> => {
+      const entered = view.enter();
+      // A reader counts once for each view; one that was released already has no claim beyond the idle time.
+      if (!reading || used.has(view)) view.leave();
+      else used.add(view);
+      return entered;
+    };
     return {
       id,
       committedAt,
       sources,
       ...(unverified ? { deletesVerified: false } : {}),
-      views: this.views,
+      views: new Map(
+        [...this.views].map(([name, [view, open]]) => [name, describe(name, view, () => relation(open))]),
+      ),
       release: () => {
-        if (!open) return;
-        open = false;
+        if (!reading) return;
+        reading = false;
+        for (const view of used) view.leave();
         this.readers--;
         this.closeWhenUnused();
       },
@@ -70,8 +57,23 @@ class OpenSnapshot {
   }
 
   private closeWhenUnused(): void {
-    if (!this.kept && this.readers === 0) this.giveBack().catch(() => undefined);
+    if (!this.kept && this.readers === 0) for (const [, view] of this.views.values()) view.close();
   }
+}
+
+function describe(name: string, view: ViewState, relation: () => Promise<string>): SnapshotView {
+  const description = view.description ?? view.title;
+  return {
+    name,
+    hash: view.hash,
+    columns: view.columns,
+    relation,
+    state: view.state,
+    ...(view.failure === undefined ? {} : { failure: view.failure }),
+    rowCount: view.rowCount,
+    resource: view.resource,
+    ...(description === undefined ? {} : { description }),
+  };
 }
 
 /**
