@@ -42,6 +42,8 @@ export interface RestoreBackupReport {
 }
 
 const SIDE_BY_SIDE = 3;
+/** What may stand in an empty place: work at hand, and what proved that the store keeps its promises. */
+const NO_DATA = ["staging/", "work/", "probe/"];
 
 async function chosen(target: ObjectStore, number: number | undefined): Promise<BackupGeneration> {
   const generation =
@@ -78,7 +80,7 @@ async function claim(lake: ObjectStore, generation: BackupGeneration): Promise<v
   });
   if (standing !== undefined && Buffer.from(standing).toString("utf8") === mark) return;
   for await (const { key } of lake.list("")) {
-    if (key.startsWith("staging/") || key.startsWith("work/")) continue;
+    if (NO_DATA.some((folder) => key.startsWith(folder))) continue;
     throw new LakeError(
       "conflict",
       "lake/not-empty",
