@@ -14,6 +14,9 @@ export interface ExpressionFacts {
   readonly columns: ReadonlySet<string>;
   /** True when its evaluation can end the statement with an error of the data. */
   readonly fails: boolean;
+  /** Its direct sub-expressions, and what is known of each. */
+  readonly parts: readonly Expr[];
+  readonly inner: readonly ExpressionFacts[];
 }
 
 const NONE: ReadonlySet<string> = new Set();
@@ -42,7 +45,8 @@ function freeVariables(expr: Expr, inner: readonly ExpressionFacts[]): ReadonlyS
 export function factsOf(expr: Expr): ExpressionFacts {
   const earlier = known.get(expr);
   if (earlier !== undefined) return earlier;
-  const inner = children(expr).map(factsOf);
+  const parts = children(expr);
+  const inner = parts.map(factsOf);
   const facts: ExpressionFacts = {
     cost: costOfParts(
       expr,
@@ -51,6 +55,8 @@ export function factsOf(expr: Expr): ExpressionFacts {
     free: freeVariables(expr, inner),
     columns: expr.kind === "column" ? new Set([expr.name]) : union(inner.map(({ columns }) => columns)),
     fails: expr.kind === "fail" || inner.some(({ fails }) => fails),
+    parts,
+    inner,
   };
   known.set(expr, facts);
   return facts;

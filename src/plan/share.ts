@@ -1,8 +1,8 @@
 import { REPEATS_OPERAND } from "./cost.js";
 import type { Expr } from "./expression.js";
-import { ExpressionNumbers, factsOf } from "./expression-facts.js";
+import { type ExpressionFacts, ExpressionNumbers, factsOf } from "./expression-facts.js";
 import type { NamedExpr, Plan, Relation } from "./relation.js";
-import { children, contains, mapChildren } from "./walk.js";
+import { contains, mapChildren } from "./walk.js";
 
 /**
  * Common subpaths are computed once. An expression that a row needs more than once, or that would be computed again for every item of a
@@ -164,12 +164,33 @@ interface Candidate {
   count: number;
 }
 
+interface NumberedCandidate extends Candidate {
+  readonly key: number;
+}
+
+/** Adds up candidates; with `add` false only those that are candidates already. */
+function addCandidates(
+  found: readonly NumberedCandidate[],
+  into: Map<number, Candidate>,
+  add: boolean,
+): void {
+  for (const { key, expr, cost, count } of found) {
+    const known = into.get(key);
+    if (known !== undefined) known.count += count;
+    else if (add) into.set(key, { expr, cost, count });
+  }
+}
+
 /** Finds what is worth sharing among the expressions of one place. */
 class Sharing {
   private readonly available: ReadonlySet<string>;
   private readonly naming: Naming;
   private readonly shared: (NamedExpr & { readonly slot: Slot })[] = [];
   private readonly sharedNames = new Set<string>();
+  private readonly counted = new WeakMap<
+    Expr,
+    { readonly weight: number; readonly found: readonly NumberedCandidate[] }
+  >();
 
   constructor(available: ReadonlySet<string>, naming: Naming) {
     this.available = available;
@@ -196,9 +217,9 @@ class Sharing {
   private best(own: readonly Slot[], later: readonly Slot[], multiplied: boolean): Expr | undefined {
     const here = new Map<number, Candidate>();
     const slots = [...own, ...this.shared.map((share) => share.slot)];
-    for (const { expr, weight } of slots) this.count(expr, weight, here, true);
+    for (const each of slots) addCandidates(this.candidatesOf(each), here, true);
     const above = multiplied ? new Map<number, Candidate>() : here;
-    for (const { expr, weight } of later) this.count(expr, weight, above, multiplied);
+    for (const each of later) addCandidates(this.candidatesOf(each), above, multiplied);
     if (multiplied) {
       for (const [key, candidate] of above) {
         const known = here.get(key);
@@ -213,29 +234,29 @@ class Sharing {
     return best?.expr;
   }
 
-  /** Counts candidates; with `add` false only those that are candidates already. */
-  private count(expr: Expr, weight: number, into: Map<number, Candidate>, add: boolean): void {
-    const { cost } = factsOf(expr);
+  /** The candidates in one place. Most places stay as they are from one candidate shared to the next. */
+  private candidatesOf({ expr, weight }: Slot): readonly NumberedCandidate[] {
+    const known = this.counted.get(expr);
+    if (known !== undefined && known.weight === weight) return known.found;
+    const found: NumberedCandidate[] = [];
+    this.count(expr, factsOf(expr), weight, found);
+    this.counted.set(expr, { weight, found });
+    return found;
+  }
+
+  private count(expr: Expr, facts: ExpressionFacts, weight: number, into: NumberedCandidate[]): void {
+    const { cost, parts, inner } = facts;
     if (cost < WORTH_SHARING) return;
-    const candidate = this.isCandidate(expr);
-    if (candidate) {
-      const key = this.naming.numbers.of(expr);
-      const known = into.get(key);
-      if (known !== undefined) known.count += weight;
-      else if (add) into.set(key, { expr, cost, count: weight });
-    }
+    const candidate = this.isCandidate(facts);
+    if (candidate) into.push({ key: this.naming.numbers.of(expr), expr, cost, count: weight });
     const repeats = expr.kind === "call" && REPEATS_OPERAND.has(expr.operation);
     // What cannot be shared itself is written as often as what holds it says.
     const each = candidate ? 1 : weight;
-    let first = true;
-    for (const child of children(expr)) {
-      this.count(child, repeats && first ? 2 * each : each, into, add);
-      first = false;
-    }
+    for (let i = 0; i < parts.length; i++)
+      this.count(parts[i]!, inner[i]!, repeats && i === 0 ? 2 * each : each, into);
   }
 
-  private isCandidate(expr: Expr): boolean {
-    const { free, fails, columns } = factsOf(expr);
+  private isCandidate({ free, fails, columns }: ExpressionFacts): boolean {
     if (free.size > 0 || fails) return false;
     for (const name of columns) if (!this.available.has(name) && !this.sharedNames.has(name)) return false;
     return true;

@@ -47,12 +47,12 @@ function firstLevel({ start, indexed }: RepeatParts): string {
   return `list_transform(${start.sql}, lambda r, ri: {'path': ${positionText("ri - 1")}, 'node': r})`;
 }
 
-function nextLevel(above: string, { children, indexed }: RepeatParts): string {
-  if (!indexed) return `flatten(list_transform(${above}, lambda r: ${children("r")}))`;
+/** What one node of a level becomes on the next one; the node is `r`. */
+function nextNodes({ children, indexed }: RepeatParts): string {
+  if (!indexed) return children("r");
   const below = children("struct_extract(r, 'node')");
   const path = `struct_extract(r, 'path') || ${positionText("ri - 1")}`;
-  const nodes = `list_transform(${below}, lambda rc, ri: {'path': ${path}, 'node': rc})`;
-  return `flatten(list_transform(${above}, lambda r: ${nodes}))`;
+  return `list_transform(${below}, lambda rc, ri: {'path': ${path}, 'node': rc})`;
 }
 
 /** So many levels are kept apart before they join the nodes found so far: every level kept costs memory in each step behind it. */
@@ -63,11 +63,13 @@ class Steps {
   private readonly texts: string[] = [];
   private readonly parts: RepeatParts;
   private readonly passed: readonly string[];
+  private readonly next: string;
   private rows = "";
 
   constructor(parts: RepeatParts, passed: readonly string[]) {
     this.parts = parts;
     this.passed = passed;
+    this.next = nextNodes(parts);
     this.add(selectText(parts.level, [...parts.items, `${firstLevel(parts)} AS ${this.level(1)}`]));
   }
 
@@ -78,7 +80,7 @@ class Steps {
   /** Makes a level from the one above it; `kept` are the lists needed later. */
   below(depth: number, kept: readonly string[]): void {
     const above = this.level(depth - 1);
-    const nodes = `CASE WHEN len(${above}) > 0 THEN ${nextLevel(above, this.parts)} END`;
+    const nodes = `CASE WHEN len(${above}) > 0 THEN flatten(list_transform(${above}, lambda r: ${this.next})) END`;
     this.select([...kept, `${nodes} AS ${this.level(depth)}`]);
   }
 
