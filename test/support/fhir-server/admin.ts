@@ -1,9 +1,9 @@
 import type { Authorization } from "./auth/authorization.js";
 import { instant } from "./clock.js";
-import type { ServerContext } from "./context.js";
 import type { FaultRule } from "./fault/rule.js";
 import type { FaultScript } from "./fault/script.js";
 import type { RequestLog } from "./requests.js";
+import type { ServerContext } from "./server-context.js";
 
 /** What the admin routes reach into. */
 export interface AdminTargets {

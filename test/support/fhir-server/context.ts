@@ -1,16 +1,14 @@
 import type { ServerClock } from "./clock.js";
-import type { ExportJobs } from "./export/jobs.js";
 import type { ResultPages } from "./pages.js";
 import type { EhrProfile } from "./profile.js";
 import type { ResourceStore } from "./store.js";
 
-/** What the handlers of one server share. */
-export interface ServerContext {
+/** What all parts of one server share. */
+export interface DataContext {
   readonly profile: EhrProfile;
   readonly clock: ServerClock;
   readonly store: ResourceStore;
   readonly pages: ResultPages;
-  readonly jobs: ExportJobs;
   /** The base URL of the FHIR API, without a slash at its end. */
   readonly base: string;
   /** Whether tokens are demanded, for the capability statement. */

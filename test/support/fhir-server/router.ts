@@ -1,6 +1,6 @@
 import type { Authorization } from "./auth/authorization.js";
 import { smartConfiguration } from "./auth/token-endpoint.js";
-import type { FhirRequest, ServerContext } from "./context.js";
+import type { FhirRequest } from "./context.js";
 import { requiresAccessToken } from "./export/manifest.js";
 import { deleteJob, kickOff, pollJob, serveFile } from "./export/routes.js";
 import { prettyJson } from "./json-text.js";
@@ -11,6 +11,7 @@ import { readResource, readVersion } from "./rest/read.js";
 import { searchResources } from "./rest/search.js";
 import { runTransaction } from "./rest/transaction.js";
 import { createResource, deleteResource, updateResource } from "./rest/write.js";
+import type { ServerContext } from "./server-context.js";
 
 /** What routing needs beside the context of the handlers. */
 export interface Routing {

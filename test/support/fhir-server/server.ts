@@ -6,7 +6,6 @@ import { answerAdmin } from "./admin.js";
 import { Authorization } from "./auth/authorization.js";
 import { TokenEndpoint } from "./auth/token-endpoint.js";
 import { ServerClock } from "./clock.js";
-import type { ServerContext } from "./context.js";
 import { ExportJobs } from "./export/jobs.js";
 import { FaultScript } from "./fault/script.js";
 import { loadNdjson } from "./load-ndjson.js";
@@ -16,6 +15,7 @@ import { ehrProfile } from "./profile.js";
 import { RequestLog } from "./requests.js";
 import type { LineFile } from "./resource-text.js";
 import { answerFhir, type Routing } from "./router.js";
+import type { ServerContext } from "./server-context.js";
 import { ResourceStore } from "./store.js";
 import { answerBucket, FaultFiles, Traffic } from "./traffic.js";
 

@@ -2,13 +2,14 @@ import { randomBytes } from "node:crypto";
 import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import type { ServerClock } from "./clock.js";
-import type { FhirRequest, ServerContext } from "./context.js";
+import type { FhirRequest } from "./context.js";
 import { fileOfLink, fileResponse } from "./export/routes.js";
 import { spoilAnswer } from "./fault/after.js";
 import { answerInstead } from "./fault/before.js";
 import type { FaultScript } from "./fault/script.js";
 import { FhirRefusal, refusalResponse } from "./outcome.js";
 import type { RecordedRequest, RequestLog } from "./requests.js";
+import type { ServerContext } from "./server-context.js";
 
 type Incoming = Omit<FhirRequest, "client">;
 type Call = Context<{ Bindings: HttpBindings }>;

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { ServerContext } from "../context.js";
+import type { DataContext } from "../context.js";
 import { FhirRefusal, operationOutcome } from "../outcome.js";
 import type { StoredVersion } from "../store.js";
 import { deleteLineCount, deleteLines, resourceLines } from "./file-content.js";
@@ -58,7 +58,7 @@ export class ExportJobs {
   }
 
   /** Starts an export: what it holds is decided now. */
-  start(context: ServerContext, request: ExportRequest, client: string): ExportJob {
+  start(context: DataContext, request: ExportRequest, client: string): ExportJob {
     this.#checkLimit(context, request, client);
     const transactionTime = context.clock.mark();
     const job: ExportJob = {
@@ -76,7 +76,7 @@ export class ExportJobs {
   }
 
   /** A job that is neither deleted nor expired, else 404. */
-  job(context: ServerContext, id: string): ExportJob {
+  job(context: DataContext, id: string): ExportJob {
     const job = this.#jobs.get(id);
     if (job === undefined || context.clock.now() >= job.expiresAt)
       throw new FhirRefusal(404, "not-found", "There is no such export job (any more).");
@@ -104,14 +104,14 @@ export class ExportJobs {
   }
 
   /** Whether the manifest of a job may be given out; counts as a poll of that page. */
-  pollPage(context: ServerContext, job: ExportJob, page: number): boolean {
+  pollPage(context: DataContext, job: ExportJob, page: number): boolean {
     const polls = (job.polls.get(page) ?? 0) + 1;
     job.polls.set(page, polls);
     const wanted = page === 0 ? this.behaviour.polls : 0;
     return polls > wanted && context.clock.now() >= job.startedAt + this.behaviour.durationMs;
   }
 
-  #checkLimit(context: ServerContext, request: ExportRequest, client: string): void {
+  #checkLimit(context: DataContext, request: ExportRequest, client: string): void {
     const limit = context.profile.export.jobLimit;
     if (limit === "none") return;
     for (const job of this.#jobs.values()) {
@@ -126,7 +126,7 @@ export class ExportJobs {
   }
 }
 
-function filesOf(context: ServerContext, request: ExportRequest): ExportFile[] {
+function filesOf(context: DataContext, request: ExportRequest): ExportFile[] {
   const { output, deleted } = selectForExport(context, request);
   const files: ExportFile[] = [];
   for (const [type, versions] of output) {

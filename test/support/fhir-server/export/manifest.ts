@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { instant } from "../clock.js";
-import type { ServerContext } from "../context.js";
+import type { ServerContext } from "../server-context.js";
 import type { ExportFile, ExportJob } from "./jobs.js";
 
 const SECRET = randomBytes(32);

@@ -1,4 +1,4 @@
-import type { FhirRequest, ServerContext } from "../context.js";
+import type { DataContext, FhirRequest } from "../context.js";
 import { FhirRefusal } from "../outcome.js";
 import { COMMON_TYPES } from "../rest/capability.js";
 import { instantValue } from "../search/time-range.js";
@@ -41,7 +41,7 @@ const KNOWN = new Set([
 
 /** Reads and checks a kick-off (Bulk Data Access STU3, "Bulk Data Kick-off Request"). */
 export async function readKickoff(
-  context: ServerContext,
+  context: DataContext,
   request: FhirRequest,
   level: ExportLevel,
 ): Promise<ExportRequest> {
@@ -57,7 +57,7 @@ export async function readKickoff(
   return reader.read(level);
 }
 
-function checkHeaders(context: ServerContext, request: FhirRequest): void {
+function checkHeaders(context: DataContext, request: FhirRequest): void {
   if (request.headers.get("prefer")?.includes("respond-async") !== true)
     throw new FhirRefusal(400, "required", "The header 'Prefer: respond-async' is required.");
   const accept = request.headers.get("accept") ?? "*/*";
@@ -86,14 +86,14 @@ function postedParameters(body: Buffer): [string, string][] {
 }
 
 class ParameterReader {
-  readonly #context: ServerContext;
+  readonly #context: DataContext;
   readonly #request: FhirRequest;
   readonly #parameters: readonly (readonly [string, string])[];
   readonly #lenient: boolean;
   readonly #ignored: string[] = [];
 
   constructor(
-    context: ServerContext,
+    context: DataContext,
     request: FhirRequest,
     parameters: readonly (readonly [string, string])[],
   ) {

@@ -1,7 +1,8 @@
 import { Readable } from "node:stream";
 import { createGzip } from "node:zlib";
-import type { FhirRequest, ServerContext } from "../context.js";
+import type { FhirRequest } from "../context.js";
 import { FhirRefusal, fhirJson } from "../outcome.js";
+import type { ServerContext } from "../server-context.js";
 import type { ExportBehaviour, ExportFile, ExportJob } from "./jobs.js";
 import { fileUrl, linkSignature, manifestText, pageCount, pollUrl } from "./manifest.js";
 import { type ExportLevel, readKickoff } from "./request.js";

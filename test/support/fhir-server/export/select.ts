@@ -1,4 +1,4 @@
-import type { ServerContext } from "../context.js";
+import type { DataContext } from "../context.js";
 import { FhirRefusal } from "../outcome.js";
 import { Candidate } from "../search/match.js";
 import { parseQuery } from "../search/query.js";
@@ -13,7 +13,7 @@ export interface ExportSelection {
 }
 
 /** Chooses the resources of an export from the store as it is now. */
-export function selectForExport(context: ServerContext, request: ExportRequest): ExportSelection {
+export function selectForExport(context: DataContext, request: ExportRequest): ExportSelection {
   const { store, profile } = context;
   const patients = patientsFor(context, request);
   const output = new Map<string, StoredVersion[]>();
@@ -39,7 +39,7 @@ function add(lists: Map<string, StoredVersion[]>, version: StoredVersion): void 
 }
 
 /** The patients whose compartments count; undefined means all. */
-function patientsFor(context: ServerContext, request: ExportRequest): ReadonlySet<string> | undefined {
+function patientsFor(context: DataContext, request: ExportRequest): ReadonlySet<string> | undefined {
   if (request.level.kind !== "group") return request.patients;
   const members = groupMembers(context.store, request.level.id);
   if (members === undefined) throw new FhirRefusal(404, "not-found", "There is no such Group.");
@@ -48,7 +48,7 @@ function patientsFor(context: ServerContext, request: ExportRequest): ReadonlySe
 }
 
 function typeFilter(
-  context: ServerContext,
+  context: DataContext,
   request: ExportRequest,
   type: string,
 ): (version: StoredVersion) => boolean {

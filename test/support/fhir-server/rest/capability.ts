@@ -1,5 +1,5 @@
-import type { ServerContext } from "../context.js";
 import { CLINICAL_PARAMETERS } from "../search/parameters.js";
+import type { ServerContext } from "../server-context.js";
 
 /** R4 types that the server names although it may hold none of them yet. */
 export const COMMON_TYPES: readonly string[] = [

@@ -1,8 +1,9 @@
 import { bundleText, historyEntry } from "../bundle.js";
-import type { FhirRequest, ServerContext } from "../context.js";
+import type { FhirRequest } from "../context.js";
 import { prettyJson } from "../json-text.js";
 import { FhirRefusal, fhirJson } from "../outcome.js";
 import { instantValue } from "../search/time-range.js";
+import type { ServerContext } from "../server-context.js";
 import type { StoredVersion } from "../store.js";
 import { notSupported } from "./read.js";
 

@@ -1,6 +1,7 @@
-import type { FhirRequest, ServerContext } from "../context.js";
+import type { FhirRequest } from "../context.js";
 import { prettyJson } from "../json-text.js";
 import { FhirRefusal, fhirJson } from "../outcome.js";
+import type { ServerContext } from "../server-context.js";
 import type { StoredVersion } from "../store.js";
 
 /** Read, vread and what writes answer with. */

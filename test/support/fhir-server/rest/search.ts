@@ -1,9 +1,10 @@
 import { bundleText, matchEntry } from "../bundle.js";
-import type { FhirRequest, ServerContext } from "../context.js";
+import type { FhirRequest } from "../context.js";
 import { prettyJson } from "../json-text.js";
 import { fhirJson } from "../outcome.js";
 import { elementsFor } from "../search/elements.js";
 import { parseQuery, runQuery, type SearchQuery } from "../search/query.js";
+import type { ServerContext } from "../server-context.js";
 
 /** Answers of searches that may be given again for an identical URL. */
 export type RecentSearches = Map<string, { readonly text: string; readonly until: number }>;

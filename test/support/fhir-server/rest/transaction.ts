@@ -1,8 +1,9 @@
 import { type BundleEntry, bundleText } from "../bundle.js";
 import { instant } from "../clock.js";
-import type { FhirRequest, ServerContext } from "../context.js";
+import type { FhirRequest } from "../context.js";
 import { memberText } from "../json-text.js";
 import { FhirRefusal, fhirJson, operationOutcome } from "../outcome.js";
+import type { ServerContext } from "../server-context.js";
 import type { StoredVersion } from "../store.js";
 
 interface Action {

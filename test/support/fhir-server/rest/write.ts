@@ -1,6 +1,7 @@
-import type { FhirRequest, ServerContext } from "../context.js";
+import type { FhirRequest } from "../context.js";
 import { FhirRefusal } from "../outcome.js";
 import { parseQuery, runQuery } from "../search/query.js";
+import type { ServerContext } from "../server-context.js";
 import type { StoredVersion } from "../store.js";
 import { resourceResponse, versionHeaders } from "./read.js";
 

@@ -1,0 +1,7 @@
+import type { DataContext } from "./context.js";
+import type { ExportJobs } from "./export/jobs.js";
+
+/** What the handlers of one server share. */
+export interface ServerContext extends DataContext {
+  readonly jobs: ExportJobs;
+}
