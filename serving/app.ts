@@ -27,6 +27,7 @@ export interface AppOptions {
   readonly allowedHosts?: readonly string[];
   readonly runs?: RunLedger;
   readonly stalenessTargets?: Readonly<Record<string, number>>;
+  readonly published?: ServingDependencies["published"];
 }
 
 /** The app: an HTTP handler that needs no socket. */
@@ -98,6 +99,7 @@ export function createApp(options: AppOptions): ServingApp {
     queryTimeoutMs: options.queryTimeoutMs ?? 300_000,
     runs: options.runs,
     stalenessTargets: options.stalenessTargets ?? {},
+    published: options.published ?? (() => Promise.resolve(undefined)),
   };
   const app: ServingApp = new Hono<ServingEnv>();
   app.use(

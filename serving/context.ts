@@ -8,6 +8,12 @@ import type { Logger } from "./log.js";
 /** The runs of sources, as far as they are shown here. */
 export type RunLedger = Pick<Ledger, "list" | "get">;
 
+/** The snapshot that tables published for other engines hold, and when it was published. */
+export interface PublishedSnapshot {
+  readonly snapshot: number;
+  readonly publishedAt: string;
+}
+
 /** What the routes work with. */
 export interface ServingDependencies {
   readonly catalog: LakeCatalog;
@@ -22,6 +28,8 @@ export interface ServingDependencies {
   readonly runs: RunLedger | undefined;
   /** By source: data older than so many milliseconds are stale. */
   readonly stalenessTargets: Readonly<Record<string, number>>;
+  /** Says what is published for other engines; undefined where nothing is. */
+  readonly published: () => Promise<PublishedSnapshot | undefined>;
 }
 
 /** What the middleware notes about a request for the routes and for the log. */

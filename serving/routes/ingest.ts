@@ -75,11 +75,16 @@ async function freshness(context: ServingContext, dependencies: ServingDependenc
   parameters(context, []);
   const snapshot = await dependencies.query.snapshot();
   try {
+    const published = await dependencies.published();
     const sources = Object.entries(snapshot.sources ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
     const body = {
       snapshot: snapshot.id,
       asOf: snapshot.committedAt,
       deletesVerified: snapshot.deletesVerified !== false,
+      published:
+        published === undefined
+          ? null
+          : { ...published, behind: Math.max(0, snapshot.id - published.snapshot) },
       sources: sources.map(([name, state]) => describeSource(name, state, dependencies)),
     };
     return json(body, snapshotHeaders(snapshot));

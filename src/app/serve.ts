@@ -1,4 +1,5 @@
 import { rm } from "node:fs/promises";
+import { defaultTarget, publishedSnapshot } from "#delta";
 import { Database } from "#duckdb";
 import { createReceiver, type Receiver, type Sender } from "#ingestion";
 import { isLakeError, systemClock } from "#kernel";
@@ -84,6 +85,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
     query: createQuery({ catalog, database, temporaryFolder }),
     clock: systemClock,
     runs,
+    published: () => publishedSnapshot(lake, defaultTarget(lake.store)),
     ...(options.stalenessTargets === undefined ? {} : { stalenessTargets: options.stalenessTargets }),
     ...(allowed === undefined ? {} : { allowedHosts: allowed }),
     log,

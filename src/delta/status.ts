@@ -1,6 +1,6 @@
-import type { Lake } from "#lake";
-import { latestPublication } from "./publication.js";
-import { publishableNames } from "./table-request.js";
+import type { Lake, Snapshot } from "#lake";
+import { latestPublication, type PublishedTable } from "./publication.js";
+import { publishableNames, publishableTable } from "./table-request.js";
 import type { PublishTarget } from "./target.js";
 
 /** How far publication is behind the lake. */
@@ -31,6 +31,15 @@ export async function publishedSnapshot(
   return published === undefined ? undefined : { snapshot: published, publishedAt: publishedAt! };
 }
 
+/** The newest snapshot whose rows a published table holds: also later ones that changed nothing of it. */
+function holds(lake: Lake, head: Snapshot, name: string, recorded: PublishedTable): number {
+  if (recorded.snapshot >= head.id) return recorded.snapshot;
+  const same = [false, true].some(
+    (raw) => publishableTable(lake, head, name, raw).fingerprint === recorded.fingerprint,
+  );
+  return same ? head.id : recorded.snapshot;
+}
+
 /** What is published of which snapshot, against the newest snapshot. Errors: `lake/empty`. */
 export async function publishStatus(lake: Lake, target: PublishTarget): Promise<PublishStatus> {
   const head = await lake.head();
@@ -38,19 +47,21 @@ export async function publishStatus(lake: Lake, target: PublishTarget): Promise<
   const inLake = new Set(publishableNames(head));
   const recorded = publication?.tables ?? {};
   const names = [...new Set([...Object.keys(recorded), ...inLake])].sort();
-  const covering = names.flatMap((name) =>
-    inLake.has(name) && recorded[name] !== undefined ? [recorded[name].snapshot] : [],
-  );
-  const published = covering.length === 0 ? undefined : Math.min(...covering);
+  const held = new Map<string, number>();
+  for (const name of inLake) {
+    const table = recorded[name];
+    if (table !== undefined) held.set(name, holds(lake, head, name, table));
+  }
+  const published = held.size === 0 ? undefined : Math.min(...held.values());
   return {
     head: head.id,
     headCommittedAt: head.committedAt,
     published,
     publishedAt: publication?.publishedAt,
-    lagSnapshots: published === undefined ? undefined : head.id - published,
+    lagSnapshots: published === undefined ? undefined : Math.max(0, head.id - published),
     tables: names.map((name) => ({
       name,
-      snapshot: recorded[name]?.snapshot,
+      snapshot: held.get(name) ?? recorded[name]?.snapshot,
       version: recorded[name]?.version,
       rows: recorded[name]?.rows,
       inLake: inLake.has(name),
