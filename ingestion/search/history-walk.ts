@@ -78,7 +78,7 @@ export class HistoryWalk {
     return parsePage(answer, `the history of ${this.name}`);
   }
 
-  /** All pages behind a first one; begins again from a new first page when a link has expired. */
+  /** All pages behind a first one; begins again from a new first page when a link has expired or leads back. */
   private async *drain(start: Page, sinceMs: number): AsyncGenerator<Page> {
     const followed = new Set<string>();
     let page = start;
@@ -87,14 +87,15 @@ export class HistoryWalk {
       yield page;
       idle = page.entries.length === 0 ? idle + 1 : 0;
       if (page.next === undefined || isBefore(page, sinceMs)) return;
-      if (followed.has(page.next.href) || idle > MAX_IDLE_PAGES) throw pageLoop(this.name);
+      if (idle > MAX_IDLE_PAGES) throw pageLoop(this.name);
+      const loop = followed.has(page.next.href);
       followed.add(page.next.href);
-      const next = await this.next(page.next);
+      const next = loop ? "expired" : await this.next(page.next);
       if (next !== "expired") {
         page = next;
         continue;
       }
-      if (++this.restarts > MAX_RESTARTS) throw pagesExpired(this.name);
+      if (++this.restarts > MAX_RESTARTS) throw loop ? pageLoop(this.name) : pagesExpired(this.name);
       followed.clear();
       page = (await this.first(sinceMs)) ?? page;
     }

@@ -97,18 +97,16 @@ function nextOf(bundle: Json, pageUrl: URL): URL | undefined {
   return url === undefined || !URL.canParse(url, pageUrl.href) ? undefined : new URL(url, pageUrl);
 }
 
-/** A page older than this is no fresh one, or its server keeps something else in Bundle.meta.lastUpdated. */
-const OLDEST_PAGE_MS = 5 * 60_000;
-
 /**
  * The server's clock in an answer: Bundle.meta.lastUpdated, which comes from where resources get their times, else the Date header, which
  * may be a proxy's.
  */
 export function serverTimeMs(bundle: unknown, headers: Headers): number | undefined {
-  const made = instantMs(text(object(object(bundle)["meta"])["lastUpdated"]));
   const header = Date.parse(headers.get("date") ?? "");
-  if (Number.isNaN(header)) return made;
-  return made === undefined || made < header - OLDEST_PAGE_MS ? header : made;
+  return (
+    instantMs(text(object(object(bundle)["meta"])["lastUpdated"])) ??
+    (Number.isNaN(header) ? undefined : header)
+  );
 }
 
 /** What an answer must have to be read as a page. */

@@ -7,6 +7,7 @@ import type { TypeSearch, Window } from "./window.js";
 
 /** A window that can hold nothing, for a server that heeds it: FHIR is younger. */
 const LONG_AGO: Window = { from: undefined, to: 0 };
+const EVERYTHING: Window = { from: undefined, to: undefined };
 const LEAST_WIDTH_MS = 2000;
 
 /** What to fetch, fixed before the first page so that an interrupted call goes on with the same windows. */
@@ -44,15 +45,20 @@ function isRefusal(error: unknown): boolean {
   );
 }
 
-/** The server's clock by the first type that may be asked; the count of all its resources comes along. */
+/**
+ * The server's clock by the first type that may be asked. An empty window is asked for, because some servers say as the time of a Bundle
+ * when the newest of its resources changed; a window that ends there would leave out that resource for ever.
+ */
 async function startOf(request: PlanRequest): Promise<number | undefined> {
   for (const type of request.types) {
-    try {
-      const { serverMs } = await request.searchOf(type).count({ from: undefined, to: undefined });
-      if (serverMs === undefined) throw noClock();
-      return floorSecond(serverMs);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
+    for (const window of [LONG_AGO, EVERYTHING]) {
+      try {
+        const { serverMs } = await request.searchOf(type).count(window);
+        if (serverMs === undefined) throw noClock();
+        return floorSecond(serverMs);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+      }
     }
   }
   return undefined;
@@ -88,9 +94,18 @@ async function windowsOf(search: TypeSearch, window: Window, size: number): Prom
   const [oldest] = (await search.first(window, 1)).entries;
   if (!search.sorts || oldest?.timeMs === undefined) return [{ window, expected: total }];
   const bounded: Window = { from: Math.max(floorSecond(oldest.timeMs), window.from ?? 0), to: window.to };
-  const [first, ...rest] = await divide(search, bounded, total, size);
-  // What turns up older than the oldest still belongs to the first window.
-  return [{ ...first!, window: { ...first!.window, from: window.from } }, ...rest];
+  return contiguous(window, await divide(search, bounded, total, size));
+}
+
+/**
+ * The parts grown together until they cover the window: what a count calls empty is fetched all the same, with its neighbour, because a wrong
+ * count must not hide anything.
+ */
+function contiguous(window: Window, parts: readonly Counted[]): Counted[] {
+  return parts.map(({ expected, window: { from } }, i) => ({
+    expected,
+    window: { from: i === 0 ? window.from : from, to: parts[i + 1]?.window.from ?? window.to },
+  }));
 }
 
 async function unitsOf(
@@ -115,7 +130,7 @@ async function unitsOf(
     if (!isRefusal(error)) throw error;
   }
   if (windows === undefined) {
-    const { total } = await search.count({ from: undefined, to: undefined });
+    const { total } = await search.count(EVERYTHING);
     const message = `The server does not search ${type} by _lastUpdated: all of it is fetched each time.`;
     return { units: [{ ...crawl, expected: total }], problem: { severity: "warning", type, message } };
   }

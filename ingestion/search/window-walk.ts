@@ -31,7 +31,7 @@ export interface WalkStep {
   readonly after: WalkPosition;
 }
 
-/** Expired links before a walk is given up; by key, since it last came forward. */
+/** Expired links and circles before a walk is given up; by key, since it last came forward. */
 const MAX_RESTARTS = 5;
 /** Pages in a row without a new resource that a server may answer before it is taken to go round in circles. */
 const MAX_IDLE_PAGES = 100;
@@ -65,8 +65,8 @@ export class WindowWalk {
   async *steps(): AsyncGenerator<WalkStep> {
     for (;;) {
       const page = await this.fetch();
-      if (page === "expired") {
-        this.restart();
+      if (page === "expired" || page === "loop") {
+        this.restart(page);
         continue;
       }
       const matches = page.entries.filter((entry) => entry.match && entry.type === this.search.type);
@@ -80,10 +80,10 @@ export class WindowWalk {
     }
   }
 
-  private async fetch(): Promise<Page | "expired"> {
+  private async fetch(): Promise<Page | "expired" | "loop"> {
     const { key, next } = this.position;
     if (next === undefined) return this.search.first({ from: key, to: this.window.to });
-    if (this.followed.has(next)) throw pageLoop(this.search.type);
+    if (this.followed.has(next)) return "loop";
     this.followed.add(next);
     return this.search.next(new URL(next));
   }
@@ -93,10 +93,12 @@ export class WindowWalk {
     if (this.idle > MAX_IDLE_PAGES) throw pageLoop(this.search.type);
   }
 
-  /** A link has expired: by key the walk goes on where it was, by links it begins again. */
-  private restart(): void {
+  /** A link has expired or leads back: by key the walk goes on where it was, by links it begins again. */
+  private restart(why: "expired" | "loop"): void {
     this.restarts++;
-    if (this.restarts > MAX_RESTARTS) throw pagesExpired(this.search.type);
+    if (this.restarts > MAX_RESTARTS) {
+      throw why === "loop" ? pageLoop(this.search.type) : pagesExpired(this.search.type);
+    }
     this.followed.clear();
     const { paging, key, ties } = this.position;
     this.position =
