@@ -1,5 +1,5 @@
+import type { DataContext } from "../context.js";
 import { CLINICAL_PARAMETERS } from "../search/parameters.js";
-import type { ServerContext } from "../server-context.js";
 
 /** R4 types that the server names although it may hold none of them yet. */
 export const COMMON_TYPES: readonly string[] = [
@@ -41,7 +41,7 @@ export const COMMON_TYPES: readonly string[] = [
 const DEFINITION = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition";
 
 /** The CapabilityStatement: says what the profile can do, as honest servers do. */
-export function capabilityStatement(context: ServerContext): string {
+export function capabilityStatement(context: DataContext): string {
   const { profile } = context;
   const types = [...new Set([...COMMON_TYPES, ...context.store.types()])].sort();
   return JSON.stringify({
@@ -75,7 +75,7 @@ export function capabilityStatement(context: ServerContext): string {
   });
 }
 
-function security(context: ServerContext): unknown {
+function security(context: DataContext): unknown {
   const origin = new URL(context.base).origin;
   return {
     service: [
@@ -94,7 +94,7 @@ function security(context: ServerContext): unknown {
   };
 }
 
-function resource(context: ServerContext, type: string): unknown {
+function resource(context: DataContext, type: string): unknown {
   const { profile } = context;
   const codes = ["read", "create", "update", "delete", "search-type"];
   if (profile.vread) codes.push("vread");
