@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir, totalmem } from "node:os";
+import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { packageRoot } from "#kernel";
@@ -27,6 +27,8 @@ function machine(): Record<string, unknown> {
     memoryGiB: Math.round(totalmem() / 1024 ** 3),
     node: process.version,
     date: new Date().toISOString().slice(0, 10),
+    // Of the last minute, all of it: more than the cores means that others were at work, and walls are too long by that.
+    load: Math.round(loadavg()[0]! * 10) / 10,
   };
 }
 
