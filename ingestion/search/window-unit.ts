@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import type { FetchProblem } from "../source/fetched.js";
 import type { Page, PageEntry } from "./page.js";
-import { instantText } from "./search-instant.js";
+import { instantMs, instantText } from "./search-instant.js";
 import type { Unit, UnitResult } from "./unit.js";
 import { UnitFile } from "./unit-file.js";
 import type { TypeSearch, Window } from "./window.js";
@@ -36,6 +36,8 @@ export class WindowUnit {
   private readonly onResources: (count: number) => void;
   private readonly window: Window;
   private readonly ids = new Set<number>();
+  /** Resources whose times lie just outside the window: a server that rounds times may count them in it. */
+  private readonly beside = new Set<number>();
   private newestMs: number | undefined;
   private readonly problems = new Map<string, FetchProblem>();
   private complete = true;
@@ -86,8 +88,8 @@ export class WindowUnit {
     this.newestMs = note.newestMs;
     for (const problem of note.problems) this.report(problem.severity, problem.message);
     for await (const line of createInterface({ input: createReadStream(file.partPath) })) {
-      const { id } = JSON.parse(line) as { id?: string };
-      if (id !== undefined) this.ids.add(idNumber(id));
+      const { id = "", meta } = JSON.parse(line) as { id?: string; meta?: { lastUpdated?: string } };
+      this.count(id, instantMs(meta?.lastUpdated));
     }
   }
 
@@ -121,7 +123,7 @@ export class WindowUnit {
     const lines: string[] = [];
     for (const entry of entries) {
       if (entry.text === undefined) continue;
-      if (entry.id !== "") this.ids.add(idNumber(entry.id));
+      this.count(entry.id, entry.timeMs);
       if (entry.subsetted) {
         this.subsetted++;
         continue;
@@ -130,6 +132,15 @@ export class WindowUnit {
       this.notice(entry.timeMs);
     }
     return lines;
+  }
+
+  /** Counts a resource for the window; one of another time must not make up for one that is missing. */
+  private count(id: string, timeMs: number | undefined): void {
+    if (id === "") return;
+    const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = this.window;
+    const inside = timeMs === undefined || (timeMs >= from && timeMs < to);
+    if (inside) this.ids.add(idNumber(id));
+    else if (timeMs >= from - ROUNDING_MS && timeMs < to + ROUNDING_MS) this.beside.add(idNumber(id));
   }
 
   private notice(timeMs: number | undefined): void {
@@ -153,7 +164,7 @@ export class WindowUnit {
       const wanted = paging === "keyset" ? total : Math.max(total, this.unit.expected ?? 0);
       if (this.ids.size >= wanted) return;
       const before = this.ids.size;
-      const missing = total - before;
+      const missing = total - before - this.beside.size;
       if (passes === MAX_PASSES) {
         if (missing > 0)
           this.fail(`${missing} resources that the server counts were not found in ${passes} passes.`);
