@@ -110,7 +110,10 @@ it("a source's run killed at labelled points and at any moment ends, when run ag
   const calm = arrange("calm");
   const full = pointsOf(await labelsOf(calm.run));
   await change();
+  const begun = performance.now();
   const increment = pointsOf(await labelsOf(calm.run));
+  // Kills are spread over as long as a run takes here and now.
+  const runMs = performance.now() - begun;
   const chosen = [
     ...full.map((point) => ({ point, fresh: true })),
     ...increment.map((point) => ({ point, fresh: false })),
@@ -141,7 +144,7 @@ it("a source's run killed at labelled points and at any moment ends, when run ag
   for (let killed = 0; killed < KILLS; killed++) {
     if (killed % 3 === 0) await change();
     const { child, finished } = startCli(stormy.run, DEBUG);
-    const timer = setTimeout(() => child.kill("SIGKILL"), 100 + random() * 3500);
+    const timer = setTimeout(() => child.kill("SIGKILL"), 50 + random() * runMs);
     const { code, stderr } = await finished;
     clearTimeout(timer);
     if (code === null) kills.push(Date.now());
