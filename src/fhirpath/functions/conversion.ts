@@ -85,9 +85,54 @@ function convertsTo(invocation: Invocation, conversion: Conversion): Collection 
   );
 }
 
+/** Text of a quantity: a number, then a unit in quotes or a calendar unit, or none (FHIRPath 5.5, toQuantity). */
+const QUANTITY =
+  "([+-]?[0-9]+(?:\\.[0-9]+)?)\\s*(?:'([^']+)'|(year|month|week|day|hour|minute|second|millisecond)s?)?";
+
+/** A quantity of a value and a unit, both text. */
+function quantityOf(value: Expr, unit: Expr): Expr {
+  const fields = [
+    ["value", value],
+    ["unit", unit],
+    ["code", unit],
+  ] as const;
+  return { kind: "struct", fields };
+}
+
+function toQuantity(invocation: Invocation): Collection {
+  const found = scalar(invocation);
+  if (found === undefined) return EMPTY;
+  const { value, family } = found;
+  if (family === "quantity") return value;
+  if (family === "string") {
+    const part = (group: string): Expr =>
+      call("replaceMatches", value.expr, text(`^${QUANTITY}$`), text(group));
+    const unit = part("$2$3");
+    const named = choose(call("equal", unit, text("")), text("1"), unit);
+    const isQuantity = call("matchesFull", value.expr, text(QUANTITY));
+    return single("Quantity", choose(isQuantity, quantityOf(part("$1"), named)));
+  }
+  const number = CONVERSIONS["Decimal"]!.convert(invocation, value, family);
+  if (number === undefined) return EMPTY;
+  return single("Quantity", choose(call("isNotNull", number), quantityOf(number, text("1"))));
+}
+
+function convertsToQuantity(invocation: Invocation): Collection {
+  const found = scalar(invocation);
+  if (found === undefined) return EMPTY;
+  const { value, family } = found;
+  const converts =
+    family === "string"
+      ? call("matchesFull", value.expr, text(QUANTITY))
+      : boolean(["integer", "long", "decimal", "boolean", "quantity"].includes(family));
+  return single("boolean", choose(hasValueIn(invocation.analysis.names, value), converts));
+}
+
 /** FHIRPath 5.5, conversion other than iif, and the pass-through trace() of 5.9. */
 export const CONVERSION: FunctionTable = {
   trace: fn(1, 2, ({ input }) => input),
+  toQuantity: fn(0, 0, toQuantity),
+  convertsToQuantity: fn(0, 0, convertsToQuantity),
   ...Object.fromEntries(
     Object.entries(CONVERSIONS).flatMap(([name, conversion]) => [
       [`to${name}`, fn(0, 0, (invocation) => convert(invocation, conversion))],

@@ -40,6 +40,7 @@ const UNSUPPORTED: ReadonlyMap<string, string> = new Map([
   ["aggregate", "aggregate in SQL over the view"],
   ["defineVariable", "write the expression where it is used"],
   ["type", "use is() or ofType()"],
+  ["precision", "compare with lowBoundary() and highBoundary() instead"],
   ["comparable", "compare values with the same unit"],
 ]);
 
