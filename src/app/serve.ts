@@ -15,6 +15,7 @@ import {
   type RunningServer,
   startServer,
 } from "#serving";
+import { type FetchBackOptions, startFetchBack } from "./fetch-back.js";
 import { type Live, type LiveOptions, startLive } from "./live.js";
 import { journalPorts } from "./receive.js";
 import { runsView } from "./system-views.js";
@@ -40,6 +41,8 @@ export interface LiveServing {
   /** Views that a new lake starts with. */
   readonly views: LiveOptions["views"];
   readonly flush?: LiveOptions["flush"];
+  /** How resources are read that notifications only name; without it such notifications wait in the journal. */
+  readonly fetchBack?: Pick<FetchBackOptions, "source" | "onSourceChanged">;
 }
 
 /** A server, and its live side where it has one. */
@@ -92,6 +95,17 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
   });
   const app =
     live === undefined ? questions : withReceiver(questions, receiverOf(lake, live, options.live!, log));
+  const fetching =
+    live === undefined || options.live?.fetchBack === undefined
+      ? undefined
+      : startFetchBack({
+          ...options.live.fetchBack,
+          lake,
+          journal: live.journal,
+          rows: live.rows,
+          clock: systemClock,
+          onError: (error) => log.error("fetching back", { code: codeOf(error) }),
+        });
   const server = await startServer(app, { host: options.host, port: options.port });
   const background = new AbortController();
   const compacting =
@@ -108,6 +122,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
       await server.close();
       background.abort();
       await compacting;
+      await fetching?.stop();
       await live?.close();
       database.close();
       await rm(temporaryFolder, { recursive: true, force: true });

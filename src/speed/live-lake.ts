@@ -301,9 +301,9 @@ export class LiveLake {
     return { ...this.point(), liveResources: this.index.size, degraded: this.problem };
   }
 
-  /** The greatest order keys known of these live resources; absent where none is live. For deletes that come without a version. */
-  orderOf(key: string): string | undefined {
-    return this.index.orderOf(key);
+  /** The greatest order key known of a resource, live or in the lake; undefined where nothing is known of it. */
+  async knownOrder(type: string, key: string): Promise<string | undefined> {
+    return this.index.orderOf(key) ?? (await this.lakeOrders(this.snapshot, type, [key])).get(key);
   }
 
   /** Resolves when everything up to a journal position can be read. */

@@ -1,24 +1,74 @@
 import path from "node:path";
+import { createFhirHttp, type FhirHttp } from "#ingestion";
 import type { Lake } from "#lake";
+import { startCatchUp } from "../catch-up.js";
+import type { FetchSource } from "../fetch-back.js";
 import { journalFile } from "../journal-files.js";
 import { configuredSenders } from "../senders.js";
 import type { LiveServing } from "../serve.js";
+import { httpSettings, type SourceDefinition } from "../source-run/source.js";
 import type { Invocation } from "./command.js";
-import { loadedConfig } from "./config-option.js";
-import { wantedViews } from "./views-option.js";
+import { configuredSources, loadedConfig } from "./config-option.js";
+import { runContext } from "./run-context.js";
+
+/** Connections to sources, opened when first needed. */
+class FetchSources {
+  private readonly definitions: ReadonlyMap<string, SourceDefinition>;
+  private readonly open = new Map<string, FhirHttp>();
+
+  constructor(definitions: ReadonlyMap<string, SourceDefinition>) {
+    this.definitions = definitions;
+  }
+
+  get(name: string): FetchSource | undefined {
+    const definition = this.definitions.get(name);
+    if (definition === undefined) return undefined;
+    const http = this.open.get(name) ?? createFhirHttp(httpSettings(definition));
+    this.open.set(name, http);
+    return { policy: definition.config.order, http };
+  }
+
+  async close(): Promise<void> {
+    for (const http of this.open.values()) await http.close();
+  }
+}
+
+/** How a serving command follows live changes, and what to end when serving has ended. */
+export interface LiveSide {
+  readonly live: LiveServing | undefined;
+  close(): Promise<void>;
+}
 
 /**
- * How a serving command follows live changes: the journal in Postgres (`DATABASE_URL`) or in the lake's file, and the senders of the
- * configuration. Undefined for a remote lake that has no journal, which is served by snapshots alone.
+ * How a serving command follows live changes: the journal in Postgres (`DATABASE_URL`) or in the lake's file, and the senders and sources
+ * of the configuration. Without `live` for a remote lake that has no journal, which is served by snapshots alone.
  */
-export async function liveServing(invocation: Invocation, lake: Lake): Promise<LiveServing | undefined> {
-  const { environment, values } = invocation;
+export async function liveSide(invocation: Invocation, lake: Lake): Promise<LiveSide> {
+  const { environment, output } = invocation;
   const databaseUrl = environment["DATABASE_URL"];
   const file = journalFile(lake.store.location, environment);
-  if (file === undefined && databaseUrl === undefined) return undefined;
+  if (file === undefined && databaseUrl === undefined) return { live: undefined, close: async () => {} };
+  const loaded = loadedConfig(invocation);
+  const definitions = new Map(
+    configuredSources(loaded, environment).map((source) => [source.name, source] as const),
+  );
+  const log = (message: string): void => output.note(`${new Date().toISOString()} ${message}`);
+  const context = await runContext(invocation, lake, loaded, { log });
+  const sources = new FetchSources(definitions);
+  const catchUp = startCatchUp(context, definitions);
   return {
-    journal: { file: file ?? path.resolve("journal.sqlite"), databaseUrl },
-    senders: configuredSenders(loadedConfig(invocation), environment),
-    views: await wantedViews(values, lake.definitions),
+    live: {
+      journal: { file: file ?? path.resolve("journal.sqlite"), databaseUrl },
+      senders: configuredSenders(loaded, environment),
+      views: context.views,
+      fetchBack: {
+        source: (name) => sources.get(name),
+        onSourceChanged: (name) => catchUp.want(name),
+      },
+    },
+    close: async () => {
+      await catchUp.close();
+      await sources.close();
+    },
   };
 }

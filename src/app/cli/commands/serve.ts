@@ -3,7 +3,7 @@ import { serveLake, untilStopped } from "../../serve.js";
 import type { Command, Invocation } from "../command.js";
 import { loadedConfig, stalenessTargets } from "../config-option.js";
 import { EXIT } from "../exit-code.js";
-import { liveServing } from "../live-option.js";
+import { liveSide } from "../live-option.js";
 import { withLake } from "../open-lake.js";
 import { memoryLimit, parseCount, textOption } from "../option-value.js";
 import { withSchedules } from "../schedule-beside.js";
@@ -52,16 +52,18 @@ export const serveCommand: Command = {
   run: (invocation) =>
     withLake(invocation, async (lake) => {
       const memoryLimitBytes = memoryLimit(invocation);
+      const { live, close } = await liveSide(invocation, lake);
       const server = await serveLake(lake, {
         ...address(invocation),
         stalenessTargets: stalenessTargets(loadedConfig(invocation)),
-        live: await liveServing(invocation, lake),
+        live,
         ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
       });
       invocation.output.document({ url: server.url });
       invocation.output.line(`Serving ${lake.store.location} on ${server.url} (Ctrl+C stops)`);
       await withSchedules(invocation, lake, untilStopped);
       await server.close();
+      await close();
       return EXIT.ok;
     }),
 };

@@ -11,7 +11,7 @@ import { serveLake, untilStopped } from "../../serve.js";
 import type { Command, Invocation } from "../command.js";
 import { loadedConfig, stalenessTargets } from "../config-option.js";
 import { EXIT } from "../exit-code.js";
-import { liveServing } from "../live-option.js";
+import { liveSide } from "../live-option.js";
 import { withLake } from "../open-lake.js";
 import { memoryLimit, parseCount, textOption } from "../option-value.js";
 import { withSchedules } from "../schedule-beside.js";
@@ -138,7 +138,7 @@ export const startCommand: Command = {
       if ((await lake.history.latest()) === undefined) await fill(lake, invocation, patients);
       else await completeViews(lake, invocation);
       const memoryLimitBytes = memoryLimit(invocation);
-      const live = await liveServing(invocation, lake);
+      const { live, close } = await liveSide(invocation, lake);
       const demo = invocation.values["live"] === true ? demoSender() : undefined;
       if (demo !== undefined && live === undefined) {
         throw new LakeError(
@@ -164,6 +164,7 @@ export const startCommand: Command = {
       stop.abort();
       await flowing;
       await server.close();
+      await close();
       return EXIT.ok;
     }),
 };

@@ -1,0 +1,111 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createFhirHttp } from "#ingestion";
+import { type LakeServer, serveLake } from "../../src/app/serve.js";
+import { type FhirServer, startFhirServer } from "../support/fhir-server/index.js";
+import { SourceLake } from "../support/source-lake.js";
+
+const SECRET = "a-secret-of-this-test";
+
+function patient(id: string, family: string): string {
+  return JSON.stringify({ resourceType: "Patient", id, name: [{ family }] });
+}
+
+describe("a lake that serves live changes of a source", () => {
+  let server: FhirServer;
+  let lake: SourceLake;
+  let serving: LakeServer;
+  const caughtUp: string[] = [];
+
+  beforeEach(async () => {
+    server = await startFhirServer({ export: { retryAfter: 0 } });
+    for (const id of ["p1", "p2", "p3"]) server.store.put("Patient", id, patient(id, `Family ${id}`));
+    lake = await SourceLake.open({ url: server.url, kind: "bulk", types: ["Patient"] }, { views: true });
+    await lake.run();
+    const http = createFhirHttp({ baseUrl: server.url, auth: { kind: "none" } });
+    serving = await serveLake(lake.lake, {
+      host: "127.0.0.1",
+      port: 0,
+      compaction: false,
+      live: {
+        journal: { file: `${lake.lake.store.location}/journal/journal.sqlite` },
+        senders: new Map([["main", { source: "main", policy: "time" as const, pathSecrets: [SECRET] }]]),
+        views: lake.context.views,
+        fetchBack: {
+          source: (name) => (name === "main" ? { policy: "time", http } : undefined),
+          onSourceChanged: (name) => void caughtUp.push(name),
+        },
+      },
+    });
+  });
+  afterEach(async () => {
+    await serving.close();
+    await lake.close();
+    await server.close();
+  });
+
+  const notify = async (method: string, path: string, body?: string): Promise<number> => {
+    const response = await fetch(`${serving.url}/notify/main/${path}`, {
+      method,
+      ...(body === undefined ? {} : { body }),
+    });
+    return response.status;
+  };
+  const families = async (query = ""): Promise<string[]> => {
+    const response = await fetch(`${serving.url}/views/patient_names.csv?select=family${query}`);
+    expect(response.status).toBe(200);
+    const [, ...rows] = (await response.text()).trim().split(/\r?\n/);
+    return rows.sort();
+  };
+  const settled = async (): Promise<number> => {
+    // Fetching back appends events of its own; nothing is pending when the head stays.
+    for (let last = -1; ; ) {
+      const head = await serving.live!.journal.head();
+      if (head === last) return head;
+      last = head;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+  };
+
+  it("shows what was posted at once, and asks the source about what was only named", async () => {
+    expect(await families()).toEqual(["Family p1", "Family p2", "Family p3"]);
+    const changed = server.store.put("Patient", "p1", patient("p1", "Changed"));
+    expect(await notify("PUT", `${SECRET}/Patient/p1`, String(changed.text!.read()))).toBe(204);
+    const epoch = await serving.live!.journal.head();
+    expect(await families(`&min_epoch=${epoch}`)).toEqual(["Changed", "Family p2", "Family p3"]);
+    // The delete says neither time nor version: the source confirms it.
+    server.store.delete("Patient", "p2");
+    expect(await notify("DELETE", `${SECRET}/Patient/p2`)).toBe(204);
+    // A delete that did not happen changes nothing.
+    expect(await notify("DELETE", `${SECRET}/Patient/p3`)).toBe(204);
+    const later = await settled();
+    expect(await families(`&min_epoch=${later}`)).toEqual(["Changed", "Family p3"]);
+    expect(await families("&consistency=batch")).toEqual(["Family p1", "Family p2", "Family p3"]);
+    expect(caughtUp).toEqual([]);
+    expect(await notify("POST", SECRET)).toBe(204);
+    await settled();
+    expect(caughtUp).toEqual(["main"]);
+  });
+
+  it("gives the same rows after a flush, a run of the source and a restart", async () => {
+    const changed = server.store.put("Patient", "p1", patient("p1", "Changed"));
+    await notify("POST", SECRET, String(changed.text!.read()));
+    const before = await families(`&min_epoch=${await serving.live!.journal.head()}`);
+    expect(before).toEqual(["Changed", "Family p2", "Family p3"]);
+    await serving.live!.flush();
+    expect(await families()).toEqual(before);
+    expect(await families("&consistency=batch")).toEqual(before);
+    server.store.put("Patient", "p3", patient("p3", "By the run"));
+    await lake.run();
+    await serving.live!.rows.refresh();
+    expect(await families()).toEqual(["By the run", "Changed", "Family p2"]);
+  });
+
+  it("refuses forged notifications and odd reads", async () => {
+    expect(await notify("POST", "wrong", patient("p1", "Forged"))).toBe(401);
+    expect(await families()).toEqual(["Family p1", "Family p2", "Family p3"]);
+    for (const query of ["consistency=fresh", "min_epoch=x", "snapshot=1&min_epoch=0"]) {
+      const response = await fetch(`${serving.url}/views/patient_names.json?${query}`);
+      expect(response.status, query).toBe(400);
+    }
+  });
+});
