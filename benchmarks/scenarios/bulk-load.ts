@@ -55,9 +55,9 @@ async function applyNight(url: string, folder: string): Promise<number> {
   let count = 0;
   const worker = async (): Promise<void> => {
     for (;;) {
-      const { value, done } = await waiting.next();
-      if (done === true) return;
-      const { method, place, body } = value;
+      const next = await waiting.next();
+      if (next.done === true) return;
+      const { method, place, body } = next.value;
       const headers = { "Content-Type": "application/fhir+json" };
       const answer = await fetch(`${url}/${place}`, {
         method,

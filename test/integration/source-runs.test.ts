@@ -93,7 +93,10 @@ describe("webhooks", () => {
     );
     server.faults.add({ match: { pattern: "export" }, fault: { kind: "status", status: 500 } });
     const { record } = await runAndTell(lake.context, { source: definition(lake), trigger: "command" });
-    expect(record).toMatchObject({ state: "failed", error: { code: expect.stringContaining("source/") } });
+    expect(record).toMatchObject({
+      state: "failed",
+      error: { code: expect.stringContaining("source/") as string },
+    });
     expect(heard).toHaveLength(2);
     const { headers, body } = heard[1]!;
     expect(JSON.parse(body)).toMatchObject({

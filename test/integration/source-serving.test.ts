@@ -14,7 +14,12 @@ let lake: SourceLake;
 beforeEach(async () => {
   server = await startFhirServer({ profile: "no-history", export: { retryAfter: 0 } });
   server.store.put("Patient", "p1", '{"resourceType":"Patient","id":"p1"}');
-  lake = await SourceLake.open({ url: server.url, kind: "bulk", types: ["Patient"], deletes: { policy: "bulk" } });
+  lake = await SourceLake.open({
+    url: server.url,
+    kind: "bulk",
+    types: ["Patient"],
+    deletes: { policy: "bulk" },
+  });
 });
 afterEach(async () => {
   await lake.close();
@@ -81,7 +86,9 @@ describe("the state of sources over HTTP", () => {
     const catalog = withSystemViews(lakeCatalog(lake.lake), [runsView(runs)]);
     const temporaryFolder = await mkdtemp(path.join(tmpdir(), "runs-sql-"));
     const query = createQuery({ catalog, database: lake.lake.database, temporaryFolder });
-    const answer = await query.runSql("SELECT source, sum(stored) AS stored, max(state) AS state FROM lake_runs GROUP BY 1");
+    const answer = await query.runSql(
+      "SELECT source, sum(stored) AS stored, max(state) AS state FROM lake_runs GROUP BY 1",
+    );
     expect(await answer.texts()).toEqual([["main", "1", "succeeded"]]);
     answer.close();
   });
