@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -30,6 +30,7 @@ const definitions = loadDefinitions("4.0.1");
 const NAME_CANARY = "ZQX-CANARY-NAME";
 const NOTE_CANARY = "ZQX-CANARY-NOTE";
 const ID_CANARY = "zqx-canary-id";
+const UUID = "00000000-0000-0000-0000-000000000000";
 const CANARIES = [NAME_CANARY, NOTE_CANARY, ID_CANARY];
 
 const views = new Map(
@@ -260,6 +261,8 @@ describe("erasing a patient", () => {
   });
 
   it("cleans quarantine, downloads, landings and run records that name the person", async () => {
+    // No process has that number; names tell who made a folder.
+    const left = `staging/landing-5-p4194304.${hostname().replace(/[^A-Za-z0-9-]/g, "-")}-${UUID}`;
     const quarantine = (text: string): string => JSON.stringify({ file: "x", reason: "bad-json", text });
     const put = async (key: string, content: string | Buffer): Promise<void> => {
       await mkdir(path.dirname(path.join(location, key)), { recursive: true });
@@ -273,17 +276,13 @@ describe("erasing a patient", () => {
     await put("work/source-a/Observation.ndjson.gz", gzipSync(`{}\n${about}}\n`));
     await put("work/source-b/Patient.ndjson", '{"resourceType":"Patient","id":"ann"}\n');
     await put("runs/r1/0001.json", JSON.stringify({ error: `Patient/${ID_CANARY} was strange` }));
-    await put(
-      "staging/landing-5-p4194304-00000000-0000-0000-0000-000000000000/Patient.0001.landing",
-      `x ${NAME_CANARY}\n`,
-    );
+    await put(`${left}/Patient.0001.landing`, `x ${NAME_CANARY}\n`);
+    const away = `staging/landing-6-p1.another-host-${UUID}`;
+    await put(`${away}/Patient.0001.landing`, "of a process elsewhere\n");
     const { elsewhere } = await eraseCanary();
+    expect(elsewhere.inUse).toEqual([away]);
     expect(elsewhere.rewritten).toEqual(["quarantine/000000000001.ndjson"]);
-    expect([...elsewhere.removed].sort()).toEqual([
-      "runs/r1/0001.json",
-      "staging/landing-5-p4194304-00000000-0000-0000-0000-000000000000",
-      "work/source-a",
-    ]);
+    expect([...elsewhere.removed].sort()).toEqual(["runs/r1/0001.json", left, "work/source-a"]);
     expect(await canariesIn(lake, location, CANARIES)).toEqual([]);
     expect(await canariesIn(lake, path.join(location, "quarantine"), ["ann"])).toEqual([
       "000000000001.1.ndjson",

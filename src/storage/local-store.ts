@@ -7,6 +7,7 @@ import { hashFile, syncDirectory, syncFile, writeNewFileSynced } from "./durable
 import { notFound, storageFailure } from "./errors.js";
 import { checkKey, checkLabel } from "./key.js";
 import type { FileDigest, FileHold, ObjectEntry, ObjectStore } from "./object-store.js";
+import { stagingName } from "./staging-name.js";
 
 const SYNCS_AT_ONCE = 4;
 
@@ -191,8 +192,7 @@ export class LocalStore implements ObjectStore {
   }
 
   async stagingDirectory(label: string): Promise<string> {
-    // The process id tells later whether whoever made the folder is still at work.
-    const dir = path.join(this.location, "staging", `${label}-p${process.pid}-${randomUUID()}`);
+    const dir = path.join(this.location, "staging", stagingName(label));
     try {
       await mkdir(dir, { recursive: true });
       return dir;

@@ -1,9 +1,9 @@
 import { createReadStream } from "node:fs";
-import { open, readdir, rm, writeFile } from "node:fs/promises";
+import { open, readdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { createGunzip } from "node:zlib";
-import { isRemote } from "#storage";
+import { isRemote, stagingOwner } from "#storage";
 import type { Lake } from "../lake.js";
 import type { TextMatch } from "./text-match.js";
 
@@ -123,16 +123,15 @@ async function scrubWork(lake: Lake, match: TextMatch, dryRun: boolean): Promise
   return removed;
 }
 
-/** True while the process that a staging folder is named after is alive on this machine. */
-function isAlive(folder: string): boolean {
-  const pid = Number(/-p(\d+)-[0-9a-f-]{36}$/.exec(folder)?.[1] ?? Number.NaN);
-  if (Number.isNaN(pid)) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
+/** Folders of other hosts are believed to be in use until they are this old. */
+const SURELY_LEFT_MS = 86_400_000;
+
+/** True when a folder in staging is of no use to anybody any more. */
+async function isLeft(dir: string, name: string): Promise<boolean> {
+  const owner = stagingOwner(name);
+  if (owner !== "elsewhere") return owner === "ended";
+  const info = await stat(dir).catch(() => undefined);
+  return info !== undefined && Date.now() - info.mtimeMs > SURELY_LEFT_MS;
 }
 
 /** Folders that ended processes left in staging go; those of living ones are named. */
@@ -145,8 +144,8 @@ async function scrubStaging(lake: Lake, dryRun: boolean): Promise<{ removed: str
   for (const entry of await readdir(root, { withFileTypes: true }).catch(() => [])) {
     const key = `staging/${entry.name}`;
     if (!entry.isDirectory() || lake.isOwn(key)) continue;
-    if (isAlive(entry.name)) {
-      if (!entry.name.includes(`-p${process.pid}-`)) inUse.push(key);
+    if (!(await isLeft(path.join(root, entry.name), entry.name))) {
+      if (stagingOwner(entry.name) !== "self") inUse.push(key);
       continue;
     }
     removed.push(key);
