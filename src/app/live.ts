@@ -3,7 +3,7 @@ import type { RegisteredView } from "#batch";
 import type { Database } from "#duckdb";
 import { type EventStore, openEventStore } from "#events";
 import { type Clock, systemClock } from "#kernel";
-import type { Lake } from "#lake";
+import { commitSourceState, type Lake } from "#lake";
 import { CHANGES_PREFIX } from "#landing";
 import { LiveLake } from "#speed";
 import { flushJournal } from "./flush.js";
@@ -106,7 +106,17 @@ class Keeper {
     while (this.flushed.length > 0 && now - this.flushed[0]!.atMs >= this.policy.keepCoveredMs) {
       upTo = this.flushed.shift()!.upTo;
     }
-    if (upTo !== undefined) await this.journal.trim(CHANGES_PREFIX, upTo);
+    if (upTo === undefined) return;
+    // A source without changes for long must be known to be covered too, or what is removed would look as if it were missed.
+    const { lake } = this.options;
+    for (const { stream } of await this.journal.streams(CHANGES_PREFIX)) {
+      const source = stream.slice(CHANGES_PREFIX.length);
+      const state = (await lake.history.latest())?.sources[source];
+      if (state === undefined) return;
+      if ((state.journalPosition ?? 0) < upTo)
+        await commitSourceState(lake, source, { journalPosition: upTo });
+    }
+    await this.journal.trim(CHANGES_PREFIX, upTo);
   }
 
   async end(): Promise<void> {

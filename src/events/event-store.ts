@@ -157,6 +157,11 @@ export class EventStore {
     return this.log.trim(streamPrefix, upTo);
   }
 
+  /** The greatest position up to which events of streams with this prefix were removed; 0 when none were. */
+  trimmedTo(streamPrefix: string): Promise<number> {
+    return this.log.trimmedTo(streamPrefix);
+  }
+
   /** Makes all payloads of these subjects unreadable for ever. Answers how many subjects had a key. */
   shred(subjects: readonly string[]): Promise<number> {
     return this.log.shred(subjects);

@@ -5,7 +5,7 @@ import { LakeError } from "#kernel";
 import { type FileOrders, type Lake, newestOrder, ordersOf, type Snapshot, type ViewState } from "#lake";
 import { CHANGES_PREFIX, type Change, changeOf } from "#landing";
 import { type Hold, Holds } from "./hold.js";
-import { LiveIndex, type LiveVersion } from "./live-index.js";
+import { LiveIndex, type LiveVersion, OPEN } from "./live-index.js";
 import { LiveType } from "./live-type.js";
 import { LiveView } from "./live-view.js";
 import { Mutex } from "./mutex.js";
@@ -58,7 +58,7 @@ function byType<T extends { readonly type: string }>(items: Iterable<T>): Map<st
 export class LiveLake {
   private readonly options: LiveLakeOptions;
   private readonly connection: Connection;
-  private readonly index = new LiveIndex();
+  private index = new LiveIndex();
   private readonly types = new Map<string, LiveType>();
   private readonly holds = new Holds();
   private readonly fileOrders: FileOrders = new Map();
@@ -70,8 +70,11 @@ export class LiveLake {
   private sinceCollect = 0;
   /** True while a batch is being applied; still true afterwards when it failed. */
   private unclean = false;
+  /** Points over older snapshots can no longer be read, because the live rows were begun anew. */
+  private oldestSnapshot = 0;
   private subscription: Subscription | undefined;
   private problem: string | undefined;
+  private lost: string | undefined;
 
   private constructor(options: LiveLakeOptions, connection: Connection) {
     this.options = options;
@@ -88,9 +91,16 @@ export class LiveLake {
   private async begin(): Promise<void> {
     const { lake, journal } = this.options;
     const head = await lake.history.latest();
-    const covered = Object.values(head?.sources ?? {}).map((source) => source.journalPosition ?? 0);
+    const streams = await journal.streams(CHANGES_PREFIX);
+    const covered = streams.map(({ stream }) => coveredBy(head, stream.slice(CHANGES_PREFIX.length)));
+    const trimmed = await journal.trimmedTo(CHANGES_PREFIX);
     // Nothing before the least covered position is needed: every source's events up to its own are in the snapshot.
-    this.position = covered.length === 0 ? 0 : Math.min(...covered);
+    const needed = Math.min(...covered, OPEN);
+    const isWhole = covered.length === 0 || needed >= trimmed;
+    this.lost = isWhole
+      ? undefined
+      : "the lake was set back beyond what the journal keeps; run its sources in full";
+    this.position = covered.length === 0 ? trimmed : Math.max(needed, trimmed);
     await this.mutex.run(() => this.adoptNow(head));
     this.subscription = journal.subscribe({
       streamPrefix: CHANGES_PREFIX,
@@ -203,9 +213,34 @@ export class LiveLake {
   async refresh(): Promise<void> {
     const head = await this.options.lake.history.latest();
     if (head === undefined || head.id === this.snapshot?.id) return;
+    if (this.coversLess(head)) return this.beginAnew();
     const covered = Math.max(0, ...Object.values(head.sources).map((source) => source.journalPosition ?? 0));
     await this.reached(covered);
     await this.mutex.run(() => this.adoptNow(head));
+  }
+
+  /** True when a snapshot gives changes back that an earlier one covered: somebody restored an older state. */
+  private coversLess(head: Snapshot): boolean {
+    return Object.keys(this.snapshot?.sources ?? {}).some(
+      (source) => coveredBy(head, source) < coveredBy(this.snapshot, source),
+    );
+  }
+
+  /** Forgets all live rows and reads the journal again over the newest snapshot. */
+  private async beginAnew(): Promise<void> {
+    // Until the journal has been read again, no point can be.
+    this.oldestSnapshot = OPEN;
+    await this.subscription?.stop();
+    await this.mutex.run(async () => {
+      this.types.clear();
+      this.index = new LiveIndex();
+      this.newestOrders.clear();
+      this.snapshot = undefined;
+      this.subscription = undefined;
+      this.unclean = false;
+    });
+    await this.begin();
+    this.oldestSnapshot = this.snapshot?.id ?? 0;
   }
 
   private async adoptNow(head: Snapshot | undefined): Promise<void> {
@@ -298,7 +333,7 @@ export class LiveLake {
 
   /** Where reads stand now. */
   state(): LiveState {
-    return { ...this.point(), liveResources: this.index.size, degraded: this.problem };
+    return { ...this.point(), liveResources: this.index.size, degraded: this.lost ?? this.problem };
   }
 
   /** The greatest order key known of a resource, live or in the lake; undefined where nothing is known of it. */
@@ -337,6 +372,14 @@ export class LiveLake {
     view: Pick<ViewState, "hash" | "resource">,
     point: ReadPoint,
   ): { keys: string; rows: string } | undefined {
+    if (point.snapshot < this.oldestSnapshot) {
+      throw new LakeError(
+        "unavailable",
+        "speed/point-gone",
+        "The lake was set back to an older state while this was read; ask again.",
+        { retryable: true },
+      );
+    }
     const type = this.types.get(view.resource);
     if (type === undefined || type.isUntouchedAt(point)) return undefined;
     const live = type.view(view.hash);
