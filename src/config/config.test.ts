@@ -30,7 +30,7 @@ describe("the configuration", () => {
       auth: { kind: "none" },
       order: "time",
       overlap: "10m",
-      deletes: { policy: "auto", cap: 0.3 },
+      deletes: { policy: "auto", cap: 0.2 },
       completeness: { sample: 20 },
     });
     expect(config.retention.landing).toBe("0ms");

@@ -82,7 +82,7 @@ const deletes = z.strictObject({
     .number()
     .min(0)
     .max(1)
-    .default(0.3)
+    .default(0.2)
     .meta({ description: "a greater share of a type deleted by comparison stops the run and asks" }),
   every: duration.default("7d").meta({ description: "how often ids are reconciled" }),
 });
