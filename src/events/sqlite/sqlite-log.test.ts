@@ -49,7 +49,7 @@ describe("a journal in a SQLite file", () => {
     const found = async (needle: Uint8Array): Promise<string[]> => {
       const names = await readdir(folder);
       const contents = await Promise.all(names.map((name) => readFile(path.join(folder, name))));
-      return names.filter((_, index) => contents[index]!.includes(needle));
+      return names.filter((_, index) => contents[index]!.includes(Buffer.from(needle)));
     };
     expect(await found(key)).not.toEqual([]);
     expect(await store.shred(["p1"])).toBe(1);
