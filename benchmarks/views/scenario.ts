@@ -5,6 +5,7 @@ import { packageRoot } from "#kernel";
 import { type Cost, runSide, spread } from "../measure.js";
 import type { Figure, Scenario } from "../scenario.js";
 import { benchmarkData } from "./data.js";
+import { besideFlatquack } from "./flatquack.js";
 
 const here = path.join(packageRoot(), "benchmarks", "views");
 const shared = process.env["FHIR_LAKE_SHARED"] ?? path.join(packageRoot(), "..", "shared");
@@ -30,7 +31,10 @@ interface Case {
   readonly input: string;
 }
 
-async function compare({ name, viewFile, place, input }: Case, repeats: number): Promise<Figure[]> {
+async function compare(
+  { name, viewFile, place, input }: Case,
+  repeats: number,
+): Promise<{ figures: Figure[]; cpu: readonly number[] }> {
   const hand = path.join(here, "sql", `${name}.${place}.sql`);
   const costs = { ours: [] as Cost[], hand: [] as Cost[] };
   // Alternating, so that whatever else the machine does meets both.
@@ -62,7 +66,7 @@ async function compare({ name, viewFile, place, input }: Case, repeats: number):
     ...(bar === undefined ? {} : { bar }),
   });
   const mebibytes = (values: number[]) => spread(values.map((value) => value / 2 ** 20));
-  return [
+  const figures = [
     figure("CPU, ours / hand-written", "x", ratio("cpu"), "<= 1.3"),
     figure("wall, ours / hand-written", "x", ratio("wall")),
     figure("CPU, ours", "s", spread(of("ours", "cpu"))),
@@ -72,6 +76,7 @@ async function compare({ name, viewFile, place, input }: Case, repeats: number):
     figure("peak memory, hand-written", "MiB", mebibytes(of("hand", "peakRss"))),
     { name: `${name} over ${place}: rows`, value: Number(ours["rows"]), unit: "rows" },
   ];
+  return { figures, cpu: of("ours", "cpu") };
 }
 
 /** Milliseconds to compile a view that is not in the cache, definitions loaded. */
@@ -103,12 +108,18 @@ export const viewsScenario: Scenario = {
     const lake = path.join(scratch, "lake");
     await runSide("land-and-commit", [lake, ...Object.values(files)]);
     const repeats = quick ? 1 : Number(process.env["FHIR_LAKE_BENCH_REPEATS"] ?? 5);
+    const flatquack = process.env["FHIR_LAKE_BENCH_FLATQUACK"];
     const figures = compileTimes();
     for (const [name, viewFile] of views) {
       const { resource } = JSON.parse(readFileSync(viewFile, "utf8")) as { resource: string };
       for (const place of places) {
         const input = place === "lake" ? lake : files[resource]!;
-        figures.push(...(await compare({ name, viewFile, place, input }, repeats)));
+        const compared = await compare({ name, viewFile, place, input }, repeats);
+        figures.push(...compared.figures);
+        if (flatquack !== undefined && place === "ndjson") {
+          const at = { name, viewFile, input, ours: compared.cpu };
+          figures.push(...(await besideFlatquack(flatquack, at, { scratch, repeats, log })));
+        }
         log(`${name} over ${place}: equal`);
       }
     }
