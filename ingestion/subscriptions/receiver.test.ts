@@ -111,7 +111,7 @@ describe("the endpoint of Subscriptions", () => {
           },
           request: { method: "GET", url: "Subscription/s1/$status" },
         },
-        { resource: JSON.parse(patient), request: { method: "PUT", url: "Patient/p1" } },
+        { resource: JSON.parse(patient) as object, request: { method: "PUT", url: "Patient/p1" } },
         {
           request: { method: "DELETE", url: "Patient/p3" },
           response: { lastModified: "2026-02-01T00:00:00Z" },

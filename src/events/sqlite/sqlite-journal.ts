@@ -183,8 +183,10 @@ export class SqliteJournal {
   }
 
   checkpoint(name: string): number {
-    const row = this.db.prepare("SELECT position FROM checkpoints WHERE name = ?").get(name);
-    return (row as { position: number } | undefined)?.position ?? 0;
+    const row = this.db.prepare("SELECT position FROM checkpoints WHERE name = ?").get(name) as
+      | { position: number }
+      | undefined;
+    return row?.position ?? 0;
   }
 
   saveCheckpoint(name: string, position: number): void {
@@ -202,13 +204,13 @@ export class SqliteJournal {
           "INSERT INTO trims VALUES (?, ?) ON CONFLICT (stream_prefix) DO UPDATE SET position = max(position, excluded.position)",
         )
         .run(streamPrefix, upTo);
-      const { changes } = this.db
+      const removed = this.db
         .prepare("DELETE FROM events WHERE position <= ? AND substr(stream, 1, ?) = ?")
-        .run(upTo, [...streamPrefix].length, streamPrefix);
+        .run(upTo, [...streamPrefix].length, streamPrefix) as { changes: number | bigint };
       this.db.exec(
         "DELETE FROM subject_keys WHERE subject NOT IN (SELECT subject FROM events WHERE subject IS NOT NULL)",
       );
-      return Number(changes);
+      return Number(removed.changes);
     });
   }
 
@@ -217,14 +219,17 @@ export class SqliteJournal {
       .prepare(
         "SELECT max(position) AS position FROM trims WHERE substr(stream_prefix, 1, length(?1)) = ?1 OR substr(?1, 1, length(stream_prefix)) = stream_prefix",
       )
-      .get(streamPrefix);
-    return (row as { position: number | null }).position ?? 0;
+      .get(streamPrefix) as { position: number | null };
+    return row.position ?? 0;
   }
 
   shred(subjects: readonly string[]): number {
     const destroyed = this.within(() => {
       const statement = this.db.prepare("DELETE FROM subject_keys WHERE subject = ?");
-      return subjects.reduce((sum, subject) => sum + Number(statement.run(subject).changes), 0);
+      return subjects.reduce(
+        (sum, subject) => sum + Number((statement.run(subject) as { changes: number | bigint }).changes),
+        0,
+      );
     });
     // Pages of the write-ahead log still hold the keys until it is folded back and cut to nothing.
     this.db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
