@@ -64,6 +64,7 @@ export {
 export {
   type CapabilitiesRequest,
   countType,
+  deleteLine,
   fetchBySearch,
   finishSearch,
   type IdFile,

@@ -70,6 +70,20 @@ describe("a source read by bulk export", () => {
     expect(await lake.live()).toEqual(serverRows(server, TYPES));
   });
 
+  it("applies listed deletes where versions decide, though the list names no version", async () => {
+    await lake.close();
+    lake = await SourceLake.open({ url: server.url, kind: "bulk", types: TYPES, order: "version" });
+    for (let n = 1; n <= 3; n++) server.store.put("Patient", "p1", patient("p1", `Edition ${n}`));
+    await lake.run();
+    server.store.delete("Patient", "p1");
+    server.store.delete("Patient", "p2");
+    server.store.put("Patient", "p2", patient("p2", "Back again"));
+    const { record, error } = await lake.run();
+    expect(error).toBeUndefined();
+    expect(record.types["Patient"]).toMatchObject({ deleted: 1 });
+    expect(await lake.live()).toEqual(serverRows(server, TYPES));
+  });
+
   it("loses nothing that happens at the very time of the export", async () => {
     // The server's clock stands still, so that writes, watermark and further writes share milliseconds.
     await server.close();

@@ -12,6 +12,7 @@ import type { RunAtWork } from "./context.js";
 import { isComplete, landingInputs } from "./fetch-part.js";
 import { type FoundDeletes, foundDeletes } from "./found-deletes.js";
 import { requestHash } from "./source.js";
+import { withVersionedDeletes } from "./versioned-deletes.js";
 
 /** What became of a part. */
 export interface LandedPart {
@@ -144,8 +145,9 @@ export async function landPart(
   work: RunAtWork,
   assignment: Assignment,
   part: Part,
-  batch: FetchedBatch,
+  fetched: FetchedBatch,
 ): Promise<LandedPart> {
+  const batch = await withVersionedDeletes(work, fetched);
   const first = await isFirstLoad(work, part);
   const compares = comparesFullExports(work, assignment) && !first && fullTypes(part).length > 0;
   const whole = part.types.every((type) => isComplete(batch, type));
