@@ -59,14 +59,14 @@ async function sampled(lake: Lake, request: SampleRequest): Promise<SampledResou
   const own = `NOT _lake_deleted AND _lake_source = ${quoteLiteral(source)}`;
   const draw = seed === undefined ? "random()" : `md5(_lake_id || ${quoteLiteral(seed)})`;
   return lake.database.with(async (connection) => {
-    const chosen = await connection.rows<{ id: string }>(
-      `SELECT _lake_id AS id FROM (${current}) WHERE ${own} ORDER BY ${draw} LIMIT ${size}`,
+    const chosen = await connection.rows<{ key: string }>(
+      `SELECT _lake_key AS key FROM (${current}) WHERE ${own} ORDER BY ${draw} LIMIT ${size}`,
     );
     if (chosen.length === 0) return [];
-    // By name and not by a join: so the scan reads the texts of few row groups instead of all.
-    const ids = chosen.map(({ id }) => quoteLiteral(id)).join(", ");
+    // By value and not by a join: so the scan reads the texts of few row groups instead of all.
+    const keys = chosen.map(({ key }) => `${quoteLiteral(key)}::UUID`).join(", ");
     const rows = await connection.rows<{ id: string; raw: string }>(
-      `SELECT _lake_id AS id, raw FROM (${current}) WHERE _lake_id IN (${ids}) AND ${own}`,
+      `SELECT _lake_id AS id, raw FROM (${current}) WHERE _lake_key IN (${keys}) AND NOT _lake_deleted`,
     );
     return rows.map(({ id, raw }) => ({ type, id, raw }));
   });

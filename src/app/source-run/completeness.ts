@@ -1,6 +1,10 @@
 import { checkCompleteness } from "#ingestion";
+import { mapConcurrently } from "#kernel";
 import { type CompletenessState, type Lake, liveCounts, type SampledResource, sampleResources } from "#lake";
 import type { RunAtWork } from "./context.js";
+
+/** Samples of small types are drawn beside those of large ones. */
+const TYPES_AT_ONCE = 3;
 
 /** What comparing needs of a run. */
 export type Comparison = Pick<RunAtWork, "lake" | "clock" | "source" | "http" | "signal" | "onProgress">;
@@ -14,13 +18,17 @@ function shares(counts: Readonly<Record<string, number>>, size: number): [string
   ]);
 }
 
-async function sampleOf(lake: Lake, source: string, live: Readonly<Record<string, number>>, size: number) {
-  const sample: SampledResource[] = [];
-  if (size === 0) return sample;
-  for (const [type, share] of shares(live, size)) {
-    sample.push(...(await sampleResources(lake, { source, type, size: share })));
-  }
-  return sample;
+async function sampleOf(
+  lake: Lake,
+  source: string,
+  live: Readonly<Record<string, number>>,
+  size: number,
+): Promise<SampledResource[]> {
+  if (size === 0) return [];
+  const samples = await mapConcurrently(shares(live, size), TYPES_AT_ONCE, ([type, share]) =>
+    sampleResources(lake, { source, type, size: share }),
+  );
+  return samples.flat();
 }
 
 /**
