@@ -1,6 +1,5 @@
 import { isUtf8 } from "node:buffer";
 import type { Definitions } from "#fhir";
-import { parseInstant } from "#landing";
 import type { DeletedResource } from "../changes/read-change.js";
 import { ResourceScanner } from "../ndjson/scanner.js";
 import { BundleUnpacker } from "../pipeline/bundle-unpacker.js";
@@ -148,9 +147,4 @@ function isBlank(body: Uint8Array): boolean {
   if (body.length > 64) return false;
   const text = Buffer.from(body).toString("latin1").trim();
   return text === "" || /^\{\s*\}$/.test(text);
-}
-
-/** The point in time of a FHIR instant, or now. */
-export function receivedInstant(now: Date): NonNullable<ReturnType<typeof parseInstant>> {
-  return parseInstant(now.toISOString())!;
 }

@@ -2,11 +2,11 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { Definitions } from "#fhir";
 import { type Clock, isLakeError, LakeError } from "#kernel";
-import type { NewChange } from "#landing";
+import { instantOfMs, type NewChange } from "#landing";
 import { type ChangeContext, ChangeReader, type DeletedResource } from "../changes/read-change.js";
 import { Rejection } from "../quarantine/reason.js";
 import { RateLimit } from "./rate-limit.js";
-import { type Notification, NotificationReader, receivedInstant } from "./read-notification.js";
+import { type Notification, NotificationReader } from "./read-notification.js";
 import { isSender, isSigned, type Sender } from "./sender.js";
 import type { TopicStatus } from "./topic-status.js";
 
@@ -112,7 +112,7 @@ class Endpoint {
     const context: ChangeContext = {
       source: sender.source,
       policy: sender.policy,
-      receivedAt: receivedInstant(clock.now()),
+      receivedAt: instantOfMs(clock.now().getTime()),
       sequence: await ports.sequence(),
     };
     const updates = notification.updates.map((body) => this.changes.update(body, context));

@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import type { EventStore, NewEvent } from "#events";
 import type { ReceiverPorts } from "#ingestion";
 import type { Lake } from "#lake";
-import { changeEvent, changeStream, type NewChange } from "#landing";
+import { changeEvent, changeStream, type NewChange, resourceKey } from "#landing";
 
 /** Streams of resources that are to be read from their source, one stream per source. */
 export const FETCH_PREFIX = "fetch/";
@@ -19,11 +19,6 @@ function bySource(changes: readonly NewChange[]): Map<string, NewEvent[]> {
     groups.set(change.source, group);
   }
   return groups;
-}
-
-/** Whose key encrypts the id of a resource that is not known as a resource key yet. */
-function subjectOf(...parts: readonly string[]): string {
-  return createHash("sha256").update(parts.join("\0")).digest("hex").slice(0, 32);
 }
 
 /** The endpoint's ports over a journal: everything is an event, and durable when it is answered. */
@@ -43,7 +38,7 @@ export function journalPorts(lake: Lake, journal: EventStore): ReceiverPorts {
               type: "fetch-back",
               data: { type },
               payload: id,
-              subject: subjectOf(source, type, id),
+              subject: resourceKey(source, type, id),
             }));
       await journal.append({ stream: `${FETCH_PREFIX}${source}`, events, expected: "any" });
     },
@@ -56,7 +51,8 @@ export function journalPorts(lake: Lake, journal: EventStore): ReceiverPorts {
             type: "notification-refused",
             data: { sender, code, message, sizeBytes: body.length },
             payload,
-            subject: subjectOf("dead-letter", payload),
+            // Nobody knows whose it is: a key of its own.
+            subject: randomUUID(),
           },
         ],
         expected: "any",

@@ -6,7 +6,7 @@ import type { Command, Invocation } from "../command.js";
 import { loadedConfig } from "../config-option.js";
 import { debugText } from "../debug-text.js";
 import { withLake } from "../open-lake.js";
-import type { Output, Progress } from "../output.js";
+import { phaseProgress } from "../phase-progress.js";
 import { runContext, stopSignal } from "../run-context.js";
 import { reportRun, runExitCode } from "../run-report.js";
 
@@ -20,31 +20,13 @@ const LABELS: Readonly<Record<RunPhase, string>> = {
   compare: "compare",
 };
 
-/** One bar per phase, begun when the phase is first heard of. */
-function runProgress(output: Output): {
-  update: (phase: RunPhase, done: number, total: number, what?: string) => void;
-  stop: () => void;
-} {
-  let current: { phase: RunPhase; progress: Progress } | undefined;
-  return {
-    update: (phase, done, total, what) => {
-      if (current?.phase !== phase) {
-        current?.progress.stop();
-        current = { phase, progress: output.progress(LABELS[phase]) };
-      }
-      current.progress.update(done, total, what);
-    },
-    stop: () => current?.progress.stop(),
-  };
-}
-
 async function ingest(invocation: Invocation, kind: SourceConfig["kind"] | undefined): Promise<number> {
   const { values, output } = invocation;
   const loaded = loadedConfig(invocation);
   const named = namedSource(invocation, loaded);
   const source = kind === undefined ? named : { ...named, config: { ...named.config, kind } };
   return withLake(invocation, async (lake) => {
-    const progress = runProgress(output);
+    const progress = phaseProgress(output, LABELS);
     const stop = stopSignal();
     try {
       const context = await runContext(invocation, lake, loaded, {

@@ -6,7 +6,8 @@ import type { Command, Invocation } from "../command.js";
 import { EXIT } from "../exit-code.js";
 import { withLake } from "../open-lake.js";
 import { parseSize, textOption } from "../option-value.js";
-import type { Output, Progress } from "../output.js";
+import type { Output } from "../output.js";
+import { type PhaseProgress, phaseProgress } from "../phase-progress.js";
 import { wantedViews } from "../views-option.js";
 
 const LABELS: Readonly<Record<IngestPhase, string>> = {
@@ -16,22 +17,9 @@ const LABELS: Readonly<Record<IngestPhase, string>> = {
   compact: "compact",
 };
 
-/** One bar per phase, begun when the phase is first heard of. */
-export function phaseProgress(output: Output): {
-  update: (phase: IngestPhase, done: number, total: number, what?: string) => void;
-  stop: () => void;
-} {
-  let current: { phase: IngestPhase; progress: Progress } | undefined;
-  return {
-    update: (phase, done, total, what) => {
-      if (current?.phase !== phase) {
-        current?.progress.stop();
-        current = { phase, progress: output.progress(LABELS[phase]) };
-      }
-      current.progress.update(done, total, what);
-    },
-    stop: () => current?.progress.stop(),
-  };
+/** The progress display of an ingestion. */
+export function ingestProgress(output: Output): PhaseProgress<IngestPhase> {
+  return phaseProgress(output, LABELS);
 }
 
 /** Views of a snapshot that the data broke, with the reason. */
@@ -97,7 +85,7 @@ async function run(invocation: Invocation): Promise<number> {
   const { values, positionals, output } = invocation;
   const lineLimit = textOption(values, "max-line");
   return withLake(invocation, async (lake) => {
-    const progress = phaseProgress(output);
+    const progress = ingestProgress(output);
     const abort = new AbortController();
     const onInterrupt = (): void => abort.abort();
     process.once("SIGINT", onInterrupt);

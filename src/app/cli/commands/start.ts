@@ -16,7 +16,7 @@ import { withLake } from "../open-lake.js";
 import { memoryLimit, parseCount, textOption } from "../option-value.js";
 import { withSchedules } from "../schedule-beside.js";
 import { wantedViews } from "../views-option.js";
-import { phaseProgress } from "./ingest-ndjson.js";
+import { ingestProgress } from "./ingest-ndjson.js";
 import { ADDRESS_HELP, ADDRESS_OPTIONS, address } from "./serve.js";
 
 /** Name of the source that the synthetic population is stored under. */
@@ -43,7 +43,7 @@ async function fill(lake: Lake, invocation: Invocation, patients: number): Promi
       onProgress: (p) => generating.update(p.patients, p.totalPatients),
     });
     generating.stop();
-    const progress = phaseProgress(output);
+    const progress = ingestProgress(output);
     const views = await wantedViews(values, lake.definitions);
     const result = await ingestNdjson(lake, {
       inputs: await resourceFiles(outDir),
@@ -64,7 +64,7 @@ async function fill(lake: Lake, invocation: Invocation, patients: number): Promi
 
 /** Views that a new version of the program changed, or that an interrupted run left unbuilt. */
 async function completeViews(lake: Lake, invocation: Invocation): Promise<void> {
-  const progress = phaseProgress(invocation.output);
+  const progress = ingestProgress(invocation.output);
   await settle(lake, {
     views: await wantedViews(invocation.values, lake.definitions),
     onProgress: progress.update,
