@@ -4,7 +4,7 @@ import path from "node:path";
 import { Hono, type MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { type Clock, LakeError, packageRoot } from "#kernel";
-import type { LakeCatalog, QueryService } from "#query";
+import type { LakeCatalog, QueryService, SourceLiveStates } from "#query";
 import type { RequestNotes, RunLedger, ServingDependencies, ServingEnv } from "./context.js";
 import { errorResponse } from "./http/errors.js";
 import type { Logger } from "./log.js";
@@ -27,6 +27,8 @@ export interface AppOptions {
   readonly allowedHosts?: readonly string[];
   readonly runs?: RunLedger;
   readonly stalenessTargets?: Readonly<Record<string, number>>;
+  /** How the changes of each source arrive now. */
+  readonly liveStates?: SourceLiveStates;
   readonly published?: ServingDependencies["published"];
 }
 
@@ -99,6 +101,7 @@ export function createApp(options: AppOptions): ServingApp {
     queryTimeoutMs: options.queryTimeoutMs ?? 300_000,
     runs: options.runs,
     stalenessTargets: options.stalenessTargets ?? {},
+    liveStates: options.liveStates,
     published: options.published ?? (() => Promise.resolve(undefined)),
   };
   const app: ServingApp = new Hono<ServingEnv>();

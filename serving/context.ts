@@ -1,7 +1,7 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import type { Clock } from "#kernel";
-import type { LakeCatalog, QueryService } from "#query";
+import type { LakeCatalog, QueryService, SourceLiveStates } from "#query";
 import type { Ledger } from "#runs";
 import type { Logger } from "./log.js";
 
@@ -28,6 +28,8 @@ export interface ServingDependencies {
   readonly runs: RunLedger | undefined;
   /** By source: data older than so many milliseconds are stale. */
   readonly stalenessTargets: Readonly<Record<string, number>>;
+  /** How the changes of each source arrive now; absent without a speed layer. */
+  readonly liveStates: SourceLiveStates | undefined;
   /** Says what is published for other engines; undefined where nothing is. */
   readonly published: () => Promise<PublishedSnapshot | undefined>;
 }

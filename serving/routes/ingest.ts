@@ -50,7 +50,7 @@ async function showRun(
 /** One source as `/freshness` shows it. */
 function describeSource(
   name: string,
-  state: NonNullable<SnapshotReader["sources"]>[string],
+  state: Partial<NonNullable<SnapshotReader["sources"]>[string]>,
   dependencies: ServingDependencies,
 ): Record<string, unknown> {
   const marks = Object.values(state.watermarks ?? {}).sort((a, b) => Date.parse(a) - Date.parse(b));
@@ -68,7 +68,15 @@ function describeSource(
     deletesVerifiedAt: state.deletesVerifiedAt ?? null,
     completeness: state.completeness ?? null,
     lastRun: state.run ?? null,
+    live: liveState(dependencies, name),
   };
+}
+
+/** How a source's changes arrive between runs; null for a server that follows none. */
+function liveState({ liveStates }: ServingDependencies, name: string): Record<string, unknown> | null {
+  if (liveStates === undefined) return null;
+  const found = liveStates.sourceStates().find(({ source }) => source === name);
+  return { state: found?.state ?? "off", since: found?.since ?? null, reason: found?.reason ?? null };
 }
 
 async function freshness(context: ServingContext, dependencies: ServingDependencies): Promise<Response> {
@@ -76,7 +84,10 @@ async function freshness(context: ServingContext, dependencies: ServingDependenc
   const snapshot = await dependencies.query.snapshot();
   try {
     const published = await dependencies.published();
-    const sources = Object.entries(snapshot.sources ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+    const states = dependencies.liveStates?.sourceStates() ?? [];
+    // A source may send before any run of it has been committed.
+    const unrun = Object.fromEntries(states.map(({ source }) => [source, {}]));
+    const sources = Object.entries({ ...unrun, ...snapshot.sources }).sort(([a], [b]) => (a < b ? -1 : 1));
     const body = {
       snapshot: snapshot.id,
       asOf: snapshot.committedAt,

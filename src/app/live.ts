@@ -5,7 +5,7 @@ import { type EventStore, openEventStore } from "#events";
 import { type Clock, systemClock } from "#kernel";
 import { commitSourceState, type Lake } from "#lake";
 import { CHANGES_PREFIX } from "#landing";
-import { LiveLake } from "#speed";
+import { LiveLake, SourceLiveBoard } from "#speed";
 import { flushJournal } from "./flush.js";
 
 /** When live changes become part of the lake. */
@@ -39,6 +39,8 @@ export interface LiveOptions {
 export interface Live {
   readonly journal: EventStore;
   readonly rows: LiveLake;
+  /** How the changes of each source reach the journal now. */
+  readonly states: SourceLiveBoard;
   /** Makes everything accepted so far part of the lake now. */
   flush(): Promise<void>;
   /** Ends the background work after what is under way, then closes the journal. Nothing acknowledged is lost. */
@@ -136,13 +138,20 @@ export async function startLive(options: LiveOptions): Promise<Live> {
       database,
       ...(onError === undefined ? {} : { onError }),
     });
+    const states = await SourceLiveBoard.start({
+      journal,
+      ...(options.clock === undefined ? {} : { clock: options.clock }),
+      ...(onError === undefined ? {} : { onError }),
+    });
     const keeper = new Keeper(options, journal, rows);
     return {
       journal,
       rows,
+      states,
       flush: () => keeper.flush(),
       close: async () => {
         await keeper.end();
+        await states.stop();
         await rows.stop();
         await journal.close();
       },

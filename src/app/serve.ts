@@ -89,6 +89,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
     clock: systemClock,
     runs,
     published: () => publishedSnapshot(lake, defaultTarget(lake.store)),
+    ...(live === undefined ? {} : { liveStates: live.states }),
     ...(options.stalenessTargets === undefined ? {} : { stalenessTargets: options.stalenessTargets }),
     ...(allowed === undefined ? {} : { allowedHosts: allowed }),
     log,

@@ -1,3 +1,4 @@
+export type { SourceLiveCode, SourceLiveState, SourceLiveStates } from "#speed";
 export type { LakeCatalog, SnapshotReader, SnapshotSummary, SnapshotView, ViewColumn } from "./catalog.js";
 export type { QueryErrorCode } from "./errors.js";
 export { type ResultFormat, resultFormats } from "./format.js";

@@ -1,3 +1,11 @@
 export type { Hold } from "./hold.js";
 export { LiveLake, type LiveLakeOptions, type LiveState } from "./live-lake.js";
 export type { ReadPoint } from "./read-point.js";
+export {
+  SOURCE_LIVE_PREFIX,
+  SourceLiveBoard,
+  type SourceLiveCode,
+  type SourceLiveOptions,
+  type SourceLiveState,
+  type SourceLiveStates,
+} from "./source-live.js";
