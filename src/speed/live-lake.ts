@@ -1,13 +1,13 @@
-import { compileView } from "#compiler";
 import type { Connection, Database } from "#duckdb";
 import type { EventStore, StoredEvent, Subscription } from "#events";
 import { LakeError } from "#kernel";
-import { type FileOrders, type Lake, newestOrder, ordersOf, type Snapshot, type ViewState } from "#lake";
+import type { Lake, Snapshot, ViewState } from "#lake";
 import { CHANGES_PREFIX, type Change, changeOf } from "#landing";
+import { coveredBy, coversLess } from "./coverage.js";
 import { type Hold, Holds } from "./hold.js";
-import { LiveIndex, type LiveVersion, OPEN } from "./live-index.js";
-import { LiveType } from "./live-type.js";
-import { LiveView } from "./live-view.js";
+import { LakeOrders } from "./lake-orders.js";
+import { LiveIndex, OPEN } from "./live-index.js";
+import { LiveTypes } from "./live-types.js";
 import { Mutex } from "./mutex.js";
 import type { ReadPoint } from "./read-point.js";
 
@@ -31,24 +31,8 @@ export interface LiveState extends ReadPoint {
 
 /** Journal events handled at once. */
 const BATCH = 2000;
-const LOOKUP_KEYS = 2000;
 /** Live versions are freed when this many changes came since the last time, and with every new snapshot. */
 const COLLECT_AFTER = 5000;
-
-/** The journal position that a snapshot covers of a source. */
-function coveredBy(snapshot: Snapshot | undefined, source: string): number {
-  return snapshot?.sources[source]?.journalPosition ?? 0;
-}
-
-function byType<T extends { readonly type: string }>(items: Iterable<T>): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const group = groups.get(item.type);
-    if (group === undefined) groups.set(item.type, [item]);
-    else group.push(item);
-  }
-  return groups;
-}
 
 /**
  * The speed layer of one process: folds the journal's changes that no snapshot covers into tables of live versions and view rows.
@@ -59,10 +43,9 @@ export class LiveLake {
   private readonly options: LiveLakeOptions;
   private readonly connection: Connection;
   private index = new LiveIndex();
-  private readonly types = new Map<string, LiveType>();
+  private readonly types: LiveTypes;
   private readonly holds = new Holds();
-  private readonly fileOrders: FileOrders = new Map();
-  private readonly newestOrders = new Map<string, string>();
+  private readonly orders: LakeOrders;
   private readonly mutex = new Mutex();
   private readonly waiting = new Set<{ position: number; resolve(): void }>();
   private snapshot: Snapshot | undefined;
@@ -79,6 +62,8 @@ export class LiveLake {
   private constructor(options: LiveLakeOptions, connection: Connection) {
     this.options = options;
     this.connection = connection;
+    this.types = new LiveTypes(options.lake, connection);
+    this.orders = new LakeOrders(options.lake);
   }
 
   /** Builds the live rows from the journal over the newest snapshot and follows both; ready when it answers. */
@@ -119,7 +104,8 @@ export class LiveLake {
   private async handle(events: readonly StoredEvent[]): Promise<void> {
     const changes = events.flatMap((event) => changeOf(event) ?? []);
     await this.mutex.run(async () => {
-      if (this.unclean) await this.undo();
+      // The index knows nothing of a batch that failed half way.
+      if (this.unclean) await this.types.undo(this.position);
       this.unclean = true;
       await this.apply(changes);
       this.unclean = false;
@@ -138,72 +124,12 @@ export class LiveLake {
     }
   }
 
-  /** Takes back what a batch that failed half way left in the tables; the index knows nothing of it. */
-  private async undo(): Promise<void> {
-    for (const type of this.types.values()) await type.undo(this.connection, this.position);
-  }
-
   private async apply(changes: readonly Change[]): Promise<void> {
     const open = changes.filter((change) => change.position > coveredBy(this.snapshot, change.source));
-    const news = await this.withoutBeaten(open, this.snapshot);
-    const folded = this.index.fold(news);
-    for (const [type, group] of byType(folded.current)) {
-      const own = new Set(group.map((change) => change.position));
-      const replaced = folded.replaced.filter(({ by }) => own.has(by));
-      await (await this.typeOf(type)).apply(this.connection, group, replaced);
-    }
+    const folded = this.index.fold(await this.orders.withoutBeaten(open, this.snapshot));
+    await this.types.apply(folded, this.snapshot);
     this.index.remember(folded);
     this.sinceCollect += changes.length;
-  }
-
-  /** Changes that the lake does not hold a newer version of at a snapshot. */
-  private async withoutBeaten<T extends { type: string; key: string; order: string }>(
-    versions: readonly T[],
-    snapshot: Snapshot | undefined,
-  ): Promise<T[]> {
-    const beaten = new Set<T>();
-    for (const [type, group] of byType(versions)) {
-      const newest = this.newestOrders.get(type) ?? "";
-      const late = group.filter((version) => version.order <= newest);
-      const orders = await this.lakeOrders(snapshot, type, [...new Set(late.map((version) => version.key))]);
-      for (const version of late) if ((orders.get(version.key) ?? "") >= version.order) beaten.add(version);
-    }
-    return versions.filter((version) => !beaten.has(version));
-  }
-
-  private async lakeOrders(
-    snapshot: Snapshot | undefined,
-    type: string,
-    keys: readonly string[],
-  ): Promise<Map<string, string>> {
-    const { lake } = this.options;
-    const all = new Map<string, string>();
-    for (let at = 0; at < keys.length; at += LOOKUP_KEYS) {
-      const part = keys.slice(at, at + LOOKUP_KEYS);
-      const orders = await lake.database.with((connection) =>
-        ordersOf(lake, connection, snapshot?.tables[type], part),
-      );
-      for (const [key, order] of orders) all.set(key, order);
-    }
-    return all;
-  }
-
-  private async typeOf(type: string): Promise<LiveType> {
-    const known = this.types.get(type);
-    if (known !== undefined) return known;
-    const made = new LiveType(this.options.lake.definitions, type);
-    await made.create(this.connection);
-    for (const view of Object.values(this.snapshot?.views ?? {})) {
-      if (view.resource === type) await made.addView(this.connection, await this.liveView(view));
-    }
-    this.types.set(type, made);
-    return made;
-  }
-
-  private async liveView(state: ViewState): Promise<LiveView> {
-    const { lake } = this.options;
-    const text = Buffer.from(await lake.store.get(state.definition)).toString("utf8");
-    return new LiveView(state.hash, compileView(text, { definitions: lake.definitions }));
   }
 
   /**
@@ -213,17 +139,10 @@ export class LiveLake {
   async refresh(): Promise<void> {
     const head = await this.options.lake.history.latest();
     if (head === undefined || head.id === this.snapshot?.id) return;
-    if (this.coversLess(head)) return this.beginAnew();
+    if (coversLess(head, this.snapshot)) return this.beginAnew();
     const covered = Math.max(0, ...Object.values(head.sources).map((source) => source.journalPosition ?? 0));
     await this.reached(covered);
     await this.mutex.run(() => this.adoptNow(head));
-  }
-
-  /** True when a snapshot gives changes back that an earlier one covered: somebody restored an older state. */
-  private coversLess(head: Snapshot): boolean {
-    return Object.keys(this.snapshot?.sources ?? {}).some(
-      (source) => coveredBy(head, source) < coveredBy(this.snapshot, source),
-    );
   }
 
   /** Forgets all live rows and reads the journal again over the newest snapshot. */
@@ -234,7 +153,7 @@ export class LiveLake {
     await this.mutex.run(async () => {
       this.types.clear();
       this.index = new LiveIndex();
-      this.newestOrders.clear();
+      this.orders.clear();
       this.snapshot = undefined;
       this.subscription = undefined;
       this.unclean = false;
@@ -245,53 +164,16 @@ export class LiveLake {
 
   private async adoptNow(head: Snapshot | undefined): Promise<void> {
     if (head === undefined || head.id <= (this.snapshot?.id ?? 0)) return;
-    await this.readNewestOrders(head);
+    await this.orders.read(head);
     const covered = [...this.index.versions()].filter((v) => v.position <= coveredBy(head, v.source));
     const rest = [...this.index.versions()].filter((v) => v.position > coveredBy(head, v.source));
-    const kept = new Set(await this.withoutBeaten(rest, head));
+    const kept = new Set(await this.orders.withoutBeaten(rest, head));
     const beaten = rest.filter((version) => !kept.has(version));
-    await this.hide(head, beaten);
-    await this.adoptViews(head);
+    await this.types.hide(head, beaten);
+    await this.types.adoptViews(head, (type) => this.liveChanges(type));
     this.index.forget([...covered, ...beaten]);
     this.snapshot = head;
     await this.collect();
-  }
-
-  private async readNewestOrders(head: Snapshot): Promise<void> {
-    const { lake } = this.options;
-    await lake.database.with(async (connection) => {
-      for (const [type, table] of Object.entries(head.tables)) {
-        this.newestOrders.set(type, await newestOrder(lake, connection, table, this.fileOrders));
-      }
-    });
-  }
-
-  private async hide(head: Snapshot, beaten: readonly LiveVersion[]): Promise<void> {
-    const covered = new Map(
-      Object.entries(head.sources).flatMap(([source, { journalPosition }]) =>
-        journalPosition === undefined ? [] : [[source, journalPosition] as const],
-      ),
-    );
-    const keys = byType(beaten);
-    for (const [name, type] of this.types) {
-      const hidden = (keys.get(name) ?? []).map((version) => version.key);
-      await type.hide(this.connection, head.id, covered, hidden);
-    }
-  }
-
-  /** Views that the snapshot has and the live tables lack are filled from the journal; those it no longer has go. */
-  private async adoptViews(head: Snapshot): Promise<void> {
-    const wanted = new Map(Object.values(head.views).map((view) => [view.hash, view]));
-    for (const type of this.types.values()) {
-      const missing = [...wanted.values()].filter(
-        (view) => view.resource === type.type && type.view(view.hash) === undefined,
-      );
-      for (const state of missing) {
-        const view = await this.liveView(state);
-        await type.addView(this.connection, view);
-        await type.backfill(this.connection, view, await this.liveChanges(type.type));
-      }
-    }
   }
 
   /** The newest live version of every resource of a type, read from the journal again. */
@@ -314,17 +196,7 @@ export class LiveLake {
 
   private async collect(): Promise<void> {
     this.sinceCollect = 0;
-    const oldest = this.holds.oldest(this.point());
-    const views = this.snapshot?.views ?? {};
-    const wanted = new Set(Object.values(views).map((view) => view.hash));
-    for (const type of this.types.values()) {
-      await type.collect(this.connection, oldest);
-      // Readers at an older snapshot may still read the views that it had.
-      if (oldest.snapshot < (this.snapshot?.id ?? 0)) continue;
-      for (const hash of type.viewHashes) {
-        if (!wanted.has(hash)) await type.dropView(this.connection, hash);
-      }
-    }
+    await this.types.collect(this.holds.oldest(this.point()), this.snapshot);
   }
 
   private point(): ReadPoint {
@@ -338,7 +210,7 @@ export class LiveLake {
 
   /** The greatest order key known of a resource, live or in the lake; undefined where nothing is known of it. */
   async knownOrder(type: string, key: string): Promise<string | undefined> {
-    return this.index.orderOf(key) ?? (await this.lakeOrders(this.snapshot, type, [key])).get(key);
+    return this.index.orderOf(key) ?? (await this.orders.of(this.snapshot, type, [key])).get(key);
   }
 
   /** Resolves when everything up to a journal position can be read. */

@@ -1,0 +1,100 @@
+import { compileView } from "#compiler";
+import type { Connection } from "#duckdb";
+import type { Lake, Snapshot, ViewState } from "#lake";
+import type { Change } from "#landing";
+import { coverageOf } from "./coverage.js";
+import { groupByType } from "./group-by-type.js";
+import type { Folded, LiveVersion } from "./live-index.js";
+import { LiveType } from "./live-type.js";
+import { LiveView } from "./live-view.js";
+import type { ReadPoint } from "./read-point.js";
+
+/** The tables of live versions and rows of all resource types, with the views of the snapshot that is read over. */
+export class LiveTypes {
+  private readonly lake: Lake;
+  private readonly connection: Connection;
+  private readonly types = new Map<string, LiveType>();
+
+  constructor(lake: Lake, connection: Connection) {
+    this.lake = lake;
+    this.connection = connection;
+  }
+
+  get(type: string): LiveType | undefined {
+    return this.types.get(type);
+  }
+
+  /** Forgets all tables; each is replaced when its type is next seen. */
+  clear(): void {
+    this.types.clear();
+  }
+
+  /** Takes back what a batch that failed half way left after a position. */
+  async undo(position: number): Promise<void> {
+    for (const type of this.types.values()) await type.undo(this.connection, position);
+  }
+
+  /** Makes a fold's outcome count from its positions on, with rows for the views of a snapshot. */
+  async apply(folded: Folded, snapshot: Snapshot | undefined): Promise<void> {
+    for (const [type, group] of groupByType(folded.current)) {
+      const own = new Set(group.map((change) => change.position));
+      const replaced = folded.replaced.filter(({ by }) => own.has(by));
+      await (await this.made(type, snapshot)).apply(this.connection, group, replaced);
+    }
+  }
+
+  private async made(type: string, snapshot: Snapshot | undefined): Promise<LiveType> {
+    const known = this.types.get(type);
+    if (known !== undefined) return known;
+    const made = new LiveType(this.lake.definitions, type);
+    await made.create(this.connection);
+    for (const view of Object.values(snapshot?.views ?? {})) {
+      if (view.resource === type) await made.addView(this.connection, await this.liveView(view));
+    }
+    this.types.set(type, made);
+    return made;
+  }
+
+  private async liveView(state: ViewState): Promise<LiveView> {
+    const text = Buffer.from(await this.lake.store.get(state.definition)).toString("utf8");
+    return new LiveView(state.hash, compileView(text, { definitions: this.lake.definitions }));
+  }
+
+  /** Hides from a snapshot on what it covers of the journal, and the versions that it holds newer ones of. */
+  async hide(head: Snapshot, beaten: readonly LiveVersion[]): Promise<void> {
+    const covered = coverageOf(head);
+    const keys = groupByType(beaten);
+    for (const [name, type] of this.types) {
+      const hidden = (keys.get(name) ?? []).map((version) => version.key);
+      await type.hide(this.connection, head.id, covered, hidden);
+    }
+  }
+
+  /** Fills the views that a snapshot has and the live tables lack; `changesOf` reads a type's live changes again. */
+  async adoptViews(head: Snapshot, changesOf: (type: string) => Promise<Change[]>): Promise<void> {
+    const wanted = new Map(Object.values(head.views).map((view) => [view.hash, view]));
+    for (const type of this.types.values()) {
+      const missing = [...wanted.values()].filter(
+        (view) => view.resource === type.type && type.view(view.hash) === undefined,
+      );
+      for (const state of missing) {
+        const view = await this.liveView(state);
+        await type.addView(this.connection, view);
+        await type.backfill(this.connection, view, await changesOf(type.type));
+      }
+    }
+  }
+
+  /** Frees what no read at or after a point can see; views that the newest snapshot no longer has go when nobody reads an older one. */
+  async collect(oldest: ReadPoint, newest: Snapshot | undefined): Promise<void> {
+    const wanted = new Set(Object.values(newest?.views ?? {}).map((view) => view.hash));
+    for (const type of this.types.values()) {
+      await type.collect(this.connection, oldest);
+      // Readers at an older snapshot may still read the views that it had.
+      if (oldest.snapshot < (newest?.id ?? 0)) continue;
+      for (const hash of type.viewHashes) {
+        if (!wanted.has(hash)) await type.dropView(this.connection, hash);
+      }
+    }
+  }
+}
