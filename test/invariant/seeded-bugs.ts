@@ -1,9 +1,11 @@
 import { EventStore } from "#events";
 import type { Change } from "#landing";
 import { Holds } from "../../src/speed/hold.js";
+import { LakeOrders } from "../../src/speed/lake-orders.js";
 import { LiveIndex, type LiveVersion } from "../../src/speed/live-index.js";
 import { LiveLake } from "../../src/speed/live-lake.js";
 import { LiveType } from "../../src/speed/live-type.js";
+import { LiveTypes } from "../../src/speed/live-types.js";
 import { LiveView } from "../../src/speed/live-view.js";
 
 /** A mistake that an implementation might have, put in while `install`ed; the answer takes it out again. */
@@ -74,11 +76,11 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
   },
   {
     name: "live versions always beat the lake",
-    install: () => replace(LiveLake, "withoutBeaten", () => async (versions: never) => versions),
+    install: () => replace(LakeOrders, "withoutBeaten", () => async (versions: never) => versions),
   },
   {
     name: "a new snapshot hides no live version",
-    install: () => replace(LiveLake, "hide", nothing),
+    install: () => replace(LiveTypes, "hide", nothing),
   },
   {
     name: "a new snapshot clears all live versions",
