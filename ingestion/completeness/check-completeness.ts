@@ -33,7 +33,10 @@ export interface CountComparison {
   readonly type: string;
   /** Resources at the source, all that it has now; null when it does not count. */
   readonly source: number | null;
-  /** Of these, how many have not changed since the lake was brought up to date; null when it cannot search by time. */
+  /**
+   * Of these, how many have not changed since the lake was brought up to date; null when it cannot search by time, and where it was not
+   * asked because both sides have equally many.
+   */
   readonly unchanged: number | null;
   readonly lake: number;
   /** True when changes since then cannot explain the counts. */
@@ -82,8 +85,9 @@ async function compareCount(
   const { http, signal } = request;
   const more = signal === undefined ? {} : { signal };
   const until = request.upTo[type];
-  const unchanged = until === undefined ? undefined : await countType({ http, type, until, ...more });
   const all = await countType({ http, type, ...more });
+  const explained = all === undefined || all === lake || until === undefined;
+  const unchanged = explained ? undefined : await countType({ http, type, until, ...more });
   return {
     type,
     source: all ?? null,

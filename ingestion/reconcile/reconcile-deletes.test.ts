@@ -34,6 +34,7 @@ async function start(options: FhirServerOptions = {}): Promise<{ server: FhirSer
   return { server, http };
 }
 
+/** With `http` all are confirmed; without it only those younger than the list, of which there are none here. */
 function reconcile(ids: readonly string[], more: Partial<ReconcileRequest>): Promise<ReconcileResult> {
   const vanishedFile = path.join(dir, "vanished.tsv");
   writeFileSync(vanishedFile, ids.map((id) => `Patient/${id}\t${ORDER}\n`).join(""));
@@ -41,8 +42,9 @@ function reconcile(ids: readonly string[], more: Partial<ReconcileRequest>): Pro
     vanishedFile,
     types: [{ type: "Patient", live: 100, vanished: ids.length }],
     policy: "time",
-    listedAt: "2026-06-01T00:00:00Z",
-    http: undefined,
+    listedAt: "2026-12-01T00:00:00Z",
+    http: createFhirHttp({ baseUrl: "http://127.0.0.1:1/fhir", auth: { kind: "none" } }),
+    confirm: more.http === undefined ? "younger" : "all",
     path: path.join(dir, "deletes.ndjson"),
     ...more,
   });
@@ -72,6 +74,34 @@ describe("ids that the source lists no more", () => {
   it("are deletes at once where the list is known to be complete", async () => {
     expect(deletedIds(await reconcile(["a", "b"], {}))).toEqual(["Patient/a", "Patient/b"]);
   });
+
+  it.each(["time", "version"] as const)(
+    "are read all the same when the lake's version is younger than the list (%s)",
+    async (policy) => {
+      const { server, http } = await start();
+      server.store.delete("Patient", "a");
+      const listedAt = "2020-01-01T00:00:00Z";
+      const version = "0000000000000001";
+      const vanishedFile = path.join(dir, "younger.tsv");
+      const lines = ["a\t18b6c5d2a0000000", "b\t18b6c5d2a0000000", "c\t0000000000000000"].map((line) => {
+        const [id, time] = line.split("\t") as [string, string];
+        const clock = policy === "time" ? time + version : version + time;
+        return `Patient/${id}\t${clock}${"0".repeat(58)}\n`;
+      });
+      writeFileSync(vanishedFile, lines.join(""));
+      const made = await reconcileDeletes({
+        vanishedFile,
+        types: [{ type: "Patient", live: 100, vanished: 3 }],
+        policy,
+        listedAt,
+        http,
+        confirm: "younger",
+        path: path.join(dir, "deletes.ndjson"),
+      });
+      expect(deletedIds(made)).toEqual(["Patient/a", "Patient/c"]);
+      expect(server.requests.matching({ path: "/fhir/Patient/c" })).toEqual([]);
+    },
+  );
 
   it("leave no file when nothing was deleted", async () => {
     const { http } = await start();

@@ -6,7 +6,7 @@ import { deleteLine, readResource, writeLines } from "../search/index.js";
 import type { FetchedFile, FetchProblem } from "../source/fetched.js";
 import { checkDeleteCap, type DeleteCap, type TypeVanished } from "./delete-cap.js";
 import { readVanished, type VanishedResource } from "./vanished-file.js";
-import { winningDelete } from "./winning-delete.js";
+import { isYounger, winningDelete } from "./winning-delete.js";
 
 /** What to make deletes of. */
 export interface ReconcileRequest {
@@ -18,8 +18,12 @@ export interface ReconcileRequest {
   readonly policy: OrderPolicy;
   /** FHIR instant: the server's time of the list. */
   readonly listedAt: string;
-  /** Every candidate is read before it counts as deleted; absent only where the list is known to be complete. */
-  readonly http: FhirHttp | undefined;
+  readonly http: FhirHttp;
+  /**
+   * Which candidates are read before they count as deleted: `all`, or, where the list is known to be complete, the `younger` ones, whose
+   * version in the lake is later than the list, so that its silence says nothing about them.
+   */
+  readonly confirm: "all" | "younger";
   readonly cap?: DeleteCap;
   /** The user has agreed that so much is gone. */
   readonly acceptDeletes?: boolean;
@@ -51,9 +55,10 @@ const CHUNK = 256;
 
 type Fate = keyof ReconcileCounts;
 
-async function fateOf(request: ReconcileRequest, { type, id }: VanishedResource): Promise<Fate> {
-  const { http, signal } = request;
-  if (http === undefined) return "deleted";
+async function fateOf(request: ReconcileRequest, vanished: VanishedResource): Promise<Fate> {
+  const { http, signal, confirm, policy, listedAt } = request;
+  if (confirm === "younger" && !isYounger(vanished, policy, listedAt)) return "deleted";
+  const { type, id } = vanished;
   const { kind } = await readResource({ http, type, id, ...(signal === undefined ? {} : { signal }) });
   if (kind === "live" || kind === "hidden") return kind;
   return "deleted";
@@ -82,8 +87,8 @@ function problemsOf(types: ReconcileResult["types"]): FetchProblem[] {
 
 /**
  * Turns the resources that a source's list of ids lacks into a `changes` file of deletes that win over the lake's versions. Candidates are
- * confirmed by reading them (410 and 404 are deletes), in bounded memory. Errors: `source/too-many-deletes` before anything is read,
- * `source/bad-id-list`, those of requests.
+ * confirmed by reading them (410 and 404 are deletes) as asked for, in bounded memory. Errors: `source/too-many-deletes` before anything is
+ * read, `source/bad-id-list`, those of requests.
  */
 export async function reconcileDeletes(request: ReconcileRequest): Promise<ReconcileResult> {
   if (request.acceptDeletes !== true) checkDeleteCap(request.types, request.cap);

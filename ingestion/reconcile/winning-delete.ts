@@ -1,4 +1,4 @@
-import { instantNs, type OrderPolicy } from "#landing";
+import { instantHex, instantNs, type OrderPolicy, parseInstant } from "#landing";
 import { type DeleteFacts, instantText } from "../search/index.js";
 import type { VanishedResource } from "./vanished-file.js";
 
@@ -9,6 +9,13 @@ const NS_PER_SECOND = 1_000_000_000n;
 function nsText(ns: bigint): string {
   const seconds = instantText(Number(ns / NS_PER_MS)).slice(0, 19);
   return `${seconds}.${String(ns % NS_PER_SECOND).padStart(9, "0")}Z`;
+}
+
+/** True when the lake's version of the resource is of a later time than the list: it may have come about after it. */
+export function isYounger({ order }: VanishedResource, policy: OrderPolicy, listedAt: string): boolean {
+  const time = policy === "time" ? order.slice(0, 16) : order.slice(16, 32);
+  const listed = parseInstant(listedAt);
+  return listed === undefined || time > instantHex(listed);
 }
 
 /**

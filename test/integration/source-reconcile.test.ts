@@ -54,6 +54,49 @@ describe("deletes found by comparison", () => {
     expect(server.requests.matching({ path: "/fhir/Patient/r3", status: 200 })).not.toHaveLength(0);
   });
 
+  it("are not concluded from a list of ids that an interrupted run left", async () => {
+    await begin(
+      { profile: "no-history" },
+      { kind: "bulk", attempts: 1, deletes: { policy: "reconcile", every: "0s" } },
+    );
+    await lake.run();
+    // Nothing has changed, so the only files of the second run are those of the ids.
+    server.faults.add({ match: { pattern: "/_files/" }, fault: { kind: "status", status: 500 } });
+    const interrupted = await lake.run();
+    expect(interrupted.record).toMatchObject({ state: "failed", error: { code: "source/unavailable" } });
+    server.faults.clear();
+    put("Patient", "new");
+    server.store.delete("Patient", "r2");
+    server.clock.shift(2000);
+    await lake.run();
+    await lake.run();
+    expect(await lake.live()).toEqual(serverRows(server, TYPES));
+    expect(await state()).toMatchObject({ deletesVerified: true });
+  });
+
+  it("are confirmed by reading where the lake's version is later than a full export that lacks it", async () => {
+    await begin(
+      { profile: "no-history", changes: { export: { gzip: false } } },
+      { kind: "bulk", attempts: 1, deletes: { policy: "fullExportIsComplete" } },
+    );
+    put("Patient", "z9", ',"meta":{"lastUpdated":"2099-01-01T00:00:00Z"}');
+    await lake.run();
+    // As if both had come about, and been brought by notifications, while the export was under way.
+    for (const id of ["z9", "r3"]) {
+      const search = `"id":"${id}"`;
+      server.faults.add({
+        match: { pattern: "/_files/.*Patient" },
+        fault: { kind: "replace-text", search, replacement: '"id":"r4"' },
+      });
+    }
+    expect((await lake.run()).record.types["Patient"]).toMatchObject({ deleted: 1 });
+    const live = await lake.live();
+    expect(live.has("Patient/z9")).toBe(true);
+    expect(live.has("Patient/r3")).toBe(false);
+    expect(server.requests.matching({ path: "/fhir/Patient/z9", status: 200 })).toHaveLength(1);
+    expect(server.requests.matching({ path: "/fhir/Patient/r3" })).toHaveLength(0);
+  });
+
   it("of one type wait for the user while those of another are taken", async () => {
     const search = { kind: "search", deletes: { policy: "reconcile", every: "0s" } };
     await begin({ profile: "no-history" }, search);

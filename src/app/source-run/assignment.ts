@@ -108,9 +108,12 @@ export function planParts(
   }));
 }
 
-/** The earliest of a part's watermarks, as written; undefined when a type has none. */
-export function earliestSince(part: Part): string | undefined {
-  const since = Object.values(part.since);
-  if (since.length < part.types.length) return undefined;
-  return since.sort((a, b) => Date.parse(a) - Date.parse(b))[0];
+/** The earliest watermark of the types, as written; undefined when one of them has none. */
+export function earliest(
+  types: readonly string[],
+  watermarks: Readonly<Record<string, string>>,
+): string | undefined {
+  const marks = types.flatMap((type) => watermarks[type] ?? []);
+  if (marks.length < types.length) return undefined;
+  return marks.sort((a, b) => Date.parse(a) - Date.parse(b))[0];
 }

@@ -10,9 +10,10 @@ import {
   finishSearch,
 } from "#ingestion";
 import { crashPoint } from "#storage";
-import { type Assignment, earliestSince, type Part } from "./assignment.js";
+import { type Assignment, earliest, type Part } from "./assignment.js";
 import { exportLevel, hasHistory } from "./choose.js";
 import type { RunAtWork } from "./context.js";
+import { requestHash } from "./source.js";
 
 /** Where the histories go that are read beside an export. */
 function historyDir(work: RunAtWork, part: Part): string {
@@ -36,9 +37,25 @@ function searched(work: RunAtWork, part: Part, workDir: string, history: boolean
   });
 }
 
-function exported(work: RunAtWork, part: Part): Promise<FetchedBatch> {
+/**
+ * The time up to which all types of a new part are committed: what lies in its folder from before is of no use unless it is later. That
+ * counts for servers without `_since` above all, whose every export is the same request. An interrupted run's part is gone on with.
+ */
+async function committedUpTo(
+  work: RunAtWork,
+  assignment: Assignment,
+  part: Part,
+): Promise<string | undefined> {
+  if (assignment.run !== work.run.record.runId) return undefined;
+  const state = (await work.lake.history.latest())?.sources[work.source.name];
+  if (state?.requestHash !== requestHash(work.source)) return undefined;
+  return earliest(part.types, state.watermarks ?? {});
+}
+
+async function exported(work: RunAtWork, assignment: Assignment, part: Part): Promise<FetchedBatch> {
   const { config } = work.source;
-  const since = earliestSince(part);
+  const since = earliest(part.types, part.since);
+  const newerThan = await committedUpTo(work, assignment, part);
   const typeFilters = (config.typeFilters ?? []).filter((filter) =>
     part.types.includes(filter.split("?")[0]!),
   );
@@ -48,6 +65,7 @@ function exported(work: RunAtWork, part: Part): Promise<FetchedBatch> {
     level: exportLevel(config),
     types: part.types,
     ...(since === undefined ? {} : { since }),
+    ...(newerThan === undefined ? {} : { newerThan }),
     ...(typeFilters.length === 0 ? {} : { typeFilters }),
     downloadConcurrency: config.concurrency,
     deadlineMs: durationMs(config.exportDeadline),
@@ -92,7 +110,7 @@ export async function fetchPart(work: RunAtWork, assignment: Assignment, part: P
   if (assignment.kind === "search") {
     return searched(work, part, path.join(work.workDir, part.name), assignment.history);
   }
-  const batch = await exported(work, part);
+  const batch = await exported(work, assignment, part);
   if (!(await wantsHistory(work, part, batch))) return batch;
   return joined(batch, await searched(work, part, historyDir(work, part), true));
 }

@@ -18,7 +18,8 @@ const MOST_FETCHED_SINGLY = 10_000;
 export interface FoundDeletes {
   /**
    * Takes up what the lake has of these types and the list has not. More than the allowed share of a type is held back. `confirm`: each is
-   * read first, because the list may have missed it, and what only a list of ids has is fetched; not needed for a list of one moment.
+   * read first, because the list may have missed it, and what only a list of ids has is fetched; for a list of one moment only what is
+   * younger than it is read.
    */
   compare(types: readonly string[], present: PresentIds, confirm: boolean): Promise<void>;
   /** Notes that nothing could be concluded about a type. */
@@ -55,7 +56,8 @@ class Found implements FoundDeletes {
       types: compared.types.filter(({ type }) => !held.has(type)),
       policy: source.config.order,
       listedAt: this.at,
-      http: confirm ? http : undefined,
+      http,
+      confirm: confirm ? "all" : "younger",
       acceptDeletes: true,
       path: path.join(workDir, `found-deletes-${this.files.length}.ndjson`),
       concurrency: source.config.concurrency,

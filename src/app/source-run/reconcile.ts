@@ -14,8 +14,18 @@ export function reconcileIsDue(work: RunAtWork, state: SourceState | undefined, 
   return last === undefined || Date.parse(upTo) - Date.parse(last) >= durationMs(every);
 }
 
-async function idsByExport(work: RunAtWork, types: readonly string[], file: string): Promise<IdFile> {
-  const workDir = path.join(work.workDir, "ids");
+/** Where an export of ids lies. */
+export function idsFolder(workDir: string): string {
+  return path.join(workDir, "ids");
+}
+
+async function idsByExport(
+  work: RunAtWork,
+  types: readonly string[],
+  file: string,
+  upTo: string,
+): Promise<IdFile> {
+  const workDir = idsFolder(work.workDir);
   const batch = await exportBulk({
     http: work.http,
     workDir,
@@ -23,6 +33,8 @@ async function idsByExport(work: RunAtWork, types: readonly string[], file: stri
     types,
     elements: ["id"],
     idsOnly: true,
+    // One that an interrupted run left knows nothing of what came since, which would look deleted.
+    newerThan: upTo,
     downloadConcurrency: work.source.config.concurrency,
     signal: work.signal,
   });
@@ -32,26 +44,30 @@ async function idsByExport(work: RunAtWork, types: readonly string[], file: stri
   );
   const ids = await writeIdFileOf(batch.files, whole, file);
   await finishExport({ http: work.http, workDir });
-  return ids;
+  return { ...ids, listedAt: batch.transactionTime };
+}
+
+function earlier(a: string, b: string): string {
+  return Date.parse(b) < Date.parse(a) ? b : a;
 }
 
 /**
- * Compares all ids of the source with the lake's live resources and takes up the deletes. `at` is the server's time up to which the lake
- * was just brought.
+ * Compares all ids of the source with the lake's live resources and takes up the deletes. `upTo` is the server's time up to which the lake
+ * was just brought; deletes count as known up to it, or up to the time of the list where that is earlier.
  */
 export async function reconcile(
   work: RunAtWork,
   kind: "bulk" | "search",
   types: readonly string[],
-  at: string,
+  upTo: string,
 ): Promise<FoundDeletes> {
   const file = path.join(work.workDir, "ids.txt");
   work.onProgress?.("deletes", 0, types.length);
   const ids =
     kind === "bulk"
-      ? await idsByExport(work, types, file)
+      ? await idsByExport(work, types, file, upTo)
       : await writeIdFile({ http: work.http, types, path: file, signal: work.signal });
-  const found = foundDeletes(work, at);
+  const found = foundDeletes(work, earlier(upTo, ids.listedAt ?? upTo));
   const listed = types.filter((type) => ids.types.includes(type));
   for (const type of types) {
     if (!listed.includes(type)) found.skip(type, "its ids could not be listed completely");

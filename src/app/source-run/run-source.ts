@@ -31,7 +31,7 @@ import { compareWithSource } from "./completeness.js";
 import type { RunAtWork, RunContext } from "./context.js";
 import { fetchPart, finishPart } from "./fetch-part.js";
 import { landPart } from "./land-part.js";
-import { reconcile, reconcileIsDue } from "./reconcile.js";
+import { idsFolder, reconcile, reconcileIsDue } from "./reconcile.js";
 import { keepByPolicy } from "./retention.js";
 import { httpSettings, requestHash, type SourceDefinition } from "./source.js";
 
@@ -142,8 +142,9 @@ class SourceRun {
     const found = await readAssignment(workDir);
     if (found === undefined) return undefined;
     if (found.request === assignmentHash(source)) return found;
-    for (const part of found.parts) {
-      if (found.kind === "bulk") await cancelExport({ http, workDir: path.join(workDir, part.name) });
+    if (found.kind === "bulk") {
+      const folders = found.parts.map((part) => path.join(workDir, part.name));
+      for (const folder of [...folders, idsFolder(workDir)]) await cancelExport({ http, workDir: folder });
     }
     await clearWork(workDir);
     return undefined;

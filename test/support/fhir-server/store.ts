@@ -31,6 +31,8 @@ const ID = /^[A-Za-z0-9.-]{1,64}$/;
 /** All versions of all resources, in memory (the texts of loaded files stay on disk). */
 export class ResourceStore {
   readonly #types = new Map<string, Map<string, Versions>>();
+  /** Live resources by type. */
+  readonly #live = new Map<string, number>();
   readonly #listeners = new Set<(version: StoredVersion) => void>();
   readonly #clock: ServerClock;
   readonly #meta: boolean;
@@ -79,9 +81,7 @@ export class ResourceStore {
 
   /** How many live resources a type has. */
   count(type: string): number {
-    let count = 0;
-    for (const _ of this.live(type)) count++;
-    return count;
+    return this.#live.get(type) ?? 0;
   }
 
   /** Calls back after every write, in order. Returns how to stop it. */
@@ -164,6 +164,7 @@ export class ResourceStore {
     }
     const versions = resources.get(id);
     const version = (versions?.length ?? 0) + 1;
+    const wasLive = versions?.at(-1)?.text !== undefined;
     const stored: StoredVersion = {
       type,
       id,
@@ -175,6 +176,8 @@ export class ResourceStore {
     };
     if (versions === undefined) resources.set(id, [stored]);
     else versions.push(stored);
+    const change = Number(stored.text !== undefined) - Number(wasLive);
+    this.#live.set(type, this.count(type) + change);
     for (const listener of this.#listeners) listener(stored);
     return stored;
   }

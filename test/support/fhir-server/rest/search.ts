@@ -3,7 +3,7 @@ import type { FhirRequest } from "../context.js";
 import { prettyJson } from "../json-text.js";
 import { fhirJson } from "../outcome.js";
 import { elementsFor } from "../search/elements.js";
-import { parseQuery, runQuery, type SearchQuery } from "../search/query.js";
+import { countQuery, parseQuery, runQuery, type SearchQuery } from "../search/query.js";
 import type { ServerContext } from "../server-context.js";
 
 /** Answers of searches that may be given again for an identical URL. */
@@ -48,7 +48,8 @@ function firstPage(
   const now = context.clock.now();
   if (query.countOnly) {
     const links = [{ relation: "self", url: self }];
-    return bundleText({ type: "searchset", lastUpdated: now, total: select().length, links, entries: [] });
+    const total = countQuery(context.store, types, query);
+    return bundleText({ type: "searchset", lastUpdated: now, total, links, entries: [] });
   }
   const stored = context.profile.paging === "snapshot" ? select() : undefined;
   return context.pages.first(context.base, (offset, link) => {

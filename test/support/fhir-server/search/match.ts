@@ -1,6 +1,6 @@
 import type { StoredVersion } from "../store.js";
 import { CLINICAL_PARAMETERS, type ParameterKind, valuesAt } from "./parameters.js";
-import { timeMatches, timeRange } from "./time-range.js";
+import { timeRange, timeTest } from "./time-range.js";
 
 /** A resource under test; its JSON is parsed at most once, and only if a parameter looks into it. */
 export class Candidate {
@@ -27,9 +27,8 @@ export function parameterFilter(name: string, value: string): Filter | undefined
   const [plain = "", modifier] = name.split(":");
   if (plain === "_id") return ({ version }) => any((id) => id === version.id);
   if (plain === "_lastUpdated") {
-    // Read once, so that a bad value is refused also when there is nothing to compare it with.
-    for (const one of wanted) timeMatches({ low: 0, high: 1 }, one);
-    return ({ version }) => any((one) => timeMatches({ low: version.at, high: version.at + 1 }, one));
+    const tests = wanted.map(timeTest);
+    return ({ version }) => tests.some((test) => test({ low: version.at, high: version.at + 1 }));
   }
   const parameter = CLINICAL_PARAMETERS[plain];
   if (parameter === undefined) return undefined;
@@ -55,7 +54,7 @@ function valueMatches(kind: ParameterKind, found: unknown, wanted: string, targe
     case "string":
       return typeof found === "string" && found.toLowerCase().startsWith(wanted.toLowerCase());
     case "date":
-      return typeof found === "string" && timeMatches(timeRange(found), wanted);
+      return typeof found === "string" && timeTest(wanted)(timeRange(found));
   }
 }
 

@@ -89,6 +89,27 @@ function parseTotal(value: string | undefined): SearchQuery["total"] {
   throw new FhirRefusal(400, "value", "_total must be none, estimate or accurate.");
 }
 
+/** How many live resources of the types meet all filters. */
+export function countQuery(store: ResourceStore, types: readonly string[], query: SearchQuery): number {
+  let count = 0;
+  for (const type of types) {
+    if (query.filters.length === 0) count += store.count(type);
+    else for (const _ of matching(store, type, query)) count++;
+  }
+  return count;
+}
+
+function* matching(
+  store: ResourceStore,
+  type: string,
+  { filters }: SearchQuery,
+): IterableIterator<StoredVersion> {
+  for (const version of store.live(type)) {
+    const candidate = new Candidate(version);
+    if (filters.every((filter) => filter(candidate))) yield version;
+  }
+}
+
 /** The live resources of the types that meet all filters, in the order asked for (ties: as they were written). */
 export function runQuery(
   store: ResourceStore,
@@ -96,12 +117,7 @@ export function runQuery(
   query: SearchQuery,
 ): StoredVersion[] {
   const found: StoredVersion[] = [];
-  for (const type of types) {
-    for (const version of store.live(type)) {
-      const candidate = new Candidate(version);
-      if (query.filters.every((filter) => filter(candidate))) found.push(version);
-    }
-  }
+  for (const type of types) for (const version of matching(store, type, query)) found.push(version);
   const sort = query.sort;
   if (sort === undefined) return found;
   const direction = sort.descending ? -1 : 1;

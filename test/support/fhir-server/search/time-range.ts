@@ -47,10 +47,17 @@ export function instantValue(name: string, value: string): number {
   return timeRange(value).low;
 }
 
-/** Whether a stored time meets a date parameter such as `ge2026-01-01` (R4 search 3.1.1.5.3, prefixes). */
-export function timeMatches(stored: TimeRange, parameter: string): boolean {
+/**
+ * The test of stored times that a date parameter such as `ge2026-01-01` stands for (R4 search 3.1.1.5.3, prefixes). The parameter is read
+ * once, so that it may be put to a million resources, and so that a bad one is refused also when there is nothing to compare it with.
+ */
+export function timeTest(parameter: string): (stored: TimeRange) => boolean {
   const [, prefix = "eq", text = ""] = /^(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)$/s.exec(parameter) ?? [];
   const wanted = timeRange(text);
+  return (stored) => meets(stored, prefix, wanted);
+}
+
+function meets(stored: TimeRange, prefix: string, wanted: TimeRange): boolean {
   const within = stored.low >= wanted.low && stored.high <= wanted.high;
   switch (prefix) {
     case "ne":
