@@ -13,7 +13,13 @@ export interface BundleEntry {
 
 /** The parts of a Bundle. */
 export interface BundleParts {
-  readonly type: "searchset" | "history" | "transaction" | "transaction-response" | "batch-response";
+  readonly type:
+    | "searchset"
+    | "history"
+    | "subscription-notification"
+    | "transaction"
+    | "transaction-response"
+    | "batch-response";
   readonly lastUpdated?: number;
   readonly total?: number | undefined;
   readonly links?: readonly { readonly relation: string; readonly url: string }[];

@@ -10,3 +10,6 @@ export type { EhrProfile, ExportProfile, ProfileChanges, ProfileName } from "./p
 export type { RecordedRequest, RequestLog, RequestSelection } from "./requests.js";
 export { type FhirServer, startFhirServer } from "./server.js";
 export type { ResourceStore, StoredVersion } from "./store.js";
+export { EVERYTHING_TOPIC, type SubscriptionBehaviour } from "./subscription/behaviour.js";
+export type { Fate, SubscriptionEngine } from "./subscription/engine.js";
+export type { Notice } from "./subscription/notice.js";

@@ -2,6 +2,7 @@ import type { ServerAuth } from "./auth/settings.js";
 import type { ExportBehaviour } from "./export/jobs.js";
 import type { FaultRule } from "./fault/rule.js";
 import type { ProfileChanges, ProfileName } from "./profile.js";
+import type { SubscriptionBehaviour } from "./subscription/behaviour.js";
 
 /** How a server is started; everything has a default. */
 export interface FhirServerOptions {
@@ -14,6 +15,8 @@ export interface FhirServerOptions {
   /** Default: nothing is demanded. */
   readonly auth?: ServerAuth;
   readonly export?: Partial<ExportBehaviour>;
+  /** Default: Subscriptions are stored and nothing is sent. */
+  readonly subscriptions?: Partial<SubscriptionBehaviour>;
   /** For how long page links work (default ten minutes). */
   readonly pageKeepMs?: number;
   /** NDJSON files to begin with. */

@@ -12,6 +12,7 @@ import { searchResources } from "./rest/search.js";
 import { runTransaction } from "./rest/transaction.js";
 import { createResource, deleteResource, updateResource } from "./rest/write.js";
 import type { ServerContext } from "./server-context.js";
+import { subscriptionEvents, subscriptionStatus } from "./subscription/routes.js";
 
 /** What routing needs beside the context of the handlers. */
 export interface Routing {
@@ -68,6 +69,11 @@ async function route(routing: Routing, request: FhirRequest): Promise<Response> 
   if (first === "Patient" && second === "$export") return kickOff(context, request, { kind: "patient" });
   if (first === "Group" && third === "$export")
     return kickOff(context, request, { kind: "group", id: second ?? "" });
+  if (first === "Subscription" && second === "$status")
+    return subscriptionStatus(context, request, undefined);
+  if (first === "Subscription" && third === "$status") return subscriptionStatus(context, request, second);
+  if (first === "Subscription" && third === "$events")
+    return subscriptionEvents(context, request, second ?? "");
   if (second === undefined) {
     if (method === "GET") return searchResources(context, request, first);
     if (method === "POST") return createResource(context, request, first);

@@ -17,6 +17,8 @@ import type { LineFile } from "./resource-text.js";
 import { answerFhir, type Routing } from "./router.js";
 import type { ServerContext } from "./server-context.js";
 import { ResourceStore } from "./store.js";
+import { DEFAULT_SUBSCRIPTIONS } from "./subscription/behaviour.js";
+import { SubscriptionEngine } from "./subscription/engine.js";
 import { answerBucket, FaultFiles, Traffic } from "./traffic.js";
 
 /** A running server. */
@@ -31,6 +33,8 @@ export interface FhirServer {
   readonly clock: ServerClock;
   readonly requests: RequestLog;
   readonly faults: FaultScript;
+  /** What Subscriptions send, and what goes wrong with it. */
+  readonly subscriptions: SubscriptionEngine;
   /** Makes page links, access tokens or export jobs end at once. */
   expire(what: "pages" | "tokens" | "jobs"): void;
   /** Takes in a file of resources, one per line; returns how many. */
@@ -72,6 +76,7 @@ export async function startFhirServer(options: FhirServerOptions = {}): Promise<
     clock: context.clock,
     requests,
     faults,
+    subscriptions: context.subscriptions,
     expire(what) {
       if (what === "pages") context.pages.expireAll();
       else if (what === "tokens") routing.authorization.revokeAll();
@@ -79,6 +84,7 @@ export async function startFhirServer(options: FhirServerOptions = {}): Promise<
     },
     load,
     async close() {
+      context.subscriptions.close();
       await Promise.all([shut(fhir.server), shut(files.server)]);
       for (const file of opened) file.close();
     },
@@ -91,14 +97,18 @@ function makeParts(options: FhirServerOptions, origin: string, fileOrigin: strin
   const faults = new FaultScript();
   faults.add(...(options.faults ?? []));
   const authorization = new Authorization(options.auth ?? {}, clock);
-  const context: ServerContext = {
+  const data = {
     profile,
     clock,
     store: new ResourceStore(clock, { meta: profile.meta }),
     pages: new ResultPages(clock, { keepMs: options.pageKeepMs ?? 600_000, form: profile.pageLinks }),
-    jobs: new ExportJobs({ ...DEFAULT_EXPORT, ...options.export }),
     base: `${origin}/fhir`,
     secured: authorization.demanded,
+  };
+  const context: ServerContext = {
+    ...data,
+    jobs: new ExportJobs({ ...DEFAULT_EXPORT, ...options.export }),
+    subscriptions: new SubscriptionEngine(data, { ...DEFAULT_SUBSCRIPTIONS, ...options.subscriptions }),
   };
   const smart = options.auth?.smart;
   const tokenUrl = `${origin}/auth/token`;

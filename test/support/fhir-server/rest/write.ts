@@ -19,7 +19,9 @@ export async function createResource(
       throw new FhirRefusal(412, "multiple-matches", "More than one resource meets If-None-Exist.");
     if (found !== undefined) return resourceResponse(context, found, 200);
   }
-  return written(context, request, context.store.create(type, await request.body()), 201);
+  const body = await request.body();
+  if (type === "Subscription") context.subscriptions.check(body);
+  return written(context, request, context.store.create(type, body), 201);
 }
 
 /** PUT [type]/[id]: update, or create under this id; with If-Match. */
@@ -30,6 +32,7 @@ export async function updateResource(
   id: string,
 ): Promise<Response> {
   const body = await request.body();
+  if (type === "Subscription") context.subscriptions.check(body);
   const existed = context.store.current(type, id)?.text !== undefined;
   const version = context.store.put(type, id, body, {
     ifMatch: request.headers.get("if-match") ?? undefined,
