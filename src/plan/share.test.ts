@@ -92,4 +92,30 @@ describe("sharing", () => {
     const text = explainPlan(shareSubexpressions(plan(relation, failing)));
     expect(text.indexOf("fail(")).toBeLessThan(text.indexOf("unnest"));
   });
+
+  it("carries members through an unnest instead of the struct they are read from", () => {
+    const maritalStatus: Expr = { kind: "field", base: resource, name: "maritalStatus", usage: use };
+    const relation: Relation = { kind: "unnest", input: SCAN, list: nameField, item: "#1" };
+    const member: Expr = { kind: "field", base: maritalStatus, name: "text", usage: family };
+    expect(explainPlan(shareSubexpressions(plan(relation, call("upper", member), member)))).toBe(
+      [
+        "project Patient",
+        "  | c0: text := upper(#s1)",
+        "  | c1: text := #s1",
+        "  unnest #1 of name",
+        "    extend",
+        "      | #s1 := maritalStatus.text",
+        "      scan",
+      ].join("\n"),
+    );
+  });
+
+  it("carries a struct that is also read as a whole, and nothing beside it", () => {
+    const maritalStatus: Expr = { kind: "field", base: resource, name: "maritalStatus", usage: use };
+    const relation: Relation = { kind: "unnest", input: SCAN, list: nameField, item: "#1" };
+    const member: Expr = { kind: "field", base: maritalStatus, name: "text", usage: family };
+    const text = explainPlan(shareSubexpressions(plan(relation, maritalStatus, member)));
+    expect(text).toContain("c1: text := maritalStatus.text");
+    expect(text).not.toContain("extend");
+  });
 });

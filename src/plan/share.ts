@@ -1,8 +1,10 @@
 import { REPEATS_OPERAND } from "./cost.js";
 import type { Expr } from "./expression.js";
 import { type ExpressionFacts, ExpressionNumbers, factsOf } from "./expression-facts.js";
+import { membersInsteadOfStructs } from "./members.js";
 import type { NamedExpr, Plan, Relation } from "./relation.js";
-import { contains, mapChildren } from "./walk.js";
+import { type Naming, Replacement, type Slot, slot } from "./slot.js";
+import { contains } from "./walk.js";
 
 /**
  * Common subpaths are computed once. An expression that a row needs more than once, or that would be computed again for every item of a
@@ -11,13 +13,6 @@ import { contains, mapChildren } from "./walk.js";
 
 /** Cheaper expressions are computed again rather than carried. */
 const WORTH_SHARING = 4;
-
-/** A place in the plan that holds an expression. */
-interface Slot {
-  expr: Expr;
-  /** How often SQL writes the expression where it stands. */
-  readonly weight: number;
-}
 
 /** A plan node whose expressions can be replaced and below which columns can be added. */
 interface Node {
@@ -32,10 +27,6 @@ interface Branch {
   readonly node: Node;
   readonly columns: readonly (Slot & { readonly name: string })[];
   above: readonly (readonly NamedExpr[])[];
-}
-
-function slot(expr: Expr, weight = 1): Slot {
-  return { expr, weight };
 }
 
 function open(relation: Relation): Node {
@@ -263,28 +254,6 @@ class Sharing {
   }
 }
 
-/** Puts a column in the place of an expression wherever it occurs. */
-class Replacement {
-  private readonly number: number;
-  private readonly cost: number;
-  private readonly column: Expr;
-  private readonly numbers: ExpressionNumbers;
-
-  constructor(target: Expr, name: string, numbers: ExpressionNumbers) {
-    this.number = numbers.of(target);
-    this.cost = factsOf(target).cost;
-    this.column = { kind: "column", name };
-    this.numbers = numbers;
-  }
-
-  within(expr: Expr): Expr {
-    const { cost, free } = factsOf(expr);
-    if (cost < this.cost) return expr;
-    if (free.size === 0 && this.numbers.of(expr) === this.number) return this.column;
-    return mapChildren(expr, (child) => this.within(child));
-  }
-}
-
 /** Columns in layers, so that each uses only those of lower ones. */
 function layered(columns: readonly NamedExpr[]): readonly (readonly NamedExpr[])[] {
   const layers: NamedExpr[][] = [];
@@ -305,22 +274,19 @@ function multiplies({ relation, slots }: Node): boolean {
   return relation.keepEmpty !== undefined || !contains(slots[0]!.expr, (expr) => expr.kind === "filter");
 }
 
-/** What all places of one plan share. */
-interface Naming {
-  readonly numbers: ExpressionNumbers;
-  newName(): string;
-}
-
 function visit(node: Node, above: readonly Slot[], naming: Naming): void {
   if (node.input === undefined) return;
   const branchSlots = node.branches.flatMap((branch) => [...slotsWithin(branch.node), ...branch.columns]);
   visit(node.input, [...node.slots, ...branchSlots, ...above], naming);
   const multiplied = multiplies(node);
-  node.below = new Sharing(columnsOf(node.input), naming).run(
-    node.slots,
-    [...branchSlots, ...above],
-    multiplied,
-  );
+  const later = [...branchSlots, ...above];
+  node.below = new Sharing(columnsOf(node.input), naming).run(node.slots, later, multiplied);
+  if (node.relation.kind === "unnest" || node.relation.kind === "repeat") {
+    const own = new Set<string>();
+    addOwnColumns(node.relation, own);
+    const members = membersInsteadOfStructs(columnsOf(node), own, later, naming);
+    if (members.length > 0) node.below = [...node.below, members];
+  }
   for (const branch of node.branches) {
     visit(branch.node, branch.columns, naming);
     branch.above = new Sharing(columnsOf(branch.node), naming).run(branch.columns, [], false);
