@@ -14,8 +14,8 @@ import {
   viewJson,
 } from "#views";
 
-/** Part of every view hash: raise it when the same ViewDefinition compiles to different rows. */
-export const COMPILER_VERSION = 2;
+/** Part of every view hash: raise it when the same ViewDefinition compiles to different rows or types. */
+export const COMPILER_VERSION = 3;
 
 /** A column of a compiled view. */
 export interface ViewColumn {

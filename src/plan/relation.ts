@@ -50,7 +50,8 @@ export type Relation =
 /** One branch of a union: its rows and what it calls the union's columns. */
 export interface UnionBranch {
   readonly relation: Relation;
-  readonly columns: readonly NamedExpr[];
+  /** Their types are the same in every branch; a branch's expressions are brought to them. */
+  readonly columns: readonly OutputColumn[];
 }
 
 /** A column name with the expression that computes it. */
@@ -59,7 +60,7 @@ export interface NamedExpr {
   readonly expr: Expr;
 }
 
-/** A column of the statement's result. */
+/** A column with a type of its own: of the statement's result, or of a union. */
 export interface OutputColumn extends NamedExpr {
   readonly type: DataType;
 }

@@ -107,9 +107,12 @@ function close(node: Node): Relation {
       return {
         ...relation,
         input,
-        branches: node.branches.map((branch) => ({
+        branches: node.branches.map((branch, i) => ({
           relation: extended(close(branch.node), branch.above),
-          columns: branch.columns.map(({ name, expr }) => ({ name, expr })),
+          columns: relation.branches[i]!.columns.map((column, j) => ({
+            ...column,
+            expr: branch.columns[j]!.expr,
+          })),
         })),
       };
   }

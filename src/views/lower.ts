@@ -24,7 +24,6 @@ import {
   type Expr,
   integer,
   itemShape,
-  type NamedExpr,
   nullOf,
   nullWith,
   type OutputColumn,
@@ -247,7 +246,11 @@ export class ViewLowering implements PathLowering {
       branches: lowered.map((branch) => ({
         relation: branch.relation,
         columns: branch.columns.map(
-          (column, i): NamedExpr => ({ name: names[i]!, expr: typedNull(column, columns[i]!) }),
+          (column, i): OutputColumn => ({
+            name: names[i]!,
+            expr: typedNull(column, columns[i]!),
+            type: columns[i]!.type,
+          }),
         ),
       })),
     };

@@ -18,6 +18,7 @@ import {
 import { LocalStore, type ObjectStore, openStore } from "#storage";
 import { canariesIn } from "../support/canary-scan.js";
 import { ingest, patient, patients } from "../support/patients.js";
+import { startFaultyS3 } from "../support/s3-faults.js";
 import { motoPython, type S3Server, s3Environment, startS3Server } from "../support/s3-server.js";
 
 const CANARY = "zqx-canary-id";
@@ -105,6 +106,28 @@ describe.skipIf(motoPython() === undefined)("operations of a lake on S3", () => 
       for await (const { key } of lake.store.list(prefix)) {
         expect(Buffer.from(await lake.store.get(key)).includes(CANARY)).toBe(false);
       }
+    }
+  }, 60_000);
+
+  it("removes what is no longer needed with a request for many objects, not one for each", async () => {
+    const proxy = await startFaultyS3(server.endpoint);
+    process.env["FHIR_LAKE_S3_ENDPOINT"] = proxy.endpoint;
+    try {
+      const lake = await openLake(place());
+      for (let i = 0; i < 6; i++) await ingest(lake, [patient("a", i)]);
+      await compact(lake, { full: true });
+      proxy.seen.length = 0;
+      const report = await vacuum(lake, { keepSnapshots: 1, graceMs: 0 });
+      expect(report.snapshotsRemoved).toBeGreaterThanOrEqual(6);
+      expect(report.filesRemoved).toBeGreaterThanOrEqual(6);
+      const several = proxy.seen.filter(({ method, query }) => method === "POST" && query.has("delete"));
+      expect(several.length).toBeLessThanOrEqual(4);
+      const single = proxy.seen.filter(({ method }) => method === "DELETE").map(({ key }) => key);
+      expect(single.filter((key) => !key.includes("/removed/"))).toEqual([]);
+      expect((await verify(lake)).damaged).toEqual([]);
+    } finally {
+      process.env["FHIR_LAKE_S3_ENDPOINT"] = server.endpoint;
+      await proxy.stop();
     }
   }, 60_000);
 });

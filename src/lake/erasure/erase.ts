@@ -1,4 +1,3 @@
-import type { Connection } from "#duckdb";
 import { LakeError } from "#kernel";
 import type { Lake } from "../lake.js";
 import { pins } from "../pins.js";
@@ -6,8 +5,9 @@ import { FileWriter } from "../publish.js";
 import { REMOVED_MANIFESTS, readRemoved, recordRemoved } from "../removed.js";
 import { decodeSnapshot, filesOf, type Snapshot, snapshotIdOf, snapshotKey } from "../snapshot.js";
 import { requireLakeSpace } from "../space.js";
-import { bySubject, filesWithKeys, type LocalFile } from "./find.js";
-import { type ErasurePlan, filesOfSnapshot, planErasure, split } from "./plan.js";
+import { allDataFiles } from "./data-files.js";
+import { forgetFindings } from "./find.js";
+import { type ErasurePlan, planErasure } from "./plan.js";
 import {
   type ErasureRequest,
   hashedKey,
@@ -60,31 +60,6 @@ export interface EraseOptions {
   readonly onProgress?: (what: string) => void;
 }
 
-/** Every data file there is, also those that no snapshot needs any more. */
-async function allDataFiles(lake: Lake): Promise<LocalFile[]> {
-  const files: LocalFile[] = [];
-  for (const folder of ["resources/", "views/"]) {
-    for await (const { key } of lake.store.list(folder)) {
-      if (key.endsWith(".parquet")) files.push({ key, path: await lake.store.localPath(key) });
-    }
-  }
-  return files;
-}
-
-async function resourceCounts(
-  connection: Connection,
-  files: readonly LocalFile[],
-  keys: ReadonlySet<string>,
-): Promise<Record<string, number>> {
-  const counts: Record<string, number> = {};
-  for (const [type, ofType] of bySubject(split(files).tables)) {
-    const found = await filesWithKeys(connection, ofType, keys);
-    const versions = [...found.values()].reduce((sum, n) => sum + n, 0);
-    if (versions > 0) counts[type] = versions;
-  }
-  return counts;
-}
-
 /** Snapshots other than the newest that need any of these files. */
 async function snapshotsWith(lake: Lake, files: ReadonlySet<string>, newest: number): Promise<number[]> {
   const found: number[] = [];
@@ -101,8 +76,7 @@ async function commitErasure(lake: Lake, request: ErasureRequest): Promise<Snaps
     writer.commit(async (head) => {
       if (head === undefined) return undefined;
       return lake.database.with(async (connection) => {
-        const files = await filesOfSnapshot(lake, head);
-        const plan = await planErasure(lake, connection, head, files, request);
+        const plan = await planErasure(lake, connection, head, filesOf(head), request);
         const listed = head.erasures?.includes(request.id) === true;
         if (plan.files.size === 0 && (listed || request.allowReturn)) return undefined;
         await requireSpaceFor(lake, head, plan);
@@ -143,15 +117,17 @@ async function dropFiles(lake: Lake, dirty: ReadonlySet<string>, newest: Snapsho
   const gone = await snapshotsWith(lake, dirty, newest.id);
   if (gone.length > 0) await recordRemoved(lake.store, new Map(gone.map((id) => [id, "erasure" as const])));
   const removed = await readRemoved(lake.store);
+  const manifests: string[] = [];
   for await (const { key } of lake.store.list("snapshots/")) {
     const id = snapshotIdOf(key);
-    if (id !== undefined && removed.reasonOf(id) === "erasure") await lake.store.delete(snapshotKey(id));
+    if (id !== undefined && removed.reasonOf(id) === "erasure") manifests.push(snapshotKey(id));
   }
   for await (const { key } of lake.store.list(REMOVED_MANIFESTS)) {
     const manifest = decodeSnapshot(await lake.store.get(key), key);
-    if (filesOf(manifest).some((file) => dirty.has(file.key))) await lake.store.delete(key);
+    if (filesOf(manifest).some((file) => dirty.has(file.key))) manifests.push(key);
   }
-  await lake.store.deleteMany([...dirty]);
+  if (manifests.length > 0) await lake.store.deleteMany(manifests);
+  if (dirty.size > 0) await lake.store.deleteMany([...dirty]);
   return gone;
 }
 
@@ -168,6 +144,15 @@ export interface ErasureWish {
   readonly allowReturn: boolean;
 }
 
+/** What goes of everything there is, read without keeping local copies in use. */
+function planOfAll(lake: Lake, head: Snapshot, request: ErasureRequest): Promise<ErasurePlan> {
+  return lake.reading(() =>
+    lake.database.with(async (connection) =>
+      planErasure(lake, connection, head, await allDataFiles(lake), request),
+    ),
+  );
+}
+
 /** The request for a wish, with the keys of everything in the lake that belongs to it; nothing is recorded or changed yet. */
 export async function prepareErasure(lake: Lake, wish: ErasureWish): Promise<ErasureRequest> {
   const named = [...wish.patients, ...wish.resources];
@@ -179,31 +164,25 @@ export async function prepareErasure(lake: Lake, wish: ErasureWish): Promise<Era
     allowReturn: wish.allowReturn,
   });
   const head = await lake.head();
-  const plan = await lake.database.with(async (connection) =>
-    planErasure(lake, connection, head, await allDataFiles(lake), draft),
-  );
+  const plan = await planOfAll(lake, head, draft);
   return { ...draft, keys: [...plan.keys].sort() };
 }
 
 async function preview(lake: Lake, request: ErasureRequest): Promise<ErasureReport> {
-  const head = await lake.head();
-  return lake.database.with(async (connection) => {
-    const files = await allDataFiles(lake);
-    const plan = await planErasure(lake, connection, head, files, request);
-    const gone = await snapshotsWith(lake, plan.files, Number.NaN);
-    return {
-      erasure: request.id,
-      resources: await resourceCounts(connection, files, plan.keys),
-      mentions: plan.mentions,
-      snapshot: null,
-      snapshotsGone: gone,
-      pinsGone: await pinsOn(lake, gone),
-      filesRemoved: plan.files.size,
-      elsewhere: await scrub(lake, new TextMatch(request, plan.keys), true),
-      hooks: {},
-      dryRun: true,
-    };
-  });
+  const plan = await planOfAll(lake, await lake.head(), request);
+  const gone = await snapshotsWith(lake, plan.files, Number.NaN);
+  return {
+    erasure: request.id,
+    resources: plan.versions,
+    mentions: plan.mentions,
+    snapshot: null,
+    snapshotsGone: gone,
+    pinsGone: await pinsOn(lake, gone),
+    filesRemoved: plan.files.size,
+    elsewhere: await scrub(lake, new TextMatch(request, plan.keys), true),
+    hooks: {},
+    dryRun: true,
+  };
 }
 
 /** The files that hold the person now that the newest snapshot was written anew. */
@@ -218,11 +197,7 @@ async function carryOut(lake: Lake, request: ErasureRequest, options: EraseOptio
   const made = await commitErasure(lake, request);
   const head = await lake.head();
   options.onProgress?.("looking through older files");
-  const files = await allDataFiles(lake);
-  const { plan, resources } = await lake.database.with(async (connection) => {
-    const found = await planErasure(lake, connection, head, files, request);
-    return { plan: found, resources: await resourceCounts(connection, files, found.keys) };
-  });
+  const plan = await planOfAll(lake, head, request);
   const dirty = dirtyFiles(plan, head);
   const affected = await snapshotsWith(lake, dirty, head.id);
   const pinsGone = await pinsOn(lake, affected);
@@ -241,9 +216,10 @@ async function carryOut(lake: Lake, request: ErasureRequest, options: EraseOptio
     snapshotsGone: affected,
     filesRemoved: dirty.size,
   });
+  forgetFindings(lake, request);
   return {
     erasure: request.id,
-    resources,
+    resources: plan.versions,
     mentions: plan.mentions,
     snapshot: made?.id ?? null,
     snapshotsGone: affected,
@@ -256,7 +232,7 @@ async function carryOut(lake: Lake, request: ErasureRequest, options: EraseOptio
 }
 
 /**
- * Removes persons and resources from everything the lake holds (ADR 0006): the newest state is committed anew without them, snapshots that
+ * Removes persons and resources from everything the lake holds (ADR 0008): the newest state is committed anew without them, snapshots that
  * held them become unreadable, and every file, landing, quarantine record and download that names them is removed; then the hooks run. The
  * request is recorded first, so that {@link resumeErasures} completes it after any interruption. With `dryRun` nothing is changed.
  * Errors: `lake/empty`, `lake/no-space`, `lake/damaged-file`.

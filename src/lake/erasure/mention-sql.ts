@@ -39,3 +39,11 @@ export function keyRelation(keys: Iterable<string>): string {
     ? "(SELECT NULL::UUID AS _lake_key WHERE false)"
     : `(SELECT key::UUID AS _lake_key FROM (VALUES ${values}) k(key))`;
 }
+
+/** A parenthesised relation of the keys of several sets: UUID column `_lake_key`, and the set's name in `what`. */
+export function keysRelation(sets: Readonly<Record<string, ReadonlySet<string>>>): string {
+  const values = Object.entries(sets).flatMap(([what, keys]) =>
+    [...keys].map((key) => `(${quoteLiteral(key)}, ${quoteLiteral(what)})`),
+  );
+  return `(SELECT key::UUID AS _lake_key, what FROM (VALUES ${values.join(", ")}) k(key, what))`;
+}

@@ -1,9 +1,10 @@
 import type { Connection } from "#duckdb";
 import type { Lake } from "../lake.js";
 import { currentVersions } from "../relation.js";
-import { type FileRef, filesOf, type Snapshot } from "../snapshot.js";
+import type { Snapshot } from "../snapshot.js";
 import { Belonging } from "./belonging.js";
-import { bySubject, filesWithKeys, findRows, type LocalFile } from "./find.js";
+import { type DataFile, split, subjectOf } from "./data-files.js";
+import { filesWithKeys, findRows, type VersionName } from "./find.js";
 import { keyRelation } from "./mention-sql.js";
 import type { ErasureRequest } from "./request.js";
 
@@ -14,7 +15,7 @@ export interface ErasurePlan {
   /** Resources that belong to somebody else now: only their versions about the person go. */
   readonly reassigned: ReadonlySet<string>;
   /** Single versions that go, by object key of their file. */
-  readonly rows: ReadonlyMap<string, readonly { readonly key: string; readonly order: string }[]>;
+  readonly rows: ReadonlyMap<string, readonly VersionName[]>;
   /** Object keys of the files that hold anything that goes. */
   readonly files: ReadonlySet<string>;
   /**
@@ -24,20 +25,8 @@ export interface ErasurePlan {
   readonly doubtful: ReadonlySet<string>;
   /** Resources that name a person and stay, or go with `mentions: erase`, by type. */
   readonly mentions: Readonly<Record<string, number>>;
-}
-
-/** Table and view files among data files; key lists of views are views' files too. */
-export function split(files: readonly LocalFile[]): { tables: LocalFile[]; views: LocalFile[] } {
-  return {
-    tables: files.filter((file) => file.key.startsWith("resources/")),
-    views: files.filter((file) => file.key.startsWith("views/")),
-  };
-}
-
-/** Local paths of a snapshot's data files. */
-export async function localFiles(lake: Lake, files: readonly FileRef[]): Promise<LocalFile[]> {
-  const paths = await lake.paths(files);
-  return files.map((file, i) => ({ key: file.key, path: paths[i]! }));
+  /** Versions that go with whole resources, by type. */
+  readonly versions: Readonly<Record<string, number>>;
 }
 
 /** Of the candidates, those whose current version is about somebody else. */
@@ -63,16 +52,15 @@ async function reassignedKeys(
   return found;
 }
 
-async function mentionCounts(
-  connection: Connection,
-  tables: readonly LocalFile[],
-  mentionKeys: ReadonlySet<string>,
-): Promise<Record<string, number>> {
+/** Row counts of files gathered by the type they are of. */
+function byType(
+  files: ReadonlyMap<string, number>,
+  gather: (a: number, b: number) => number,
+): Record<string, number> {
   const counts: Record<string, number> = {};
-  const byType = bySubject(tables);
-  for (const [type, files] of byType) {
-    const found = await filesWithKeys(connection, files, mentionKeys);
-    if (found.size > 0) counts[type] = Math.max(...found.values());
+  for (const [key, rows] of files) {
+    const type = subjectOf(key);
+    counts[type] = gather(counts[type] ?? 0, rows);
   }
   return counts;
 }
@@ -85,7 +73,7 @@ export async function planErasure(
   lake: Lake,
   connection: Connection,
   head: Snapshot,
-  files: readonly LocalFile[],
+  files: readonly DataFile[],
   request: ErasureRequest,
 ): Promise<ErasurePlan> {
   const { tables, views } = split(files);
@@ -94,25 +82,23 @@ export async function planErasure(
   const candidates = new Set([...found.ownKeys].filter((key) => !asked.has(key)));
   const reassigned = await reassignedKeys(lake, connection, head, candidates, request);
   const keys = new Set([...asked, ...[...found.ownKeys].filter((key) => !reassigned.has(key))]);
-  const rows = new Map<string, { key: string; order: string }[]>();
+  const rows = new Map<string, readonly VersionName[]>();
   for (const [file, own] of found.own) {
     const single = own.filter(({ key }) => reassigned.has(key));
     if (single.length > 0) rows.set(file, single);
   }
-  const inTables = await filesWithKeys(connection, tables, keys);
-  const inViews = await filesWithKeys(connection, views, keys);
-  const doubtful = await filesWithKeys(connection, views, reassigned);
+  const sets = { keys, mentions: found.mentionKeys };
+  const inTables = await filesWithKeys(lake, connection, tables, sets);
+  const inViews = await filesWithKeys(lake, connection, views, { keys, reassigned });
+  const whole = [...inTables.keys.keys(), ...inViews.keys.keys()];
   return {
     keys,
     reassigned,
     rows,
-    files: new Set([...inTables.keys(), ...rows.keys(), ...inViews.keys(), ...doubtful.keys()]),
-    doubtful: new Set([...doubtful.keys()].filter((key) => !inViews.has(key))),
-    mentions: await mentionCounts(connection, tables, found.mentionKeys),
+    files: new Set([...whole, ...rows.keys(), ...inViews.reassigned.keys()]),
+    doubtful: new Set([...inViews.reassigned.keys()].filter((key) => !inViews.keys.has(key))),
+    // A resource stands in a file once, in several files with several versions.
+    mentions: byType(inTables.mentions, Math.max),
+    versions: byType(inTables.keys, (a, b) => a + b),
   };
-}
-
-/** The files of one snapshot, for {@link planErasure}. */
-export async function filesOfSnapshot(lake: Lake, snapshot: Snapshot): Promise<LocalFile[]> {
-  return localFiles(lake, filesOf(snapshot));
 }

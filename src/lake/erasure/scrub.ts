@@ -88,12 +88,22 @@ async function replaceQuarantine(lake: Lake, key: string, lines: readonly string
   }
 }
 
+/** {@link names} of an object, of which no local copy stays in use. */
+async function objectNames(lake: Lake, key: string, match: TextMatch): Promise<boolean> {
+  const hold = lake.store.hold();
+  try {
+    return await names(await hold.localPath(key), match);
+  } finally {
+    await hold.release();
+  }
+}
+
 /** Small records and exports: one that names the erased goes as a whole. */
 async function scrubObjects(lake: Lake, match: TextMatch, dryRun: boolean): Promise<string[]> {
   const removed: string[] = [];
   for (const folder of ["landing/", "runs/", "exports/"]) {
     for await (const { key } of lake.store.list(folder)) {
-      if (!(await names(await lake.store.localPath(key), match))) continue;
+      if (!(await objectNames(lake, key, match))) continue;
       removed.push(key);
       if (!dryRun) await lake.store.delete(key);
     }

@@ -1,4 +1,6 @@
+import { mapConcurrently } from "#kernel";
 import type { Lake } from "../lake.js";
+import { isStorageNotFound } from "../not-found.js";
 import { allPins, holds, pins } from "../pins.js";
 import { REMOVED_MANIFESTS, readRemoved, recordRemoved } from "../removed.js";
 import { keptByPolicy, type Retention } from "../retention.js";
@@ -30,6 +32,8 @@ export interface VacuumReport {
   readonly pinned: readonly number[];
 }
 
+/** Manifests copied at once. */
+const COPIES_AT_ONCE = 8;
 const DATA_FOLDERS = ["resources/", "views/", "landing/", "staging/"];
 
 function manifestKey(id: number): string {
@@ -61,6 +65,30 @@ async function choose(lake: Lake, options: VacuumOptions): Promise<Choice> {
   };
 }
 
+/** Keys handed to the store at once: one request of an S3 server, and little lost when the process ends between two. */
+const DELETES_AT_ONCE = 1000;
+
+/** Collects keys and removes them many at a time. */
+class Removal {
+  private readonly lake: Lake;
+  private pending: string[] = [];
+
+  constructor(lake: Lake) {
+    this.lake = lake;
+  }
+
+  async add(key: string): Promise<void> {
+    if (this.pending.push(key) >= DELETES_AT_ONCE) await this.finish();
+  }
+
+  /** Returns when everything added is gone. */
+  async finish(): Promise<void> {
+    const keys = this.pending;
+    this.pending = [];
+    if (keys.length > 0) await this.lake.store.deleteMany(keys);
+  }
+}
+
 /** Manifests that are still listed though their removal was recorded: an earlier run was cut short. */
 async function leftOver(lake: Lake): Promise<number[]> {
   const removed = await readRemoved(lake.store);
@@ -72,8 +100,18 @@ async function leftOver(lake: Lake): Promise<number[]> {
   return found;
 }
 
+/** Copies a manifest to where it is known during the grace period. */
+async function moveAside(lake: Lake, id: number): Promise<void> {
+  try {
+    await lake.store.putIfAbsent(manifestKey(id), await lake.store.get(snapshotKey(id)));
+  } catch (error) {
+    // Another vacuum at work has moved it.
+    if (!isStorageNotFound(error)) throw error;
+  }
+}
+
 /**
- * Takes snapshots out of the history: recorded first, pins looked at again, then the manifests go, oldest first. With a grace period each
+ * Takes snapshots out of the history: recorded first, pins looked at again, then the manifests go. With a grace period each
  * manifest moves aside, so that its files stay known until its readers are through. Gives the ids that went, and those that stay after all.
  */
 async function removeSnapshots(
@@ -88,10 +126,12 @@ async function removeSnapshots(
   const back = new Set(expired.filter((id) => promised.has(id)));
   if (back.size > 0) await recordRemoved(lake.store, new Map(), back);
   const going = new Set([...expired.filter((id) => !back.has(id)), ...(await leftOver(lake))]);
-  for (const id of [...going].sort((a, b) => a - b)) {
-    if (graceMs > 0) await lake.store.putIfAbsent(manifestKey(id), await lake.store.get(snapshotKey(id)));
-    await lake.store.delete(snapshotKey(id));
+  const manifests = [...going].sort((a, b) => a - b);
+  if (graceMs > 0) {
+    await mapConcurrently(manifests, COPIES_AT_ONCE, (id) => moveAside(lake, id));
   }
+  // Whatever order they go in: they are recorded as removed.
+  if (manifests.length > 0) await lake.store.deleteMany(manifests.map(snapshotKey));
   return { gone: going, back: [...back] };
 }
 
@@ -126,15 +166,17 @@ async function sweep(lake: Lake, needed: ReadonlySet<string>, options: VacuumOpt
     ]),
     ["quarantine/", options.quarantineMs],
   ];
+  const removal = new Removal(lake);
   for (const [folder, ageMs] of ages) {
     if (ageMs === undefined) continue;
     for await (const entry of lake.store.list(folder)) {
       if (needed.has(entry.key) || entry.modifiedAtMs > now - ageMs || lake.isOwn(entry.key)) continue;
       swept.files++;
       swept.bytes += entry.sizeBytes;
-      if (options.dryRun !== true) await lake.store.delete(entry.key);
+      if (options.dryRun !== true) await removal.add(entry.key);
     }
   }
+  await removal.finish();
   return swept;
 }
 
@@ -162,7 +204,7 @@ export async function vacuum(lake: Lake, options: VacuumOptions): Promise<Vacuum
   const over = await addGraceNeeds(lake, needed, graceMs === 0 ? Number.POSITIVE_INFINITY : cutoffMs, gone);
   const swept = await sweep(lake, needed, options);
   if (options.dryRun !== true) {
-    for (const key of over) await lake.store.delete(key);
+    if (over.length > 0) await lake.store.deleteMany(over);
     await clearEndedPins(lake);
     // Removing files touched their folders just now, so the cutoff is taken anew.
     await lake.store.prune(DATA_FOLDERS, lake.clock.now().getTime() - graceMs);
@@ -179,6 +221,6 @@ export async function vacuum(lake: Lake, options: VacuumOptions): Promise<Vacuum
 
 async function clearEndedPins(lake: Lake): Promise<void> {
   const now = lake.clock.now();
-  for (const pin of await allPins(lake))
-    if (!holds(pin, now)) await lake.store.delete(`pins/${pin.name}.json`);
+  const ended = (await allPins(lake)).filter((pin) => !holds(pin, now));
+  if (ended.length > 0) await lake.store.deleteMany(ended.map((pin) => `pins/${pin.name}.json`));
 }

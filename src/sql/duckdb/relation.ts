@@ -323,8 +323,9 @@ export class RelationWriter {
       const wanted = branch.columns.filter(({ name }) => needs.has(`column:${name}`));
       const own = new Map<string, Value>();
       const writer = this.writer(level);
-      for (const { name, expr } of wanted) {
-        const value = writer.write(expr);
+      for (const { name, expr, type } of wanted) {
+        // The engine would widen the whole column where one branch counts in 64 bits and another writes a literal.
+        const value = conform(writer.write(expr), type);
         carried.items.push(`${value.sql} AS ${identifier(name)}`);
         own.set(`column:${name}`, { sql: identifier(name), type: value.type });
       }
