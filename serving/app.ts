@@ -30,6 +30,7 @@ export interface AppOptions {
   /** How the changes of each source arrive now. */
   readonly liveStates?: SourceLiveStates;
   readonly published?: ServingDependencies["published"];
+  readonly selfCheck?: ServingDependencies["selfCheck"];
 }
 
 /** The app: an HTTP handler that needs no socket. */
@@ -103,6 +104,7 @@ export function createApp(options: AppOptions): ServingApp {
     stalenessTargets: options.stalenessTargets ?? {},
     liveStates: options.liveStates,
     published: options.published ?? (() => Promise.resolve(undefined)),
+    selfCheck: options.selfCheck ?? (() => undefined),
   };
   const app: ServingApp = new Hono<ServingEnv>();
   app.use(

@@ -14,6 +14,14 @@ export interface PublishedSnapshot {
   readonly publishedAt: string;
 }
 
+/** What comparing answers over successive snapshots came to, as `/freshness` shows it. */
+export interface SelfCheck {
+  /** ISO instant. */
+  readonly checkedAt: string;
+  readonly comparisons: number;
+  readonly differences: number;
+}
+
 /** What the routes work with. */
 export interface ServingDependencies {
   readonly catalog: LakeCatalog;
@@ -30,6 +38,8 @@ export interface ServingDependencies {
   readonly stalenessTargets: Readonly<Record<string, number>>;
   /** How the changes of each source arrive now; absent without a speed layer. */
   readonly liveStates: SourceLiveStates | undefined;
+  /** The last check of merged reads; undefined where none was made. */
+  readonly selfCheck: () => SelfCheck | undefined;
   /** Says what is published for other engines; undefined where nothing is. */
   readonly published: () => Promise<PublishedSnapshot | undefined>;
 }

@@ -49,7 +49,7 @@ export function page(title: string, body: Html): string {
 <link rel="stylesheet" href="/style.css">
 </head>
 <body>
-<nav><a href="/">fhir-lake</a> · <a href="/views">views</a> · <a href="/snapshots">snapshots</a></nav>
+<nav><a href="/">fhir-lake</a> · <a href="/views">views</a> · <a href="/snapshots">snapshots</a> · <a href="/freshness">freshness</a></nav>
 <main>
 <h1>${title}</h1>
 ${body}

@@ -1,9 +1,10 @@
 import type { Hono } from "hono";
 import { LakeError } from "#kernel";
-import type { SnapshotReader } from "#query";
+import type { Freshness, SnapshotReader } from "#query";
 import type { ServingContext, ServingDependencies, ServingEnv } from "../context.js";
+import { freshnessNow } from "../http/freshness.js";
 import { checkParameters } from "../http/question.js";
-import { prettyJson, snapshotHeaders } from "./send.js";
+import { answerHeaders, prettyJson } from "./send.js";
 
 const MOST_RUNS = 1000;
 
@@ -47,28 +48,20 @@ async function showRun(
   return json(await runs.get(id));
 }
 
-/** One source as `/freshness` shows it. */
+/** One source as `/freshness` shows it: its freshness, and what the snapshot knows beside. */
 function describeSource(
-  name: string,
-  state: Partial<NonNullable<SnapshotReader["sources"]>[string]>,
+  freshness: Freshness["sources"][number],
+  state: NonNullable<SnapshotReader["sources"]>[string] | undefined,
   dependencies: ServingDependencies,
 ): Record<string, unknown> {
-  const marks = Object.values(state.watermarks ?? {}).sort((a, b) => Date.parse(a) - Date.parse(b));
-  const upTo = marks[0] ?? null;
-  const targetMs = dependencies.stalenessTargets[name];
-  const ageMs = upTo === null ? null : dependencies.clock.now().getTime() - Date.parse(upTo);
   return {
-    name,
-    upTo,
-    ageSeconds: ageMs === null ? null : Math.max(0, Math.round(ageMs / 1000)),
-    targetSeconds: targetMs === undefined ? null : Math.round(targetMs / 1000),
-    stale: targetMs === undefined ? null : ageMs === null || ageMs > targetMs,
-    watermarks: state.watermarks ?? {},
-    deletesVerified: state.deletesVerified ?? null,
-    deletesVerifiedAt: state.deletesVerifiedAt ?? null,
-    completeness: state.completeness ?? null,
-    lastRun: state.run ?? null,
-    live: liveState(dependencies, name),
+    ...freshness,
+    watermarks: state?.watermarks ?? {},
+    deletesVerifiedAt: state?.deletesVerifiedAt ?? null,
+    completeness: state?.completeness ?? null,
+    journalPosition: state?.journalPosition ?? null,
+    lastRun: state?.run ?? null,
+    live: liveState(dependencies, freshness.name),
   };
 }
 
@@ -84,21 +77,19 @@ async function freshness(context: ServingContext, dependencies: ServingDependenc
   const snapshot = await dependencies.query.snapshot();
   try {
     const published = await dependencies.published();
-    const states = dependencies.liveStates?.sourceStates() ?? [];
-    // A source may send before any run of it has been committed.
-    const unrun = Object.fromEntries(states.map(({ source }) => [source, {}]));
-    const sources = Object.entries({ ...unrun, ...snapshot.sources }).sort(([a], [b]) => (a < b ? -1 : 1));
+    const now = freshnessNow(snapshot, dependencies);
     const body = {
-      snapshot: snapshot.id,
-      asOf: snapshot.committedAt,
-      deletesVerified: snapshot.deletesVerified !== false,
+      ...now,
       published:
         published === undefined
           ? null
           : { ...published, behind: Math.max(0, snapshot.id - published.snapshot) },
-      sources: sources.map(([name, state]) => describeSource(name, state, dependencies)),
+      selfCheck: dependencies.selfCheck() ?? null,
+      sources: now.sources.map((source) =>
+        describeSource(source, snapshot.sources?.[source.name], dependencies),
+      ),
     };
-    return json(body, snapshotHeaders(snapshot));
+    return json(body, answerHeaders(now));
   } finally {
     snapshot.release();
   }

@@ -1,17 +1,12 @@
-import type { SnapshotSummary } from "#query";
+import type { Freshness } from "#query";
 import type { ServingContext } from "../context.js";
 import { entityTag, matches } from "../http/conditional.js";
+import { freshnessHeaders } from "../http/freshness.js";
 
-/** Headers that every answer from a snapshot carries. */
-export function snapshotHeaders(
-  snapshot: SnapshotSummary & { readonly epoch?: number | undefined },
-): Record<string, string> {
+/** Headers that every answer from the lake carries. */
+export function answerHeaders(freshness: Freshness): Record<string, string> {
   return {
-    ...(snapshot.epoch === undefined ? {} : { "X-Lake-Epoch": String(snapshot.epoch) }),
-    "X-Lake-Snapshot": String(snapshot.id),
-    "X-Lake-As-Of": snapshot.committedAt,
-    // Some source cannot tell what was deleted there: rows of such resources may still be in the answer. GET /freshness says which.
-    ...(snapshot.deletesVerified === false ? { "X-Lake-Deletes-Verified": "false" } : {}),
+    ...freshnessHeaders(freshness),
     // An answer may be kept by its reader alone, and asked after each time it is used: the newest snapshot moves on.
     "Cache-Control": "private, no-cache",
     Vary: "Accept",
@@ -28,12 +23,12 @@ export function notModified(context: ServingContext, headers: Record<string, str
 /** A small document made from a snapshot, with its headers, entity tag and 304. */
 export function sendDocument(
   context: ServingContext,
-  snapshot: SnapshotSummary,
+  freshness: Freshness,
   release: string,
   document: { readonly contentType: string; readonly body: string },
 ): Response {
   const headers = {
-    ...snapshotHeaders(snapshot),
+    ...answerHeaders(freshness),
     "Content-Type": document.contentType,
     ETag: entityTag(release, document.contentType, document.body),
   };

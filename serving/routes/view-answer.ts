@@ -4,8 +4,9 @@ import type { ServingContext, ServingDependencies } from "../context.js";
 import { PAGE_ROWS, viewPage } from "../html/view-page.js";
 import { type BodyHooks, readyBody } from "../http/body.js";
 import { entityTag } from "../http/conditional.js";
+import { freshnessNow } from "../http/freshness.js";
 import { type AnswerFormat, contentType } from "../http/negotiate.js";
-import { notModified, snapshotHeaders } from "./send.js";
+import { answerHeaders, notModified } from "./send.js";
 
 /** Stops a query when the client goes, when the time is up, or when told to. */
 function stopSignal(context: ServingContext, timeoutMs: number): { signal: AbortSignal; stop: () => void } {
@@ -14,11 +15,15 @@ function stopSignal(context: ServingContext, timeoutMs: number): { signal: Abort
   return { signal, stop: () => controller.abort() };
 }
 
-function answerHeaders(read: ViewRead, format: AnswerFormat, release: string): Record<string, string> {
+function viewHeaders(
+  read: ViewRead,
+  format: AnswerFormat,
+  dependencies: ServingDependencies,
+): Record<string, string> {
   const headers: Record<string, string> = {
-    ...snapshotHeaders({ ...read.snapshot, epoch: read.epoch }),
+    ...answerHeaders(freshnessNow(read.state, dependencies)),
     "Content-Type": contentType(format),
-    ETag: entityTag(release, format, read.fingerprint),
+    ETag: entityTag(dependencies.release, format, read.fingerprint),
   };
   if (format !== "html" && format !== "json") {
     headers["Content-Disposition"] = `attachment; filename="${read.view.name}.${format}"`;
@@ -36,7 +41,7 @@ async function sendPage(
   const url = new URL(context.req.url);
   url.searchParams.delete("_format");
   const body = viewPage({
-    snapshot: read.snapshot,
+    snapshot: read.state,
     view: read.view,
     columns: read.columns,
     rows: rows.slice(0, PAGE_ROWS),
@@ -55,10 +60,13 @@ async function sendRows(
   hooks: BodyHooks,
   signal: AbortSignal,
 ): Promise<Response> {
-  const metadata = new Map([
+  const { changedAt } = read.view;
+  const metadata = new Map<string, string>([
     ["fhir_lake_view", read.view.name],
-    ["fhir_lake_snapshot", String(read.snapshot.id)],
-    ["fhir_lake_as_of", read.snapshot.committedAt],
+    ["fhir_lake_snapshot", String(read.state.id)],
+    ["fhir_lake_as_of", read.state.committedAt],
+    // Not the epoch of the read: answers of equal tags have equal bytes.
+    ...(changedAt === undefined ? [] : [["fhir_lake_changed_at", String(changedAt)] as const]),
   ]);
   const ready = await readyBody(await read.encode(format, { signal, metadata }), hooks);
   if (ready.sizeBytes === undefined) headers["Transfer-Encoding"] = "chunked";
@@ -78,7 +86,7 @@ export async function sendAnswer(
   read: ViewRead,
   format: AnswerFormat,
 ): Promise<Response> {
-  const headers = answerHeaders(read, format, dependencies.release);
+  const headers = viewHeaders(read, format, dependencies);
   const early =
     notModified(context, headers) ??
     (context.req.raw.method === "HEAD" ? new Response(null, { headers }) : undefined);

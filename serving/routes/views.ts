@@ -2,6 +2,7 @@ import type { Hono } from "hono";
 import { findView, type SnapshotReader, type SnapshotView } from "#query";
 import type { ServingContext, ServingDependencies, ServingEnv } from "../context.js";
 import { PAGE_ROWS, viewListPage } from "../html/view-page.js";
+import { freshnessMeta, freshnessNow } from "../http/freshness.js";
 import {
   type AnswerFormat,
   answerFormats,
@@ -71,12 +72,13 @@ async function listViews(context: ServingContext, dependencies: ServingDependenc
   checkParameters(parameters(context), ["snapshot", "consistency", "min_epoch", "_format"]);
   const format = chooseFormat(context, undefined, ["json", "html"]);
   return await withSnapshot(context, dependencies, (snapshot) => {
+    const freshness = freshnessNow(snapshot, dependencies);
     const views = [...snapshot.views.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     const body =
       format === "html"
         ? viewListPage(snapshot, views)
-        : prettyJson({ snapshot: snapshot.id, asOf: snapshot.committedAt, views: views.map(summary) });
-    return sendDocument(context, snapshot, dependencies.release, { contentType: contentType(format), body });
+        : prettyJson({ ...freshnessMeta(freshness), views: views.map(summary) });
+    return sendDocument(context, freshness, dependencies.release, { contentType: contentType(format), body });
   });
 }
 
@@ -89,8 +91,10 @@ async function showSchema(
   chooseFormat(context, undefined, ["json", "html"]);
   return await withSnapshot(context, dependencies, (snapshot) => {
     const view = findView(snapshot, name);
-    const body = prettyJson({ snapshot: snapshot.id, asOf: snapshot.committedAt, ...schema(view) });
-    return sendDocument(context, snapshot, dependencies.release, { contentType: "application/json", body });
+    const freshness = freshnessNow(snapshot, dependencies);
+    // A view has a state of its own, which must not hide the lake's.
+    const body = prettyJson({ ...freshnessMeta(freshness), lakeState: freshness.state, ...schema(view) });
+    return sendDocument(context, freshness, dependencies.release, { contentType: "application/json", body });
   });
 }
 

@@ -224,6 +224,30 @@ export function eventStoreContract(
       await other.close();
     });
 
+    it("knows since when it has everything, and does not claim more while a handler fails", async () => {
+      let fail = false;
+      const subscription = store.subscribe({
+        pollMs: 10,
+        handle: async () => {
+          if (fail) throw new Error("not now");
+        },
+      });
+      const append = () => store.append({ stream: "s", events: [noted(1)], expected: "any" });
+      const before = Date.now();
+      const { position } = await append();
+      await subscription.reached(position);
+      await expect.poll(() => subscription.currentAt).toBeGreaterThanOrEqual(before);
+      fail = true;
+      const last = (await append()).position;
+      const acknowledged = Date.now();
+      await sleep(50);
+      expect(subscription.currentAt).toBeLessThanOrEqual(acknowledged);
+      fail = false;
+      await subscription.reached(last);
+      await expect.poll(() => subscription.currentAt).toBeGreaterThan(acknowledged);
+      await subscription.stop();
+    });
+
     it("gives a failing handler the same batch again and takes a named subscription up where it was", async () => {
       for (let n = 1; n <= 5; n++) await store.append({ stream: "a", events: [noted(n)], expected: "any" });
       const seen: number[] = [];

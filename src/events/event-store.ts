@@ -142,14 +142,15 @@ export class EventStore {
    * batch and taken up there. A handler that fails gets the same batch again after a pause.
    */
   subscribe(options: SubscriptionOptions): Subscription {
-    return subscribe(this, options, (listener) => {
+    const listen = (listener: () => void): (() => void) => {
       this.appended.add(listener);
       const stopHints = this.log.onHint(listener);
       return () => {
         this.appended.delete(listener);
         stopHints();
       };
-    });
+    };
+    return subscribe(this, options, listen, this.clock);
   }
 
   /** Removes the events of streams with this prefix up to a position (inclusive) that a snapshot covers. Answers how many. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { isLakeError } from "#kernel";
+import { type Clock, isLakeError, systemClock } from "#kernel";
 import type { EventFilter, StoredEvent } from "./event.js";
 
 /** What to be told about, and how. */
@@ -30,6 +30,11 @@ export interface SubscribedJournal {
 export interface Subscription {
   /** Position up to which everything was handled. */
   readonly position: number;
+  /**
+   * Milliseconds since 1970 by the journal's clock: every event that was appended by then was handled. 0 before the first time. It
+   * stands still while the journal cannot be read.
+   */
+  readonly currentAt: number;
   /** Resolves when everything up to a position was handled; rejects when the subscription ends before. */
   reached(position: number): Promise<void>;
   /** Ends it after the batch under way. */
@@ -39,8 +44,20 @@ export interface Subscription {
 const RETRY_MS = 200;
 const MOST_RETRY_MS = 5000;
 
+/** When the journal's head was looked at, and where it was. */
+interface Look {
+  readonly at: number;
+  readonly head: number;
+}
+
+/** A reader that falls behind remembers when the head was where, at most this often. */
+const LOOK_EVERY_MS = 250;
+
 class Runner implements Subscription {
   position = 0;
+  currentAt = 0;
+  private readonly looks: Look[] = [];
+  private readonly clock: Clock;
   private readonly store: SubscribedJournal;
   private readonly options: SubscriptionOptions;
   private readonly abort = new AbortController();
@@ -54,7 +71,9 @@ class Runner implements Subscription {
     store: SubscribedJournal,
     options: SubscriptionOptions,
     listen: (listener: () => void) => () => void,
+    clock: Clock,
   ) {
+    this.clock = clock;
     this.store = store;
     this.options = options;
     const unlisten = listen(() => this.hint());
@@ -96,7 +115,9 @@ class Runner implements Subscription {
   private async step(): Promise<boolean> {
     const { batch = 1000, name, handle } = this.options;
     // Taken before reading: when nothing matches up to here, progress is still made.
+    const at = this.clock.now().getTime();
     const head = await this.store.head();
+    this.look({ at, head });
     if (head <= this.position) return false;
     const events = await this.store.readAll(this.position, batch, this.options);
     if (events.length > 0) await handle(events);
@@ -107,8 +128,16 @@ class Runner implements Subscription {
     return true;
   }
 
+  private look(look: Look): void {
+    if (look.head <= this.position) this.currentAt = Math.max(this.currentAt, look.at);
+    else if (look.at - (this.looks.at(-1)?.at ?? 0) >= LOOK_EVERY_MS) this.looks.push(look);
+  }
+
   private advance(position: number): void {
     this.position = Math.max(this.position, position);
+    while (this.looks.length > 0 && this.looks[0]!.head <= this.position) {
+      this.currentAt = Math.max(this.currentAt, this.looks.shift()!.at);
+    }
     for (const waiting of this.waiting) {
       if (waiting.position > this.position) continue;
       this.waiting.delete(waiting);
@@ -143,6 +172,7 @@ export function subscribe(
   store: SubscribedJournal,
   options: SubscriptionOptions,
   listen: (listener: () => void) => () => void,
+  clock: Clock = systemClock,
 ): Subscription {
-  return new Runner(store, options, listen);
+  return new Runner(store, options, listen, clock);
 }

@@ -57,13 +57,29 @@ export interface SnapshotSummary {
   readonly deletesVerified?: false;
 }
 
-/** A snapshot held open for reading: its files stay until `release` is called. */
-export interface SnapshotReader extends SnapshotSummary {
+/** What was known of acknowledged changes when a state was opened. */
+export interface LiveKnowledge {
+  /** Milliseconds since 1970: every change that was acknowledged by then is in the state. */
+  readonly currentAt: number;
+  /** Why live changes cannot be followed; undefined when all is well. */
+  readonly degraded: string | undefined;
+}
+
+/** Which state of the lake answers come from, and what is known of its freshness. */
+export interface ReadState extends SnapshotSummary {
   /** Journal position up to which changes since the snapshot are in the answer; absent when only the snapshot is read. */
   readonly epoch?: number;
-  readonly views: ReadonlyMap<string, SnapshotView>;
   /** What the snapshot knows of each source: watermarks, deletes, completeness. */
   readonly sources?: Readonly<Record<string, SourceState>>;
+  /** Absent where no journal is followed. */
+  readonly live?: LiveKnowledge;
+  /** True when the snapshot was asked for by number. */
+  readonly pinned?: true;
+}
+
+/** A snapshot held open for reading: its files stay until `release` is called. */
+export interface SnapshotReader extends ReadState {
+  readonly views: ReadonlyMap<string, SnapshotView>;
   /** Gives the snapshot back; calling it again does nothing. */
   release(): void;
 }

@@ -1,7 +1,15 @@
 export type { SourceLiveCode, SourceLiveState, SourceLiveStates } from "#speed";
-export type { LakeCatalog, SnapshotReader, SnapshotSummary, SnapshotView, ViewColumn } from "./catalog.js";
+export type {
+  LakeCatalog,
+  ReadState,
+  SnapshotReader,
+  SnapshotSummary,
+  SnapshotView,
+  ViewColumn,
+} from "./catalog.js";
 export type { QueryErrorCode } from "./errors.js";
 export { type ResultFormat, resultFormats } from "./format.js";
+export { type Freshness, freshnessOf } from "./freshness.js";
 export { lakeCatalog } from "./lake-catalog.js";
 export { mergedCatalog } from "./merged-catalog.js";
 export { type OneShotInput, runViewOnFiles, runViewOnSource, viewRunner } from "./one-shot.js";

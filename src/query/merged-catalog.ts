@@ -2,7 +2,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Database, quoteLiteral, writeParquet } from "#duckdb";
 import type { Hold, LiveLake } from "#speed";
-import type { LakeCatalog, SnapshotReader, SnapshotView } from "./catalog.js";
+import type { LakeCatalog, LiveKnowledge, SnapshotReader, SnapshotView } from "./catalog.js";
 import { epochNotReached } from "./errors.js";
 
 /** What merged reads are made of. */
@@ -62,6 +62,13 @@ async function reached(live: LiveLake, epoch: number): Promise<void> {
   }
 }
 
+/** What the speed layer knows now of changes that an answer lacks. */
+function knowledge(live: LiveLake, consistency: "merged" | "batch"): LiveKnowledge {
+  const { currentAt, oldestLiveAt, degraded } = live.state();
+  const missing = consistency === "batch" ? oldestLiveAt : undefined;
+  return { currentAt: Math.min(currentAt, missing ?? currentAt), degraded };
+}
+
 /**
  * Snapshots with the changes since: `latest` reads at the newest point (snapshot, epoch) of the speed layer, which stays the same for
  * every view until the reader is released. A snapshot asked for by number is read as it was committed.
@@ -72,9 +79,13 @@ export function mergedCatalog(options: MergedCatalogOptions): LakeCatalog {
     at: (id) => batch.at(id),
     snapshots: () => batch.snapshots(),
     latest: async ({ consistency = "merged", minEpoch } = {}) => {
-      if (consistency === "batch") return batch.latest(minEpoch === undefined ? {} : { minEpoch });
+      if (consistency === "batch") {
+        const alone = await batch.latest(minEpoch === undefined ? {} : { minEpoch });
+        return alone === undefined ? undefined : { ...alone, live: knowledge(live, "batch") };
+      }
       if (minEpoch !== undefined) await reached(live, minEpoch);
       const hold = live.hold();
+      const known = knowledge(live, "merged");
       let reader: SnapshotReader | undefined;
       try {
         reader = hold.snapshot === 0 ? undefined : await batch.at(hold.snapshot);
@@ -87,6 +98,7 @@ export function mergedCatalog(options: MergedCatalogOptions): LakeCatalog {
       return {
         ...open,
         epoch: hold.position,
+        live: known,
         views,
         release: () => {
           hold.release();

@@ -52,7 +52,7 @@ async function read(
   const answer = await query.readView({ snapshot: 1, ...request });
   try {
     const result = await answer.encode(format, {
-      metadata: new Map([["lake_snapshot", String(answer.snapshot.id)]]),
+      metadata: new Map([["lake_snapshot", String(answer.state.id)]]),
     });
     const bytes = await bytesOf(result);
     return { bytes, rowCount: result.rowCount() };
@@ -409,7 +409,7 @@ describe("questions", () => {
     expect(await keys({ view: "every_type", snapshot: 2 })).toEqual(["Patient/2", "Patient/3", "Patient/4"]);
     const newest = await query.readView({ view: "every_type" });
     newest.release();
-    expect(newest.snapshot).toEqual({ id: 2, committedAt: "2026-01-02T12:00:00.000Z" });
+    expect(newest.state).toMatchObject({ id: 2, committedAt: "2026-01-02T12:00:00.000Z" });
   });
 
   it("have equal fingerprints exactly when they are the same question to the same snapshot", async () => {

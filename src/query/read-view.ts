@@ -4,6 +4,7 @@ import { LakeError } from "#kernel";
 import type {
   LakeCatalog,
   ReadConsistency,
+  ReadState,
   SnapshotReader,
   SnapshotSummary,
   SnapshotView,
@@ -44,9 +45,8 @@ export interface ViewRequest extends ViewQuestion, StateRequest {}
 
 /** A checked question, bound to the snapshot that will answer it. Call `release` when done with it. */
 export interface ViewRead {
-  readonly snapshot: SnapshotSummary;
-  /** Journal position up to which changes since the snapshot are in the answer; absent when only the snapshot is read. */
-  readonly epoch: number | undefined;
+  /** The state that it was opened at. */
+  readonly state: ReadState;
   readonly view: SnapshotView;
   /** The columns of the answer, in order. */
   readonly columns: readonly ViewColumn[];
@@ -80,12 +80,12 @@ export async function openSnapshot(
   }
   const reader = id === undefined ? await catalog.latest(options) : await catalog.at(id);
   if (reader === undefined) throw noSnapshot();
-  return reader;
+  return id === undefined ? reader : { ...reader, pinned: true };
 }
 
-/** What answers say of the snapshot they come from. */
-export function summaryOf({ id, committedAt, deletesVerified }: SnapshotSummary): SnapshotSummary {
-  return { id, committedAt, ...(deletesVerified === false ? { deletesVerified } : {}) };
+/** The state of a reader without what must be released. */
+export function stateOf({ views: _views, release: _release, ...state }: SnapshotReader): ReadState {
+  return state;
 }
 
 /** The view of that name. Fails with `query/unknown-view`, naming the nearest; a view that is building is returned. */
@@ -240,8 +240,7 @@ export async function readOpened(
     const encoder = () => new ResultEncoder(context.database, bound, context.temporaryFolder);
     const bound = await statement(view, columns, request);
     return {
-      snapshot: summaryOf(snapshot),
-      epoch: snapshot.epoch,
+      state: stateOf(snapshot),
       view,
       columns,
       fingerprint: fingerprint(snapshot, view, columns, request),

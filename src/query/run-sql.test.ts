@@ -128,7 +128,7 @@ describe("SQL over views", () => {
       { name: "s", sqlType: "HUGEINT" },
       { name: "given", sqlType: "VARCHAR[]" },
     ]);
-    expect(answer.snapshot).toEqual({ id: 1, committedAt: "2026-01-01T12:00:00.000Z" });
+    expect(answer.state).toMatchObject({ id: 1, committedAt: "2026-01-01T12:00:00.000Z" });
     answer.close();
     answer.close();
   });

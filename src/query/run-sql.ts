@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Connection, Database, parseColumnType, quoteIdentifier } from "#duckdb";
 import { isLakeError, LakeError } from "#kernel";
-import type { LakeCatalog, SnapshotReader, SnapshotSummary, SnapshotView } from "./catalog.js";
+import type { LakeCatalog, ReadState, SnapshotReader, SnapshotView } from "./catalog.js";
 import type { EncodedColumn } from "./encoding.js";
 import { requireReady } from "./errors.js";
 import type { ResultFormat } from "./format.js";
-import { openSnapshot, summaryOf } from "./read-view.js";
+import { openSnapshot, stateOf } from "./read-view.js";
 import { type EncodedResult, type EncodeOptions, ResultEncoder } from "./result.js";
 import { checkStatement } from "./sql/guard.js";
 
@@ -25,7 +25,8 @@ export type SqlFormat = Exclude<ResultFormat, "parquet">;
 
 /** An answer to SQL that is ready to run. Call `close` when done with it. */
 export interface SqlAnswer {
-  readonly snapshot: SnapshotSummary;
+  /** The state that its views are read at. */
+  readonly state: ReadState;
   readonly columns: readonly { readonly name: string; readonly sqlType: string }[];
   encode(format: SqlFormat, options?: EncodeOptions): Promise<EncodedResult>;
   /** The rows as text for people, null for NULL; all in memory. */
@@ -209,7 +210,7 @@ export async function runSql(catalog: LakeCatalog, sql: string, options: SqlOpti
     const statement = { source: `FROM ${quoteIdentifier(ANSWER)}`, parameters: [], columns };
     const encoder = () => new ResultEncoder(database, statement, tmpdir());
     return {
-      snapshot: summaryOf(snapshot),
+      state: stateOf(snapshot),
       columns: columns.map(({ name, sqlType }) => ({ name, sqlType })),
       encode: async (format, encodeOptions = {}) => {
         const result = await encoder().encode(format, encodeOptions);

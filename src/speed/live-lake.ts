@@ -10,6 +10,7 @@ import { LiveIndex, OPEN } from "./live-index.js";
 import { LiveTypes } from "./live-types.js";
 import { Mutex } from "./mutex.js";
 import type { ReadPoint } from "./read-point.js";
+import { UncoveredTimes } from "./uncovered-times.js";
 
 /** What live rows are made from. */
 export interface LiveLakeOptions {
@@ -25,6 +26,10 @@ export interface LiveLakeOptions {
 export interface LiveState extends ReadPoint {
   /** Versions that no snapshot covers yet. */
   readonly liveResources: number;
+  /** Milliseconds since 1970: every change that was acknowledged by then stands in the live rows or in the snapshot. */
+  readonly currentAt: number;
+  /** Milliseconds since 1970, to the second or earlier: when the oldest change that no snapshot covers was accepted; undefined without one. */
+  readonly oldestLiveAt: number | undefined;
   /** Why answers may lag behind the journal; undefined when all is well. */
   readonly degraded: string | undefined;
 }
@@ -51,6 +56,8 @@ export class LiveLake {
   private snapshot: Snapshot | undefined;
   private position = 0;
   private sinceCollect = 0;
+  private currentAt = 0;
+  private uncovered = new UncoveredTimes();
   /** True while a batch is being applied; still true afterwards when it failed. */
   private unclean = false;
   /** Points over older snapshots can no longer be read, because the live rows were begun anew. */
@@ -109,10 +116,20 @@ export class LiveLake {
       this.unclean = true;
       await this.apply(changes);
       this.unclean = false;
+      this.noteTimes(events);
       this.advance(events.at(-1)!.position);
       if (this.sinceCollect >= COLLECT_AFTER) await this.collect();
     });
     this.problem = undefined;
+  }
+
+  private noteTimes(events: readonly StoredEvent[]): void {
+    for (const { stream, position, occurredAt } of events) {
+      const source = stream.slice(CHANGES_PREFIX.length);
+      if (position > coveredBy(this.snapshot, source)) {
+        this.uncovered.add(source, position, Date.parse(occurredAt));
+      }
+    }
   }
 
   private advance(position: number): void {
@@ -153,6 +170,7 @@ export class LiveLake {
     await this.mutex.run(async () => {
       this.types.clear();
       this.index = new LiveIndex();
+      this.uncovered = new UncoveredTimes();
       this.orders.clear();
       this.snapshot = undefined;
       this.subscription = undefined;
@@ -172,6 +190,7 @@ export class LiveLake {
     await this.types.hide(head, beaten);
     await this.types.adoptViews(head, (type) => this.liveChanges(type));
     this.index.forget([...covered, ...beaten]);
+    this.uncovered.drop((source) => coveredBy(head, source));
     this.snapshot = head;
     await this.collect();
   }
@@ -205,7 +224,14 @@ export class LiveLake {
 
   /** Where reads stand now. */
   state(): LiveState {
-    return { ...this.point(), liveResources: this.index.size, degraded: this.lost ?? this.problem };
+    this.currentAt = Math.max(this.currentAt, this.subscription?.currentAt ?? 0);
+    return {
+      ...this.point(),
+      liveResources: this.index.size,
+      currentAt: this.currentAt,
+      oldestLiveAt: this.uncovered.oldest(),
+      degraded: this.lost ?? this.problem,
+    };
   }
 
   /** The greatest order key known of a resource, live or in the lake; undefined where nothing is known of it. */

@@ -100,6 +100,56 @@ describe("a lake that serves live changes of a source", () => {
     expect(await families()).toEqual(["By the run", "Changed", "Family p2"]);
   });
 
+  it("says on every answer how fresh it is, in every format, and in full at /freshness", async () => {
+    const changed = server.store.put("Patient", "p1", patient("p1", "Changed"));
+    await notify("POST", SECRET, String(changed.text!.read()));
+    const epoch = await serving.live!.journal.head();
+    const snapshot = (await lake.lake.head()).id;
+    for (const place of [
+      ...["csv", "ndjson", "json", "parquet", "arrow", "html"].map(
+        (format) => `/views/patient_names.${format}`,
+      ),
+      "/views",
+      "/views/patient_names/schema",
+      "/freshness",
+    ]) {
+      const join = place.includes("freshness") ? "" : `?min_epoch=${epoch}`;
+      const response = await fetch(`${serving.url}${place}${join}`);
+      expect(response.status, place).toBe(200);
+      const headers = Object.fromEntries(response.headers);
+      expect(headers, place).toMatchObject({
+        "x-lake-snapshot": String(snapshot),
+        "x-lake-state": "ok",
+        "x-lake-deletes-verified": "true",
+      });
+      expect(Number(headers["x-lake-epoch"]), place).toBeGreaterThanOrEqual(epoch);
+      expect(headers["x-lake-lag-seconds"], place).toMatch(/^[0-9]$/);
+      expect(headers["x-lake-sources"], place).toMatch(/^"main";state=batch;age=\d+$/);
+    }
+    const list = await (await fetch(`${serving.url}/views`)).json();
+    expect(list).toMatchObject({ snapshot, state: "ok", deletesVerified: true });
+    const batch = await fetch(`${serving.url}/views/patient_names.csv?consistency=batch`);
+    expect(batch.headers.get("X-Lake-Epoch")).toBeNull();
+    const pinned = await fetch(`${serving.url}/views/patient_names.csv?snapshot=${snapshot}`);
+    expect(pinned.headers.get("X-Lake-State")).toBe("pinned");
+    expect(pinned.headers.get("X-Lake-Lag-Seconds")).toBeNull();
+  });
+
+  it("lets the lag of snapshot reads grow while a change waits for the next flush", async () => {
+    const lag = async (consistency: string): Promise<number> => {
+      const response = await fetch(`${serving.url}/views/patient_names.csv?consistency=${consistency}`);
+      await response.arrayBuffer();
+      return Number(response.headers.get("X-Lake-Lag-Seconds"));
+    };
+    const changed = server.store.put("Patient", "p1", patient("p1", "Changed"));
+    await notify("POST", SECRET, String(changed.text!.read()));
+    await serving.live!.rows.reached(await serving.live!.journal.head());
+    await expect.poll(() => lag("batch"), { timeout: 10_000 }).toBeGreaterThanOrEqual(2);
+    expect(await lag("merged")).toBeLessThan(2);
+    await serving.live!.flush();
+    expect(await lag("batch")).toBeLessThan(2);
+  });
+
   it("refuses forged notifications and odd reads", async () => {
     expect(await notify("POST", "wrong", patient("p1", "Forged"))).toBe(401);
     expect(await families()).toEqual(["Family p1", "Family p2", "Family p3"]);
