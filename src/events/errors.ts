@@ -10,7 +10,8 @@ export type EventsErrorCode =
   | "events/corrupt-journal"
   | "events/newer-journal"
   | "events/bad-database-url"
-  | "events/behind-retention";
+  | "events/behind-retention"
+  | "events/foreign-event";
 
 /** Another writer appended first: the stream is not at the version that the caller built upon. */
 export function versionConflict(stream: string, expected: number, actual: number): LakeError {
@@ -44,6 +45,16 @@ export function newerJournal(location: string, version: number, known: number): 
     "events/newer-journal",
     `The journal in '${location}' was written by a newer fhir-lake (format ${version}, this program knows ${known}); upgrade fhir-lake.`,
     { details: { version, known } },
+  );
+}
+
+/** Something kept outside the journal names an event that the journal does not hold there. */
+export function foreignEvent(position: number): LakeError {
+  return new LakeError(
+    "conflict",
+    "events/foreign-event",
+    `What was kept of event ${position} is not of this journal, or the journal no longer has it; read the journal itself.`,
+    { details: { position } },
   );
 }
 

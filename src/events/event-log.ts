@@ -1,4 +1,5 @@
 import type { AppendRequest, AppendResult, EventFilter, StoredEvent } from "./event.js";
+import type { OpenableEvent, SealedEvent } from "./sealed-event.js";
 
 /** A stream and the version of its last event. */
 export interface StreamState {
@@ -39,6 +40,10 @@ export interface EventLog {
   appendGroup(requests: readonly PreparedRequest[]): Promise<AppendOutcome[]>;
   /** Up to `limit` events after a position, in order. */
   readAll(after: number, limit: number, filter: EventFilter): Promise<StoredEvent[]>;
+  /** The same with their payloads still encrypted. */
+  readSealed(after: number, limit: number, filter: EventFilter): Promise<SealedEvent[]>;
+  /** Which events stand at these positions, and their keys; positions without an event are left out. */
+  lookUp(positions: readonly number[]): Promise<OpenableEvent[]>;
   /** Up to `limit` events of one stream from a version on, in order. */
   readStream(stream: string, fromVersion: number, limit: number): Promise<StoredEvent[]>;
   /** Version of a stream's last event, also when events were trimmed; 0 when nothing was ever appended. */

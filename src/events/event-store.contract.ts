@@ -158,6 +158,60 @@ export function eventStoreContract(
       ]);
     });
 
+    it("keeps a shredded subject's earlier payloads unreadable when new ones are appended", async () => {
+      const append = (n: number): Promise<unknown> =>
+        store.append({
+          stream: "changes/main",
+          events: [{ ...noted(n), payload: `secret ${n}`, subject: "p1" }],
+          expected: "any",
+        });
+      await append(0);
+      await store.shred(["p1"]);
+      await append(1);
+      const all = await store.readAll(0, 10);
+      expect(all.map((event) => [event.payload, event.shredded])).toEqual([
+        [undefined, true],
+        ["secret 1", false],
+      ]);
+    });
+
+    it("gives events sealed and opens them later, as far as their subjects' keys still stand", async () => {
+      for (const [n, subject] of ["p1", "p2", "p1"].entries()) {
+        const event = { ...noted(n), payload: `secret ${n}`, subject };
+        await store.append({ stream: "changes/main", events: [event], expected: "any" });
+      }
+      await store.append({ stream: "run/1", events: [noted(3)], expected: "any" });
+      const sealed = await store.readSealed(0, 10);
+      expect(sealed.some(({ payload }) => Buffer.from(payload ?? []).includes("secret"))).toBe(false);
+      expect(await store.open(sealed)).toEqual(await store.readAll(0, 10));
+      await store.shred(["p1"]);
+      expect((await store.open(sealed)).map((event) => event.payload)).toEqual([
+        undefined,
+        "secret 1",
+        undefined,
+        undefined,
+      ]);
+      expect(await store.open(sealed)).toEqual(await store.readAll(0, 10));
+      await expect(store.open([{ ...sealed[1]!, position: 1 }])).rejects.toMatchObject({
+        code: "events/foreign-event",
+        details: { position: 1 },
+      });
+      expect(await store.open([], [(await store.mark(4))!])).toEqual([]);
+      expect(await store.mark(5)).toBeUndefined();
+      expect((await store.readSealed(1, 1, { streamPrefix: "changes/" })).map((e) => e.position)).toEqual([
+        2,
+      ]);
+    });
+
+    it("has one identity, whoever asks first", async () => {
+      const other = await place.again();
+      const both = await Promise.all([store.identity(), other.identity()]);
+      expect(both[0]).toBe(both[1]);
+      expect(await store.identity()).toBe(both[0]);
+      expect(await store.head()).toBe(1);
+      await other.close();
+    });
+
     it("trims covered events of the named streams only, keeps versions, and refuses readers that are behind", async () => {
       for (let n = 1; n <= 6; n++) {
         await store.append({

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { type Clock, LakeError, systemClock } from "#kernel";
-import { badEvent } from "./errors.js";
+import { type Clock, isLakeError, LakeError, systemClock } from "#kernel";
+import { badEvent, foreignEvent } from "./errors.js";
 import {
   type AppendRequest,
   type AppendResult,
@@ -12,9 +12,13 @@ import {
 } from "./event.js";
 import type { EventLog, PreparedEvent, PreparedRequest, StreamState } from "./event-log.js";
 import { GroupCommit } from "./group-commit.js";
+import type { EventMark, OpenableEvent, SealedEvent } from "./sealed-event.js";
+import { openedEvent } from "./stored-event.js";
 import { type Subscription, type SubscriptionOptions, subscribe } from "./subscription.js";
 
 const PAGE = 1000;
+/** Holds one event, whose id is the identity of the journal. */
+const IDENTITY_STREAM = "journal";
 
 function prepareEvent(event: NewEvent, clock: Clock): PreparedEvent {
   if (event.type.length === 0 || event.type.length > TYPE_LENGTH) {
@@ -44,6 +48,14 @@ function prepare({ stream, events, expected }: AppendRequest, clock: Clock): Pre
     throw badEvent("An expected version is 'any' or a whole number from 0.");
   }
   return { stream, expected, events: events.map((event) => prepareEvent(event, clock)) };
+}
+
+/** The filter alone: it may be part of something that cannot cross to the journal's thread. */
+function onlyFilter({ streamPrefix, types }: EventFilter): EventFilter {
+  return {
+    ...(streamPrefix === undefined ? {} : { streamPrefix }),
+    ...(types === undefined ? {} : { types }),
+  };
 }
 
 /**
@@ -83,12 +95,57 @@ export class EventStore {
    * after the position were trimmed: the reader must start from a snapshot that covers them.
    */
   async readAll(after: number, limit: number, filter: EventFilter = {}): Promise<StoredEvent[]> {
-    const { streamPrefix, types } = filter;
-    // Only these two: a filter may be part of something that cannot cross to the journal's thread.
-    const events = await this.log.readAll(after, limit, {
-      ...(streamPrefix === undefined ? {} : { streamPrefix }),
-      ...(types === undefined ? {} : { types }),
-    });
+    const events = await this.log.readAll(after, limit, onlyFilter(filter));
+    await this.checkKept(after, filter);
+    return events;
+  }
+
+  /** As {@link readAll}, with payloads still encrypted: for keeping elsewhere. {@link open} reads them. */
+  async readSealed(after: number, limit: number, filter: EventFilter = {}): Promise<SealedEvent[]> {
+    const events = await this.log.readSealed(after, limit, onlyFilter(filter));
+    await this.checkKept(after, filter);
+    return events;
+  }
+
+  /**
+   * Opens events that {@link readSealed} gave, wherever they were kept meanwhile; of shredded subjects without their payloads. Errors:
+   * `events/foreign-event` when one of them, or of `also`, does not stand at its position in this journal (any more).
+   */
+  async open(sealed: readonly SealedEvent[], also: readonly EventMark[] = []): Promise<StoredEvent[]> {
+    const marks: readonly EventMark[] = [...sealed, ...also];
+    if (marks.length === 0) return [];
+    const standing = new Map<number, OpenableEvent>();
+    for (const event of await this.log.lookUp([...new Set(marks.map((mark) => mark.position))])) {
+      standing.set(event.position, event);
+    }
+    const foreign = marks.find(({ position, id }) => standing.get(position)?.id !== id);
+    if (foreign !== undefined) throw foreignEvent(foreign.position);
+    return sealed.map((event) => openedEvent(event, standing.get(event.position)!.key));
+  }
+
+  /** Which event stands at a position; undefined when none does (any more). */
+  async mark(position: number): Promise<EventMark | undefined> {
+    const [event] = await this.log.lookUp([position]);
+    return event === undefined ? undefined : { position, id: event.id };
+  }
+
+  /**
+   * The journal's identity, recorded in it when first asked for: a UUID. Copies of a journal share it, as they share their events; which
+   * of them an event belongs to is told by {@link EventMark}s.
+   */
+  async identity(): Promise<string> {
+    for (;;) {
+      const [first] = await this.log.readStream(IDENTITY_STREAM, 1, 1);
+      if (first !== undefined) return first.id;
+      const event = { type: "journal-identified", data: {} };
+      await this.append({ stream: IDENTITY_STREAM, events: [event], expected: 0 }).catch((error: unknown) => {
+        // Another process was first: its identity is read.
+        if (!isLakeError(error, "events/version-conflict")) throw error;
+      });
+    }
+  }
+
+  private async checkKept(after: number, { streamPrefix }: EventFilter): Promise<void> {
     // Asked after reading, so that a trim in between cannot hide events unseen.
     const trimmed = await this.log.trimmedTo(streamPrefix ?? "");
     if (after < trimmed) {
@@ -99,7 +156,6 @@ export class EventStore {
         { details: { after, trimmedTo: trimmed } },
       );
     }
-    return events;
   }
 
   /** A stream's events from a version on (1 is the first), in order. */
@@ -142,15 +198,17 @@ export class EventStore {
    * batch and taken up there. A handler that fails gets the same batch again after a pause.
    */
   subscribe(options: SubscriptionOptions): Subscription {
-    const listen = (listener: () => void): (() => void) => {
-      this.appended.add(listener);
-      const stopHints = this.log.onHint(listener);
-      return () => {
-        this.appended.delete(listener);
-        stopHints();
-      };
+    return subscribe(this, options, (listener) => this.onAppend(listener), this.clock);
+  }
+
+  /** Calls back, soon, when something may have been appended here or by another process; a hint only. The answer ends it. */
+  onAppend(listener: () => void): () => void {
+    this.appended.add(listener);
+    const stopHints = this.log.onHint(listener);
+    return () => {
+      this.appended.delete(listener);
+      stopHints();
     };
-    return subscribe(this, options, listen, this.clock);
   }
 
   /** Removes the events of streams with this prefix up to a position (inclusive) that a snapshot covers. Answers how many. */

@@ -10,4 +10,5 @@ export type {
 export type { StreamState } from "./event-log.js";
 export { EventStore } from "./event-store.js";
 export { type EventStoreOptions, openEventStore } from "./open.js";
+export type { EventMark, SealedEvent } from "./sealed-event.js";
 export type { Subscription, SubscriptionOptions } from "./subscription.js";

@@ -1,9 +1,10 @@
 import { LakeError } from "#kernel";
 import type { StoredEvent } from "./event.js";
 import { open } from "./payload-cipher.js";
+import type { SealedEvent } from "./sealed-event.js";
 
-/** A row of the events table joined with its subject's key, as both databases give it. */
-export interface EventRow {
+/** A row of the events table, as both databases give it. */
+export interface SealedRow {
   readonly position: number | string;
   readonly stream: string;
   readonly version: number | string;
@@ -13,7 +14,38 @@ export interface EventRow {
   readonly payload: Uint8Array | null;
   readonly subject: string | null;
   readonly occurred_at: string;
+}
+
+/** A row joined with its subject's key. */
+export interface EventRow extends SealedRow {
   readonly key: Uint8Array | null;
+}
+
+/** The event of a row, its payload left as it is. */
+export function sealedEvent(row: SealedRow): SealedEvent {
+  return {
+    position: Number(row.position),
+    stream: row.stream,
+    version: Number(row.version),
+    id: row.id,
+    type: row.type,
+    data: row.data,
+    payload: row.payload ?? undefined,
+    subject: row.subject ?? undefined,
+    occurredAt: row.occurred_at,
+  };
+}
+
+/** The event that {@link sealedEvent} left closed, opened with its subject's key if there still is one. Errors: `events/corrupt-journal`. */
+export function openedEvent(sealed: SealedEvent, key: Uint8Array | undefined): StoredEvent {
+  const { payload, subject, occurredAt, ...rest } = sealed;
+  return storedEvent({
+    ...rest,
+    payload: payload ?? null,
+    subject: subject ?? null,
+    occurred_at: occurredAt,
+    key: key ?? null,
+  });
 }
 
 /** The event of a row, its payload decrypted. Errors: `events/corrupt-journal` when the payload was altered. */

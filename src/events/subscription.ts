@@ -14,6 +14,8 @@ export interface SubscriptionOptions extends EventFilter {
   readonly pollMs?: number;
   /** Called with one batch at a time, never empty. */
   readonly handle: (events: readonly StoredEvent[]) => Promise<void>;
+  /** Told when it goes on after failures. */
+  readonly onRecovered?: () => void;
   /** Told about each failure of reading or handling; the subscription goes on unless events were trimmed away under it. */
   readonly onError?: (error: unknown) => void;
 }
@@ -101,6 +103,7 @@ class Runner implements Subscription {
         }
         this.woken = false;
         if (!(await this.step())) await this.pause(this.options.pollMs ?? 200);
+        if (this.failures > 0) this.options.onRecovered?.();
         this.failures = 0;
       } catch (error) {
         this.options.onError?.(error);

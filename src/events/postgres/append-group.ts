@@ -19,6 +19,7 @@ interface Row {
 async function subjectKeys(
   client: pg.PoolClient,
   requests: readonly PreparedRequest[],
+  head: number,
 ): Promise<ReadonlyMap<string, Uint8Array>> {
   const events = requests.flatMap((request) => request.events);
   const subjects = [
@@ -26,8 +27,8 @@ async function subjectKeys(
   ];
   if (subjects.length === 0) return new Map();
   await client.query(
-    "INSERT INTO subject_keys SELECT * FROM unnest($1::text[], $2::bytea[]) ON CONFLICT DO NOTHING",
-    [subjects, subjects.map(() => newSubjectKey())],
+    "INSERT INTO subject_keys SELECT subject, key, $3 FROM unnest($1::text[], $2::bytea[]) n(subject, key) ON CONFLICT DO NOTHING",
+    [subjects, subjects.map(() => newSubjectKey()), head + 1],
   );
   const { rows } = await client.query<{ subject: string; key: Buffer }>(
     "SELECT subject, key FROM subject_keys WHERE subject = ANY($1)",
@@ -36,7 +37,11 @@ async function subjectKeys(
   return new Map(rows.map((row) => [row.subject, row.key]));
 }
 
-async function known(client: pg.PoolClient, requests: readonly PreparedRequest[]): Promise<Known> {
+async function known(
+  client: pg.PoolClient,
+  requests: readonly PreparedRequest[],
+  head: number,
+): Promise<Known> {
   const streams = [...new Set(requests.map((request) => request.stream))];
   const versions = await client.query<{ stream: string; version: string }>(
     "SELECT stream, version FROM streams WHERE stream = ANY($1)",
@@ -48,7 +53,7 @@ async function known(client: pg.PoolClient, requests: readonly PreparedRequest[]
   );
   return {
     versions: new Map(versions.rows.map((row) => [row.stream, Number(row.version)])),
-    keys: await subjectKeys(client, requests),
+    keys: await subjectKeys(client, requests, head),
     appended: new Map(
       appended.rows.map((row) => [
         row.id,
@@ -112,7 +117,7 @@ export async function appendGroup(
 ): Promise<AppendOutcome[]> {
   const { rows: heads } = await client.query<{ position: string }>("SELECT position FROM journal_head");
   const head = Number(heads[0]!.position);
-  const state = await known(client, requests);
+  const state = await known(client, requests, head);
   const rows: Row[] = [];
   const outcomes = requests.map((request) => decide(request, state, rows, head));
   if (rows.length > 0) await write(client, rows, state);

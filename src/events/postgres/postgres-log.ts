@@ -3,9 +3,18 @@ import { isLakeError, LakeError } from "#kernel";
 import { idTaken, journalUnavailable, newerJournal } from "../errors.js";
 import type { EventFilter, StoredEvent } from "../event.js";
 import type { AppendOutcome, EventLog, PreparedRequest, StreamState } from "../event-log.js";
-import { type EventRow, storedEvent } from "../stored-event.js";
+import type { OpenableEvent, SealedEvent } from "../sealed-event.js";
+import { type EventRow, type SealedRow, sealedEvent, storedEvent } from "../stored-event.js";
 import { appendGroup } from "./append-group.js";
-import { APPEND_LOCK, CHANNEL, JOURNAL_VERSION, SCHEMA, SELECT_EVENTS } from "./schema.js";
+import {
+  APPEND_LOCK,
+  CHANNEL,
+  JOURNAL_VERSION,
+  SCHEMA,
+  SELECT_EVENTS,
+  SELECT_KEYS,
+  SELECT_SEALED,
+} from "./schema.js";
 
 const CONNECTIONS = 4;
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -107,31 +116,47 @@ export class PostgresLog implements EventLog {
     );
   }
 
-  readAll(after: number, limit: number, filter: EventFilter): Promise<StoredEvent[]> {
+  async readAll(after: number, limit: number, filter: EventFilter): Promise<StoredEvent[]> {
+    const rows = await this.rowsAfter<EventRow>(SELECT_EVENTS, { after, limit, filter });
+    return rows.map(storedEvent);
+  }
+
+  async readSealed(after: number, limit: number, filter: EventFilter): Promise<SealedEvent[]> {
+    const rows = await this.rowsAfter<SealedRow>(SELECT_SEALED, { after, limit, filter });
+    return rows.map(sealedEvent);
+  }
+
+  private rowsAfter<R extends SealedRow>(
+    select: string,
+    { after, limit, filter }: { after: number; limit: number; filter: EventFilter },
+  ): Promise<R[]> {
     const conditions = ["e.position > $1"];
     const values: unknown[] = [after, limit];
     if (filter.streamPrefix !== undefined) {
       conditions.push(`starts_with(e.stream, $${values.push(filter.streamPrefix)})`);
     }
     if (filter.types !== undefined) conditions.push(`e.type = ANY($${values.push([...filter.types])})`);
-    return this.events(
-      `${SELECT_EVENTS} WHERE ${conditions.join(" AND ")} ORDER BY e.position LIMIT $2`,
-      values,
-    );
+    return this.rows<R>(`${select} WHERE ${conditions.join(" AND ")} ORDER BY e.position LIMIT $2`, values);
   }
 
-  readStream(stream: string, fromVersion: number, limit: number): Promise<StoredEvent[]> {
-    return this.events(
+  async lookUp(positions: readonly number[]): Promise<OpenableEvent[]> {
+    const rows = await this.rows<{ position: string; id: string; key: Buffer | null }>(
+      `${SELECT_KEYS} WHERE e.position = ANY($1::bigint[])`,
+      [[...positions]],
+    );
+    return rows.map(({ position, id, key }) => ({ position: Number(position), id, key: key ?? undefined }));
+  }
+
+  async readStream(stream: string, fromVersion: number, limit: number): Promise<StoredEvent[]> {
+    const rows = await this.rows<EventRow>(
       `${SELECT_EVENTS} WHERE e.stream = $1 AND e.version >= $2 ORDER BY e.version LIMIT $3`,
       [stream, fromVersion, limit],
     );
+    return rows.map(storedEvent);
   }
 
-  private events(text: string, values: unknown[]): Promise<StoredEvent[]> {
-    return this.attempt("be read", async () => {
-      const { rows } = await this.pool.query<EventRow>(text, values);
-      return rows.map(storedEvent);
-    });
+  private rows<R extends pg.QueryResultRow>(text: string, values: unknown[]): Promise<R[]> {
+    return this.attempt("be read", async () => (await this.pool.query<R>(text, values)).rows);
   }
 
   /** The first column of the first row as a number; 0 when there is no row or it is null. */

@@ -3,8 +3,9 @@ import { idTaken, newerJournal } from "../errors.js";
 import type { EventFilter, StoredEvent } from "../event.js";
 import type { AppendOutcome, PreparedEvent, PreparedRequest, StreamState } from "../event-log.js";
 import { newSubjectKey, seal } from "../payload-cipher.js";
-import { type EventRow, storedEvent } from "../stored-event.js";
-import { JOURNAL_VERSION, SCHEMA, SELECT_EVENTS } from "./schema.js";
+import type { OpenableEvent, SealedEvent } from "../sealed-event.js";
+import { type EventRow, type SealedRow, sealedEvent, storedEvent } from "../stored-event.js";
+import { FROM_1_TO_2, JOURNAL_VERSION, SCHEMA, SELECT_EVENTS, SELECT_KEYS, SELECT_SEALED } from "./schema.js";
 
 const BUSY_TIMEOUT_MS = 30_000;
 /** Longer write-ahead logs are folded back by the writer that notices. Pages of 4 KiB. */
@@ -32,7 +33,7 @@ function prepare(db: InstanceType<typeof DatabaseSync>): Statements {
     head: db.prepare("SELECT position FROM journal_head"),
     setHead: db.prepare("UPDATE journal_head SET position = ?"),
     key: db.prepare("SELECT key FROM subject_keys WHERE subject = ?"),
-    setKey: db.prepare("INSERT INTO subject_keys VALUES (?, ?)"),
+    setKey: db.prepare("INSERT INTO subject_keys VALUES (?, ?, ?)"),
   };
 }
 
@@ -66,7 +67,7 @@ export class SqliteJournal {
     };
     if (version > JOURNAL_VERSION) throw newerJournal(file, version, JOURNAL_VERSION);
     if (version === JOURNAL_VERSION) return;
-    this.db.exec(SCHEMA);
+    this.db.exec(version === 1 ? FROM_1_TO_2 : SCHEMA);
     this.db.exec(`PRAGMA user_version = ${JOURNAL_VERSION}`);
   }
 
@@ -126,7 +127,7 @@ export class SqliteJournal {
 
   private insert(stream: string, version: number, position: number, event: PreparedEvent): void {
     const { id, type, data, payload, subject, occurredAt } = event;
-    const sealed = payload === undefined ? null : seal(this.keyOf(subject!), payload, id);
+    const sealed = payload === undefined ? null : seal(this.keyOf(subject!, position), payload, id);
     this.statements.insert.run(
       position,
       stream,
@@ -140,15 +141,26 @@ export class SqliteJournal {
     );
   }
 
-  private keyOf(subject: string): Uint8Array {
+  private keyOf(subject: string, position: number): Uint8Array {
     const known = this.statements.key.get(subject) as { key: Uint8Array } | undefined;
     if (known !== undefined) return known.key;
     const key = newSubjectKey();
-    this.statements.setKey.run(subject, key);
+    this.statements.setKey.run(subject, key, position);
     return key;
   }
 
   readAll(after: number, limit: number, filter: EventFilter): StoredEvent[] {
+    return this.rowsAfter<EventRow>(SELECT_EVENTS, { after, limit, filter }).map(storedEvent);
+  }
+
+  readSealed(after: number, limit: number, filter: EventFilter): SealedEvent[] {
+    return this.rowsAfter<SealedRow>(SELECT_SEALED, { after, limit, filter }).map(sealedEvent);
+  }
+
+  private rowsAfter<R>(
+    select: string,
+    { after, limit, filter }: { after: number; limit: number; filter: EventFilter },
+  ): R[] {
     const conditions = ["e.position > ?"];
     const values: (string | number)[] = [after];
     if (filter.streamPrefix !== undefined) {
@@ -159,8 +171,19 @@ export class SqliteJournal {
       conditions.push(`e.type IN (${filter.types.map(() => "?").join(", ")})`);
       values.push(...filter.types);
     }
-    const text = `${SELECT_EVENTS} WHERE ${conditions.join(" AND ")} ORDER BY e.position LIMIT ?`;
-    return (this.db.prepare(text).all(...values, limit) as unknown as EventRow[]).map(storedEvent);
+    const text = `${select} WHERE ${conditions.join(" AND ")} ORDER BY e.position LIMIT ?`;
+    return this.db.prepare(text).all(...values, limit) as unknown as R[];
+  }
+
+  lookUp(positions: readonly number[]): OpenableEvent[] {
+    const rows = this.db
+      .prepare(`${SELECT_KEYS} WHERE e.position IN (SELECT value FROM json_each(?))`)
+      .all(JSON.stringify(positions)) as unknown as {
+      position: number;
+      id: string;
+      key: Uint8Array | null;
+    }[];
+    return rows.map(({ position, id, key }) => ({ position, id, key: key ?? undefined }));
   }
 
   readStream(stream: string, fromVersion: number, limit: number): StoredEvent[] {

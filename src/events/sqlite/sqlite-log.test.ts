@@ -40,6 +40,20 @@ describe("a journal in a SQLite file", () => {
     db.close();
   });
 
+  it("takes over a journal of the first format", async () => {
+    const store = new EventStore(await SqliteLog.open(file));
+    await append(store, "first");
+    await store.close();
+    const db = new DatabaseSync(file);
+    db.exec("ALTER TABLE subject_keys DROP COLUMN since");
+    db.exec("PRAGMA user_version = 1");
+    db.close();
+    const again = new EventStore(await SqliteLog.open(file));
+    await append(again, "second");
+    expect((await again.readAll(0, 10)).map((event) => event.payload)).toEqual(["first", "second"]);
+    await again.close();
+  });
+
   it("leaves neither payload nor key of a shredded subject readable in any of its files", async () => {
     const store = new EventStore(await SqliteLog.open(file));
     await append(store, "the canary text");

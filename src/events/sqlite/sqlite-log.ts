@@ -6,6 +6,7 @@ import { type ErrorKind, isLakeError, LakeError } from "#kernel";
 import { journalUnavailable } from "../errors.js";
 import type { EventFilter, StoredEvent } from "../event.js";
 import type { AppendOutcome, EventLog, PreparedRequest, StreamState } from "../event-log.js";
+import type { OpenableEvent, SealedEvent } from "../sealed-event.js";
 import type { JournalMethod, JournalReply, SentError } from "./journal-call.js";
 import { SqliteJournal } from "./sqlite-journal.js";
 
@@ -142,6 +143,14 @@ export class SqliteLog implements EventLog {
 
   readAll(after: number, limit: number, filter: EventFilter): Promise<StoredEvent[]> {
     return this.run("be read", "readAll", after, limit, filter);
+  }
+
+  readSealed(after: number, limit: number, filter: EventFilter): Promise<SealedEvent[]> {
+    return this.run("be read", "readSealed", after, limit, filter);
+  }
+
+  lookUp(positions: readonly number[]): Promise<OpenableEvent[]> {
+    return this.run("be read", "lookUp", positions);
   }
 
   readStream(stream: string, fromVersion: number, limit: number): Promise<StoredEvent[]> {
