@@ -1,5 +1,7 @@
+export { embeddedStore } from "./embedded-store.js";
 export type { Hold } from "./hold.js";
 export { LiveLake, type LiveLakeOptions, type LiveState } from "./live-lake.js";
+export type { FollowRequest, LiveStore, LoadRequest } from "./live-store.js";
 export type { ReadPoint } from "./read-point.js";
 export {
   SOURCE_LIVE_PREFIX,

@@ -3,10 +3,12 @@ import type { EventStore, StoredEvent, Subscription } from "#events";
 import { LakeError } from "#kernel";
 import type { Lake, Snapshot, ViewState } from "#lake";
 import { CHANGES_PREFIX, type Change, changeOf } from "#landing";
-import { coveredBy, coversLess } from "./coverage.js";
+import { coverageOf, coveredBy, coversLess } from "./coverage.js";
+import { embeddedStore } from "./embedded-store.js";
 import { type Hold, Holds } from "./hold.js";
 import { LakeOrders } from "./lake-orders.js";
 import { LiveIndex, OPEN } from "./live-index.js";
+import type { LiveStore } from "./live-store.js";
 import { LiveTypes } from "./live-types.js";
 import { Mutex } from "./mutex.js";
 import type { ReadPoint } from "./read-point.js";
@@ -18,6 +20,8 @@ export interface LiveLakeOptions {
   readonly journal: EventStore;
   /** The engine that answers reads; the live tables stand in it. */
   readonly database: Database;
+  /** Where live versions come from; default {@link embeddedStore}, the journal alone. The caller closes it, after the live lake. */
+  readonly store?: LiveStore;
   /** Told about failures that are tried again. */
   readonly onError?: (error: unknown) => void;
 }
@@ -34,7 +38,7 @@ export interface LiveState extends ReadPoint {
   readonly degraded: string | undefined;
 }
 
-/** Journal events handled at once. */
+/** Journal events read at once. */
 const BATCH = 2000;
 /** Live versions are freed when this many changes came since the last time, and with every new snapshot. */
 const COLLECT_AFTER = 5000;
@@ -47,6 +51,7 @@ const COLLECT_AFTER = 5000;
 export class LiveLake {
   private readonly options: LiveLakeOptions;
   private readonly connection: Connection;
+  private readonly store: LiveStore;
   private index = new LiveIndex();
   private readonly types: LiveTypes;
   private readonly holds = new Holds();
@@ -62,6 +67,9 @@ export class LiveLake {
   private unclean = false;
   /** Points over older snapshots can no longer be read, because the live rows were begun anew. */
   private oldestSnapshot = 0;
+  /** Nor can points at older positions, because the store gave newest versions alone. */
+  private oldestPosition = 0;
+  private forgetting: Promise<void> = Promise.resolve();
   private subscription: Subscription | undefined;
   private problem: string | undefined;
   private lost: string | undefined;
@@ -69,11 +77,12 @@ export class LiveLake {
   private constructor(options: LiveLakeOptions, connection: Connection) {
     this.options = options;
     this.connection = connection;
+    this.store = options.store ?? embeddedStore(options.journal);
     this.types = new LiveTypes(options.lake, connection);
     this.orders = new LakeOrders(options.lake);
   }
 
-  /** Builds the live rows from the journal over the newest snapshot and follows both; ready when it answers. */
+  /** Builds the live rows from the store or the journal over the newest snapshot and follows both; ready when it answers. */
   static async start(options: LiveLakeOptions): Promise<LiveLake> {
     const live = new LiveLake(options, await options.database.connect());
     await live.begin();
@@ -92,20 +101,52 @@ export class LiveLake {
     this.lost = isWhole
       ? undefined
       : "the lake was set back beyond what the journal keeps; run its sources in full";
-    this.position = covered.length === 0 ? trimmed : Math.max(needed, trimmed);
+    const start = covered.length === 0 ? trimmed : Math.max(needed, trimmed);
+    this.position = start;
     await this.mutex.run(() => this.adoptNow(head));
-    this.subscription = journal.subscribe({
-      streamPrefix: CHANGES_PREFIX,
-      from: this.position,
-      batch: BATCH,
+    const loaded = isWhole ? await this.load(head, start) : undefined;
+    if (loaded === undefined && this.position > start) await this.mutex.run(() => this.clearNow(head, start));
+    this.subscription = this.store.follow({
+      from: loaded ?? start,
       handle: (events) => this.handle(events),
       onError: (error) => {
         this.problem = "the journal cannot be followed";
         this.options.onError?.(error);
       },
+      onRecovered: () => {
+        this.problem = undefined;
+      },
     });
     await this.subscription.reached(Math.max(await journal.head(), ...covered));
     this.position = Math.max(this.position, this.subscription.position);
+    this.oldestPosition = loaded === undefined ? 0 : this.position;
+  }
+
+  /** Takes the newest versions from the store; answers the position from which on changes must be followed, if it could. */
+  private async load(head: Snapshot | undefined, needed: number): Promise<number | undefined> {
+    this.oldestPosition = OPEN;
+    try {
+      return await this.store.load({
+        needed,
+        covered: (source) => coveredBy(head, source),
+        handle: (events) => this.handle(events),
+      });
+    } catch (error) {
+      this.options.onError?.(error);
+      return undefined;
+    }
+  }
+
+  /** Takes back everything that was built over a snapshot. */
+  private async clearNow(head: Snapshot | undefined, position: number): Promise<void> {
+    this.types.clear();
+    this.index = new LiveIndex();
+    this.uncovered = new UncoveredTimes();
+    this.orders.clear();
+    this.snapshot = undefined;
+    this.unclean = false;
+    this.position = position;
+    await this.adoptNow(head);
   }
 
   private async handle(events: readonly StoredEvent[]): Promise<void> {
@@ -168,13 +209,8 @@ export class LiveLake {
     this.oldestSnapshot = OPEN;
     await this.subscription?.stop();
     await this.mutex.run(async () => {
-      this.types.clear();
-      this.index = new LiveIndex();
-      this.uncovered = new UncoveredTimes();
-      this.orders.clear();
-      this.snapshot = undefined;
+      await this.clearNow(undefined, this.position);
       this.subscription = undefined;
-      this.unclean = false;
     });
     await this.begin();
     this.oldestSnapshot = this.snapshot?.id ?? 0;
@@ -193,6 +229,10 @@ export class LiveLake {
     this.uncovered.drop((source) => coveredBy(head, source));
     this.snapshot = head;
     await this.collect();
+    // What the store keeps beyond need costs memory, nothing else.
+    this.forgetting = this.store
+      .forget(coverageOf(head))
+      .catch((error: unknown) => this.options.onError?.(error));
   }
 
   /** The newest live version of every resource of a type, read from the journal again. */
@@ -230,7 +270,7 @@ export class LiveLake {
       liveResources: this.index.size,
       currentAt: this.currentAt,
       oldestLiveAt: this.uncovered.oldest(),
-      degraded: this.lost ?? this.problem,
+      degraded: this.lost ?? this.problem ?? this.store.degraded,
     };
   }
 
@@ -270,7 +310,7 @@ export class LiveLake {
     view: Pick<ViewState, "hash" | "resource">,
     point: ReadPoint,
   ): { keys: string; rows: string } | undefined {
-    if (point.snapshot < this.oldestSnapshot) {
+    if (point.snapshot < this.oldestSnapshot || point.position < this.oldestPosition) {
       throw new LakeError(
         "unavailable",
         "speed/point-gone",
@@ -296,6 +336,7 @@ export class LiveLake {
 
   async stop(): Promise<void> {
     await this.subscription?.stop();
+    await this.forgetting;
     await this.mutex.run(async () => this.connection.close());
   }
 }
