@@ -7,6 +7,7 @@ import { type Clock, LakeError, packageRoot } from "#kernel";
 import type { LakeCatalog, QueryService, SourceLiveStates } from "#query";
 import type { RequestNotes, RunLedger, ServingDependencies, ServingEnv } from "./context.js";
 import { errorResponse } from "./http/errors.js";
+import { type Authorize, RouteTable } from "./http/routes.js";
 import type { Logger } from "./log.js";
 import { ingestRoutes } from "./routes/ingest.js";
 import { systemRoutes } from "./routes/system.js";
@@ -31,6 +32,8 @@ export interface AppOptions {
   readonly liveStates?: SourceLiveStates;
   readonly published?: ServingDependencies["published"];
   readonly selfCheck?: ServingDependencies["selfCheck"];
+  /** Decides who may ask what; everybody may when absent. */
+  readonly authorize?: Authorize;
 }
 
 /** The app: an HTTP handler that needs no socket. */
@@ -78,17 +81,6 @@ function checkHost(allowed: readonly string[] | undefined): MiddlewareHandler<Se
   };
 }
 
-const onlyReads: MiddlewareHandler<ServingEnv> = async (context, next) => {
-  if (!["GET", "HEAD"].includes(context.req.raw.method)) {
-    throw new LakeError(
-      "invalid-input",
-      "serving/method-not-allowed",
-      "Only GET and HEAD are answered here.",
-    );
-  }
-  await next();
-};
-
 /** The serving app over one lake. Errors leave as problem documents; see {@link errorResponse}. */
 export function createApp(options: AppOptions): ServingApp {
   const { catalog, query, clock, log } = options;
@@ -122,17 +114,13 @@ export function createApp(options: AppOptions): ServingApp {
       xFrameOptions: "DENY",
     }),
     checkHost(options.allowedHosts),
-    onlyReads,
   );
-  systemRoutes(app, dependencies);
-  ingestRoutes(app, dependencies);
-  viewRoutes(app, dependencies);
-  app.notFound(() => {
-    throw new LakeError(
-      "not-found",
-      "serving/no-such-page",
-      "There is nothing at this address; GET / lists what there is.",
-    );
+  const table = new RouteTable(app, options.authorize ?? (() => Promise.resolve()));
+  systemRoutes(table, dependencies);
+  ingestRoutes(table, dependencies);
+  viewRoutes(table, dependencies);
+  app.notFound((context) => {
+    throw table.unanswered(context);
   });
   app.onError((error, context) => {
     const notes = context.get("notes");

@@ -54,12 +54,17 @@ function problem(error: unknown, status: number, requestId: string): Record<stri
   return { type: `urn:fhir-lake:error:${error.code}`, ...base, detail: error.message, ...told };
 }
 
+function allowedMethods({ details }: LakeError): string {
+  const { allowed } = details;
+  return Array.isArray(allowed) ? allowed.join(", ") : "GET, HEAD";
+}
+
 /** The answer for an error: `application/problem+json` with the request id and, for 503, a Retry-After. */
 export function errorResponse(error: unknown, requestId: string): Response {
   const status = statusOf(error);
   const headers = new Headers({ "Content-Type": "application/problem+json", "Cache-Control": "no-store" });
   if (status === 503) headers.set("Retry-After", RETRY_AFTER_SECONDS);
-  if (status === 405) headers.set("Allow", "GET, HEAD");
+  if (status === 405 && isLakeError(error)) headers.set("Allow", allowedMethods(error));
   return new Response(`${JSON.stringify(problem(error, status, requestId))}\n`, { status, headers });
 }
 

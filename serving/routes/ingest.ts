@@ -1,9 +1,9 @@
-import type { Hono } from "hono";
 import { LakeError } from "#kernel";
 import type { Freshness, SnapshotReader } from "#query";
-import type { ServingContext, ServingDependencies, ServingEnv } from "../context.js";
+import type { ServingContext, ServingDependencies } from "../context.js";
 import { freshnessNow } from "../http/freshness.js";
 import { checkParameters } from "../http/question.js";
+import { pathParameter, type RouteTable } from "../http/routes.js";
 import { answerHeaders, prettyJson } from "./send.js";
 
 const MOST_RUNS = 1000;
@@ -96,11 +96,22 @@ async function freshness(context: ServingContext, dependencies: ServingDependenc
 }
 
 /** How fresh and how complete the lake is, and the runs that made it so. */
-export function ingestRoutes(app: Hono<ServingEnv>, dependencies: ServingDependencies): void {
-  app.get("/freshness", async (context) => await freshness(context, dependencies));
-  app.get("/ingest/runs", async (context) => await listRuns(context, dependencies));
-  app.get(
-    "/ingest/runs/:id",
-    async (context) => await showRun(context, dependencies, context.req.param("id")),
+export function ingestRoutes(table: RouteTable, dependencies: ServingDependencies): void {
+  table.add(
+    {
+      method: "GET",
+      path: "/freshness",
+      permission: "metadata.read",
+      summary: "How fresh and how complete the lake is",
+    },
+    async (context) => await freshness(context, dependencies),
+  );
+  table.add(
+    { method: "GET", path: "/ingest/runs", permission: "operations.read", summary: "The runs of sources" },
+    async (context) => await listRuns(context, dependencies),
+  );
+  table.add(
+    { method: "GET", path: "/ingest/runs/:id", permission: "operations.read", summary: "One run" },
+    async (context) => await showRun(context, dependencies, pathParameter(context, "id")),
   );
 }

@@ -1,9 +1,9 @@
-import type { Hono } from "hono";
-import type { ServingContext, ServingDependencies, ServingEnv } from "../context.js";
+import type { ServingContext, ServingDependencies } from "../context.js";
 import { styleSheet } from "../html/page.js";
 import { indexPage } from "../html/view-page.js";
 import { entityTag } from "../http/conditional.js";
 import { checkParameters } from "../http/question.js";
+import type { RouteTable } from "../http/routes.js";
 import { notModified, prettyJson } from "./send.js";
 
 function noParameters(context: ServingContext): void {
@@ -45,25 +45,46 @@ async function checkReady(dependencies: ServingDependencies): Promise<{ snapshot
 const uncached = { "Content-Type": "application/json", "Cache-Control": "no-store" };
 
 /** The front page, the style sheet, the snapshots, and what an orchestrator asks. */
-export function systemRoutes(app: Hono<ServingEnv>, dependencies: ServingDependencies): void {
+export function systemRoutes(table: RouteTable, dependencies: ServingDependencies): void {
   const { release, catalog, clock } = dependencies;
-  app.get("/", (context) => fixed(context, release, "text/html; charset=utf-8", indexPage()));
-  app.get("/style.css", (context) => fixed(context, release, "text/css; charset=utf-8", styleSheet));
-  app.get("/healthz", (context) => {
-    noParameters(context);
-    return new Response(prettyJson({ status: "ok", now: clock.now().toISOString() }), { headers: uncached });
-  });
-  app.get("/readyz", async (context) => {
-    noParameters(context);
-    const ready = await checkReady(dependencies);
-    return new Response(prettyJson({ status: "ready", ...ready }), { headers: uncached });
-  });
-  app.get("/snapshots", async (context) => {
-    noParameters(context);
-    const snapshots = await catalog.snapshots();
-    const body = prettyJson({
-      snapshots: snapshots.map(({ id, committedAt }) => ({ id, asOf: committedAt })),
-    });
-    return new Response(body, { headers: { ...uncached, "Cache-Control": "private, no-cache" } });
-  });
+  table.add({ method: "GET", path: "/", permission: "public", summary: "The front page" }, (context) =>
+    fixed(context, release, "text/html; charset=utf-8", indexPage()),
+  );
+  table.add(
+    { method: "GET", path: "/style.css", permission: "public", summary: "The style sheet" },
+    (context) => fixed(context, release, "text/css; charset=utf-8", styleSheet),
+  );
+  table.add(
+    { method: "GET", path: "/healthz", permission: "public", summary: "Whether the process is alive" },
+    (context) => {
+      noParameters(context);
+      return new Response(prettyJson({ status: "ok", now: clock.now().toISOString() }), {
+        headers: uncached,
+      });
+    },
+  );
+  table.add(
+    { method: "GET", path: "/readyz", permission: "public", summary: "Whether questions can be answered" },
+    async (context) => {
+      noParameters(context);
+      const ready = await checkReady(dependencies);
+      return new Response(prettyJson({ status: "ready", ...ready }), { headers: uncached });
+    },
+  );
+  table.add(
+    {
+      method: "GET",
+      path: "/snapshots",
+      permission: "metadata.read",
+      summary: "The snapshots that can be read",
+    },
+    async (context) => {
+      noParameters(context);
+      const snapshots = await catalog.snapshots();
+      const body = prettyJson({
+        snapshots: snapshots.map(({ id, committedAt }) => ({ id, asOf: committedAt })),
+      });
+      return new Response(body, { headers: { ...uncached, "Cache-Control": "private, no-cache" } });
+    },
+  );
 }

@@ -1,6 +1,5 @@
-import type { Hono } from "hono";
 import { findView, type SnapshotReader, type SnapshotView } from "#query";
-import type { ServingContext, ServingDependencies, ServingEnv } from "../context.js";
+import type { ServingContext, ServingDependencies } from "../context.js";
 import { PAGE_ROWS, viewListPage } from "../html/view-page.js";
 import { freshnessMeta, freshnessNow } from "../http/freshness.js";
 import {
@@ -11,6 +10,7 @@ import {
   formatByName,
 } from "../http/negotiate.js";
 import { checkParameters, parseQuestion, parseState, type Question } from "../http/question.js";
+import { pathParameter, type RouteTable } from "../http/routes.js";
 import { prettyJson, sendDocument } from "./send.js";
 import { sendAnswer } from "./view-answer.js";
 
@@ -137,14 +137,22 @@ async function showView(
 }
 
 /** The routes of views. */
-export function viewRoutes(app: Hono<ServingEnv>, dependencies: ServingDependencies): void {
-  app.get("/views", async (context) => await listViews(context, dependencies));
-  app.get(
-    "/views/:view/schema",
-    async (context) => await showSchema(context, dependencies, context.req.param("view")),
+export function viewRoutes(table: RouteTable, dependencies: ServingDependencies): void {
+  table.add(
+    { method: "GET", path: "/views", permission: "metadata.read", summary: "All views" },
+    async (context) => await listViews(context, dependencies),
   );
-  app.get(
-    "/views/:view",
-    async (context) => await showView(context, dependencies, context.req.param("view")),
+  table.add(
+    {
+      method: "GET",
+      path: "/views/:view/schema",
+      permission: "metadata.read",
+      summary: "The columns of a view",
+    },
+    async (context) => await showSchema(context, dependencies, pathParameter(context, "view")),
+  );
+  table.add(
+    { method: "GET", path: "/views/:view", permission: "views.read", summary: "The rows of a view" },
+    async (context) => await showView(context, dependencies, pathParameter(context, "view")),
   );
 }

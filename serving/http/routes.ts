@@ -1,0 +1,96 @@
+import type { Hono } from "hono";
+import { LakeError } from "#kernel";
+import type { Permission } from "../access/permission.js";
+import type { ServingContext, ServingEnv } from "../context.js";
+
+/** Methods that a route can have. HEAD comes with GET. */
+const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
+
+/** One of the methods that a route can have. */
+export type RouteMethod = (typeof methods)[number];
+
+/** What a route is, apart from what it does. */
+export interface Route {
+  readonly method: RouteMethod;
+  /** A pattern of Hono's: `/views/:view/schema`. */
+  readonly path: string;
+  /** What its caller must be allowed. */
+  readonly permission: Permission;
+  /** One line for people. */
+  readonly summary: string;
+}
+
+/** Answers a request to one route. */
+export type RouteHandler = (context: ServingContext) => Response | Promise<Response>;
+
+/** Fails when the caller of a request may not make it. Runs before the route sees the request. */
+export type Authorize = (context: ServingContext, route: Route) => Promise<void>;
+
+function patternOf(path: string): RegExp {
+  const parts = path
+    .split("/")
+    .map((part) => (part.startsWith(":") ? "[^/]+" : part.replaceAll(/[.$]/g, "\\$&")));
+  return new RegExp(`^${parts.join("/")}$`);
+}
+
+/**
+ * The routes of a server. There is no other way to add one, and none without a permission, so that no route can be left open by
+ * forgetting it.
+ */
+export class RouteTable {
+  /** All routes, in the order in which they were added. */
+  readonly routes: Route[] = [];
+  private readonly app: Hono<ServingEnv>;
+  private readonly authorize: Authorize;
+
+  constructor(app: Hono<ServingEnv>, authorize: Authorize) {
+    this.app = app;
+    this.authorize = authorize;
+  }
+
+  /** Adds a route. Of two patterns that match an address, the one added first answers. */
+  add(route: Route, handler: RouteHandler): void {
+    this.routes.push(route);
+    this.app.on(route.method, route.path, async (context) => {
+      await this.authorize(context, route);
+      return await handler(context);
+    });
+  }
+
+  /** The methods that an address answers, for `Allow`; empty where there is nothing. */
+  methodsAt(path: string): readonly string[] {
+    const found = new Set(
+      this.routes.filter((route) => patternOf(route.path).test(path)).map(({ method }) => method),
+    );
+    return methods
+      .filter((method) => found.has(method))
+      .flatMap((m) => (m === "GET" ? ["GET", "HEAD"] : [m]));
+  }
+
+  /** The error of a request that no route answers. */
+  unanswered(context: ServingContext): LakeError {
+    const allowed = this.methodsAt(context.req.path);
+    if (allowed.length === 0) {
+      return new LakeError(
+        "not-found",
+        "serving/no-such-page",
+        "There is nothing at this address; GET / lists what there is.",
+      );
+    }
+    return new LakeError(
+      "invalid-input",
+      "serving/method-not-allowed",
+      `Only ${allowed.join(" and ")} are answered here.`,
+      { details: { allowed } },
+    );
+  }
+}
+
+/** A parameter of the route's pattern. */
+export function pathParameter(context: ServingContext, name: string): string {
+  const value = context.req.param(name as never) as string | undefined;
+  if (value === undefined) {
+    throw new LakeError("internal", "serving/no-such-path-parameter", `The route has no parameter ${name}.`);
+  }
+  return value;
+}
