@@ -77,6 +77,44 @@ describe("views check", () => {
   });
 });
 
+describe("view run over a lake", () => {
+  const view = () => fileOf("run.json", patient("gender"));
+
+  async function twoStates(): Promise<{ readonly lake: string; readonly first: string }> {
+    const lake = path.join(folder, "lake");
+    const states: string[] = [];
+    for (const gender of ["female", "male"]) {
+      const texts = ["p1", "p2"].map((id) => JSON.stringify({ resourceType: "Patient", id, gender }));
+      const file = fileOf(`${gender}.ndjson`, `${texts.join("\n")}\n`);
+      const { stdout } = await cli(["ingest", "ndjson", file, "--lake", lake, "--json"]);
+      states.push(String((JSON.parse(stdout) as { snapshot: number }).snapshot));
+    }
+    return { lake, first: states[0]! };
+  }
+
+  it("gives the rows of any snapshot, of a view that the lake does not keep", async () => {
+    const { lake, first } = await twoStates();
+    const now = await cli(["view", "run", view(), "--lake", lake]);
+    expect(now).toMatchObject({ code: 0, stdout: "a\nmale\nmale\n" });
+    const then = await cli(["view", "run", view(), "--lake", lake, "--snapshot", first]);
+    expect(then).toMatchObject({ code: 0, stdout: "a\nfemale\nfemale\n" });
+    expect(then.stderr).toContain(`2 rows from snapshot ${first} as of`);
+    const none = fileOf("none.json", { ...(patient("status") as object), resource: "Encounter" });
+    expect(await cli(["view", "run", none, "--lake", lake])).toMatchObject({ code: 0, stdout: "a\n" });
+    const missing = await cli(["view", "run", view(), "--lake", lake, "--snapshot", "99"]);
+    expect(missing).toMatchObject({ code: 3, stdout: "" });
+  }, 120_000);
+
+  it("says which options do not go together", async () => {
+    const file = fileOf("some.ndjson", "");
+    for (const options of [[], ["--from", file, "--snapshot", "1"], ["--snapshot", "1", "--source", "a"]]) {
+      const { code, stderr } = await cli(["view", "run", view(), ...options]);
+      expect(code).toBe(2);
+      expect(stderr).toContain("--from");
+    }
+  });
+});
+
 describe("view explain", () => {
   it("shows the plan and the SQL of a file or of a shipped view", async () => {
     const file = fileOf("e.json", patient("name.family.first()"));
