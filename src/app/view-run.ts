@@ -136,8 +136,7 @@ export async function runViewOnLake(
   try {
     await lake.reading(async () => {
       const table = snapshot.tables[compiled.resource];
-      const resources =
-        table === undefined ? undefined : await liveResources(lake, compiled.resource, table);
+      const resources = table === undefined ? undefined : await liveResources(lake, compiled.resource, table);
       await encoded(options, resources, { database, temporaryFolder }, consume);
     });
     return snapshot;
@@ -153,10 +152,7 @@ export async function runViewOnLake(
  * Checks the inputs as an ingestion would, runs the view over what passed, and hands the encoded rows to `consume`. The manifest tells
  * what was refused. Errors of the data in the view (`view/multiple-values`, …) surface from `consume`.
  */
-export async function runViewOnce(
-  options: ViewRunOptions,
-  consume: RowConsumer,
-): Promise<LandingManifest> {
+export async function runViewOnce(options: ViewRunOptions, consume: RowConsumer): Promise<LandingManifest> {
   const scratch = await mkdtemp(path.join(tmpdir(), "fhir-lake-view-"));
   const landingDir = path.join(scratch, "landing");
   await mkdir(landingDir);

@@ -117,6 +117,60 @@ describe("webhooks", () => {
   });
 });
 
+describe("staleness", () => {
+  it("is told once each time a source falls behind, by whoever notices, without any schedule", async () => {
+    const heard: string[] = [];
+    const receiver = createServer((request, response) => {
+      let body = "";
+      request.on("data", (chunk) => (body += String(chunk)));
+      request.on("end", () => {
+        heard.push(body);
+        response.statusCode = 204;
+        response.end();
+      });
+    });
+    await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
+    lake = await SourceLake.open(
+      { url: server.url, kind: "bulk", types: TYPES, attempts: 1, stalenessTarget: "1h" },
+      { config: { webhooks: [{ url, on: ["staleness"] }] } },
+    );
+    const source = definition(lake);
+    await runAndTell(lake.context, { source, trigger: "command" });
+    expect(heard).toEqual([]);
+    const upTo = Object.values((await lake.lake.head()).sources["main"]!.watermarks!).sort()[0];
+    // Two servers watch; hours later both notice, and one of them tells.
+    const late = { now: () => new Date(Date.now() + 7_200_000), sleep: lake.context.clock.sleep };
+    const stop = new AbortController();
+    const watching = [1, 2].map(() =>
+      runScheduler({
+        context: { ...lake.context, clock: late },
+        sources: [source],
+        signal: stop.signal,
+        tickMs: 5,
+      }),
+    );
+    while (heard.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    stop.abort();
+    await Promise.all(watching);
+    expect(heard.map((body) => JSON.parse(body) as unknown)).toMatchObject([
+      { event: "staleness", source: "main", upTo, targetMs: 3_600_000 },
+    ]);
+    // A run that fails while the source is behind brings no second word.
+    server.faults.add({ match: { pattern: "export" }, fault: { kind: "status", status: 500 } });
+    await runAndTell({ ...lake.context, clock: late }, { source, trigger: "command" });
+    expect(heard).toHaveLength(1);
+    server.faults.clear();
+    // It has caught up; the next time counts again.
+    await runAndTell(lake.context, { source, trigger: "command" });
+    server.faults.add({ match: { pattern: "export" }, fault: { kind: "status", status: 500 } });
+    await runAndTell({ ...lake.context, clock: late }, { source, trigger: "command" });
+    expect(heard).toHaveLength(2);
+    receiver.close();
+  });
+});
+
 describe("the scheduler", () => {
   it("makes up once for the times that passed, then waits for the next", async () => {
     lake = await SourceLake.open({

@@ -2,9 +2,10 @@ import { type CronSchedule, CronTimes } from "#config";
 import { isLakeError } from "#kernel";
 import { Ledger, type RunRecord } from "#runs";
 import type { RunContext } from "./context.js";
-import { runAndTell, StalenessWatch } from "./run-and-tell.js";
+import { runAndTell } from "./run-and-tell.js";
 import type { RunOutcome } from "./run-source.js";
 import type { SourceDefinition } from "./source.js";
+import { watched, watchStaleness } from "./staleness.js";
 
 /** How often the schedules are looked at. Short, so that a machine that slept notices what it missed. */
 const TICK_MS = 15_000;
@@ -14,7 +15,7 @@ const RETRY_AFTER_MS = [600_000, 1_800_000, 3_600_000];
 /** Runs sources by their schedules. */
 export interface SchedulerOptions {
   readonly context: RunContext;
-  /** Those without a schedule are passed over. */
+  /** Those without a schedule are not run; those with a target are watched. */
   readonly sources: readonly SourceDefinition[];
   /** Ends the scheduler; a run under way stops where it is and is resumed by the next one. */
   readonly signal: AbortSignal;
@@ -29,7 +30,6 @@ class ScheduledSource {
   private readonly source: SourceDefinition;
   private readonly times: CronTimes;
   private readonly ledger: Ledger;
-  private readonly watch = new StalenessWatch();
   /** Times of the schedule up to here are done with. */
   private doneUntilMs = 0;
   private failures = 0;
@@ -51,7 +51,6 @@ class ScheduledSource {
         if (!begun) await this.begin();
         begun = true;
         await this.look();
-        await this.watch.check(context, this.source);
       } catch (error) {
         context.log?.(
           `${this.source.name}: ${isLakeError(error) ? error.message : "the scheduler met an unexpected error"}`,
@@ -117,14 +116,21 @@ export function hasSchedules(sources: readonly SourceDefinition[]): boolean {
   return sources.some((source) => source.config.schedule !== undefined);
 }
 
+/** True when there is something to run by schedule or to watch. */
+export function hasDuties(sources: readonly SourceDefinition[]): boolean {
+  return hasSchedules(sources) || watched(sources).length > 0;
+}
+
 /**
- * Runs every scheduled source at its times until the signal, each by itself, so that a slow one holds up no other. Times that passed
- * while no scheduler was at work are made up for once. Resolves when the last run has stopped.
+ * Runs every scheduled source at its times until the signal, each by itself, so that a slow one holds up no other, and watches all
+ * sources for staleness. Times that passed while no scheduler was at work are made up for once. Resolves when the last run has stopped.
  */
 export async function runScheduler(options: SchedulerOptions): Promise<void> {
   const scheduled = options.sources.flatMap((source) => {
     const { schedule } = source.config;
     return schedule === undefined ? [] : [new ScheduledSource(options, source, schedule)];
   });
-  await Promise.all(scheduled.map((source) => source.run()));
+  const { context, sources, signal, tickMs = TICK_MS } = options;
+  const watch = watchStaleness({ context, sources, signal, tickMs });
+  await Promise.all([watch, ...scheduled.map((source) => source.run())]);
 }

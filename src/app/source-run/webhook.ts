@@ -1,6 +1,8 @@
 import { createHmac } from "node:crypto";
 import { isSecret, readSecret, type SecretContext, type WebhookConfig } from "#config";
 import type { Clock } from "#kernel";
+import type { RunContext } from "./context.js";
+import type { SourceDefinition } from "./source.js";
 
 /** What a webhook is told. Names of sources and types, codes and times: no patient data. */
 export interface WebhookEvent {
@@ -84,4 +86,14 @@ export async function sendWebhooks(
   const wanted = hooks.filter((hook) => hook.on.includes(event.event));
   const told = await Promise.all(wanted.map((hook) => deliver(hook, event, context).catch(() => false)));
   return told.filter((delivered) => !delivered).length;
+}
+
+/** {@link sendWebhooks} for a source of a lake; what could not be told is logged. */
+export async function tellWebhooks(
+  { config, clock, log }: Pick<RunContext, "config" | "clock" | "log">,
+  { environment, folder, name }: SourceDefinition,
+  event: WebhookEvent,
+): Promise<void> {
+  const lost = await sendWebhooks(config.webhooks, event, { environment, folder, clock });
+  if (lost > 0) log?.(`${lost} webhooks could not be told of a ${event.event} of ${name}`);
 }
