@@ -3,10 +3,10 @@ import type { RegisteredView } from "#batch";
 import type { Database } from "#duckdb";
 import { type EventStore, openEventStore } from "#events";
 import { type Clock, systemClock } from "#kernel";
-import { commitSourceState, type Lake } from "#lake";
-import { CHANGES_PREFIX } from "#landing";
+import type { Lake } from "#lake";
 import { LiveLake, SourceLiveBoard } from "#speed";
 import { flushJournal } from "./flush.js";
+import { trimCovered } from "./trim-journal.js";
 
 /** When live changes become part of the lake. */
 export interface FlushPolicy {
@@ -109,16 +109,7 @@ class Keeper {
       upTo = this.flushed.shift()!.upTo;
     }
     if (upTo === undefined) return;
-    // A source without changes for long must be known to be covered too, or what is removed would look as if it were missed.
-    const { lake } = this.options;
-    for (const { stream } of await this.journal.streams(CHANGES_PREFIX)) {
-      const source = stream.slice(CHANGES_PREFIX.length);
-      const state = (await lake.history.latest())?.sources[source];
-      if (state === undefined) return;
-      if ((state.journalPosition ?? 0) < upTo)
-        await commitSourceState(lake, source, { journalPosition: upTo });
-    }
-    await this.journal.trim(CHANGES_PREFIX, upTo);
+    await trimCovered(this.options.lake, this.journal, upTo);
   }
 
   async end(): Promise<void> {

@@ -9,13 +9,15 @@ export interface EventStoreOptions {
   readonly file: string;
   readonly databaseUrl?: string | undefined;
   readonly clock?: Clock;
+  /** False runs SQLite on the caller's thread, which waits for the disk then: for short-lived use only. Default true. */
+  readonly thread?: boolean;
 }
 
 /** Opens the journal. Errors: `events/unavailable`, `events/newer-journal`, `events/bad-database-url`. */
 export async function openEventStore(options: EventStoreOptions): Promise<EventStore> {
   const log =
     options.databaseUrl === undefined
-      ? await SqliteLog.open(options.file)
+      ? await SqliteLog.open(options.file, options.thread)
       : await PostgresLog.open(checkDatabaseUrl(options.databaseUrl));
   return new EventStore(log, options.clock);
 }

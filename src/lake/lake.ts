@@ -21,6 +21,10 @@ export interface LakeOptions {
   readonly clock?: Clock;
   /** Fail with `lake/empty` when there is no snapshot yet: for commands that only read. */
   readonly mustExist?: boolean;
+  /** Where the objects are, instead of what `location` says; closed with the lake. */
+  readonly store?: ObjectStore;
+  /** An engine for this lake's work that stays the caller's to close: many lakes one after the other may share it. */
+  readonly engine?: Database;
 }
 
 const MIB = 1 << 20;
@@ -45,6 +49,7 @@ export class Lake {
   /** Rows sorted at once when layers are rewritten. */
   readonly sortRows: number;
   private readonly spill: string;
+  private readonly ownsDatabase: boolean;
   private readonly holds = new AsyncLocalStorage<FileHold>();
 
   private constructor(
@@ -53,6 +58,7 @@ export class Lake {
       "store" | "history" | "database" | "definitions" | "clock" | "chunkBytes" | "sortRows"
     > & {
       spill: string;
+      ownsDatabase: boolean;
     },
   ) {
     this.store = parts.store;
@@ -63,12 +69,13 @@ export class Lake {
     this.chunkBytes = parts.chunkBytes;
     this.sortRows = parts.sortRows;
     this.spill = parts.spill;
+    this.ownsDatabase = parts.ownsDatabase;
   }
 
   /** Opens a lake. Errors: `lake/empty` with `mustExist`, `lake/not-a-folder`, `lake/corrupt-snapshot`, `lake/newer-format`. */
   static async open(options: LakeOptions): Promise<Lake> {
-    await checkLocation(options.location);
-    const store = await openStore(options.location);
+    if (options.store === undefined) await checkLocation(options.location);
+    const store = options.store ?? (await openStore(options.location));
     await checkRestored(store);
     const history = new History(store);
     const head = await history.latest();
@@ -81,10 +88,9 @@ export class Lake {
     }
     const memoryLimitBytes = options.memoryLimitBytes ?? 1024 * MIB;
     const spill = await store.stagingDirectory(`spill-${process.pid}`);
-    const database = await Database.open({
-      memoryLimitBytes: duckDbShare(memoryLimitBytes),
-      tempDirectory: spill,
-    });
+    const database =
+      options.engine ??
+      (await Database.open({ memoryLimitBytes: duckDbShare(memoryLimitBytes), tempDirectory: spill }));
     return new Lake({
       store,
       history,
@@ -96,6 +102,7 @@ export class Lake {
       chunkBytes: memoryLimitBytes >= 1024 * MIB ? 48 * MIB : 24 * MIB,
       sortRows: memoryLimitBytes >= 1024 * MIB ? 60_000 : 25_000,
       spill,
+      ownsDatabase: options.engine === undefined,
     });
   }
 
@@ -161,7 +168,9 @@ export class Lake {
   }
 
   async close(): Promise<void> {
-    this.database.close();
+    // An enabled storage costs every later promise of the process a little.
+    this.holds.disable();
+    if (this.ownsDatabase) this.database.close();
     await rm(this.spill, { recursive: true, force: true });
     await this.store.close();
   }

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import type { Fault } from "./faulty-store.js";
 import type { Version } from "./model.js";
 
 /** A version before it has a clock of its own. */
@@ -27,7 +28,23 @@ export type Command =
   | { readonly do: "vacuum" }
   | { readonly do: "skew"; readonly minutes: number }
   | { readonly do: "change-view" }
-  | { readonly do: "race"; readonly drafts: readonly Draft[]; readonly notified: readonly Draft[] };
+  | { readonly do: "trim" }
+  | { readonly do: "race"; readonly drafts: readonly Draft[]; readonly notified: readonly Draft[] }
+  /** Work in which a write goes wrong. */
+  | {
+      readonly do: "fault";
+      readonly during: "batch" | "flush" | "compact" | "vacuum" | "change-view" | "trim" | "race";
+      /** How many writes go well before. */
+      readonly after: number;
+      readonly fault: Fault;
+      /** What a batch or a race brings. */
+      readonly drafts: readonly Draft[];
+      readonly notified: readonly Draft[];
+      /** Does the same again afterwards, as whoever runs it would. */
+      readonly again: boolean;
+    }
+  /** The process dies as soon as these are acknowledged, whatever it was about to do with them. */
+  | { readonly do: "die"; readonly drafts: readonly Draft[] };
 
 const draft: fc.Arbitrary<Draft> = fc.record({
   type: fc.constantFrom("Patient", "Observation"),
@@ -68,6 +85,20 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({ do: fc.constant("race" as const), drafts: drafts(3), notified: drafts(3) }),
+  },
+  { weight: 1, arbitrary: fc.constant({ do: "trim" as const }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("die" as const), drafts: drafts(3) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant("fault" as const),
+      during: fc.constantFrom("batch", "flush", "compact", "vacuum", "change-view", "trim", "race"),
+      after: fc.integer({ min: 0, max: 14 }),
+      fault: fc.constantFrom("crash-before", "crash-after", "fail", "unknown"),
+      drafts: drafts(3),
+      notified: drafts(3),
+      again: fc.boolean(),
+    }),
   },
 );
 

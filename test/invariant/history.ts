@@ -1,17 +1,26 @@
-import type { Database } from "#duckdb";
 import { Author } from "./author.js";
 import type { Command } from "./commands.js";
-import { Model } from "./model.js";
+import type { Host, Manner } from "./host.js";
+import { Model, type Version } from "./model.js";
+import type { Rows } from "./reads.js";
 import type { TestView } from "./views.js";
-import { World } from "./world.js";
+import { type HeldPoint, World } from "./world.js";
+
+type Faulty = Extract<Command, { do: "fault" }>;
+
+/**
+ * What may have been accepted. More than one is possible after a crash for as long as they give the same rows, such as with or without a
+ * delete of something that was not there.
+ */
+type Candidates = readonly Model[];
 
 /** A point that a reader holds, with what it must see there for as long as it does. */
-interface Pin {
-  readonly read: (view: string) => Promise<string[]>;
-  readonly release: () => void;
-  readonly model: Model;
-  readonly views: readonly TestView[];
+interface Pin extends HeldPoint {
+  candidates: Candidates;
 }
+
+/** A difference between the system and the recompute, in words. */
+export class Violation extends Error {}
 
 /** The recompute: the view's rows over all live resources, as sorted texts. */
 function recompute(view: TestView, model: Model): string[] {
@@ -22,97 +31,168 @@ function recompute(view: TestView, model: Model): string[] {
     .sort();
 }
 
-/** A difference between the system and the recompute, in words. */
-export class Violation extends Error {}
+/** The first difference between what was read and what was expected, in words; undefined where there is none. */
+function difference(rows: Rows, views: readonly TestView[], model: Model): string | undefined {
+  for (const view of views) {
+    const { name } = view.definition;
+    const [seen, expected] = [JSON.stringify(rows.get(name)), JSON.stringify(recompute(view, model))];
+    if (seen !== expected) return `${name} gives ${seen}, the recompute ${expected}`;
+  }
+  return undefined;
+}
 
-function compare(where: string, view: string, seen: readonly string[], expected: readonly string[]): void {
-  const one = JSON.stringify(seen);
-  const other = JSON.stringify(expected);
-  if (one !== other) throw new Violation(`${where}: ${view} gives ${one}, the recompute ${other}`);
+/** The candidates that agree with what was read, at least one. Throws a {@link Violation} otherwise. */
+function agreeing(where: string, rows: Rows, views: readonly TestView[], candidates: Candidates): Candidates {
+  const agree = candidates.filter((model) => difference(rows, views, model) === undefined);
+  if (agree.length === 0) throw new Violation(`${where}: ${difference(rows, views, candidates.at(-1)!)}`);
+  return agree;
 }
 
 /** Runs one history in a new world and compares every view with the recompute after every step. Throws a {@link Violation}. */
 class Run {
   private readonly world: World;
-  private readonly model = new Model();
   private readonly author = new Author();
   private readonly pins: Pin[] = [];
+  private candidates: Candidates = [new Model()];
 
   constructor(world: World) {
     this.world = world;
   }
 
   async step(command: Command): Promise<void> {
-    const { world, model, author } = this;
+    const { world } = this;
     switch (command.do) {
-      case "notify": {
-        const versions = author.write(command.drafts);
-        model.accept(versions);
-        await world.notify(versions);
+      case "notify":
+        return world.notify(this.accepted(command.drafts));
+      case "batch":
+        return world.batch(this.accepted(command.drafts));
+      case "race":
+        await race(world, this.accepted(command.drafts), this.accepted(command.notified));
         return;
-      }
-      case "batch": {
-        const versions = author.write(command.drafts);
-        model.accept(versions);
-        await world.batch(versions);
-        return;
-      }
-      case "race": {
-        const landed = author.write(command.drafts);
-        const notified = author.write(command.notified);
-        model.accept([...landed, ...notified]);
-        await Promise.all([world.batch(landed), world.notify(notified), world.flush(), world.flush()]);
-        await world.catchUp();
-        return;
-      }
-      case "flush":
-        await world.flush();
-        return;
-      case "compact":
-        await world.compact();
-        return;
+      case "die":
+        await world.accept(this.accepted(command.drafts));
+        this.unpinAll();
+        return world.restart();
       case "restart":
         this.unpinAll();
-        await world.restart();
-        return;
+        return world.restart();
       case "pin":
-        this.pins.push({ ...(await world.pin()), model: model.copy(), views: world.views });
+        this.pins.push({ ...(await world.hold()), candidates: this.copies() });
         return;
       case "unpin":
-        this.pins.shift()?.release();
+        this.pins.shift()?.reader.release();
         return;
       case "vacuum":
-        await world.vacuum(this.pins.length > 0);
-        return;
+        return world.vacuum(this.pins.length > 0);
       case "skew":
-        world.skew(command.minutes);
-        return;
+        return world.skew(command.minutes);
+      case "fault":
+        return this.fault(command);
+      case "flush":
+        return world.flush();
+      case "compact":
+        return world.compact();
+      case "trim":
+        return world.trim();
       case "change-view":
-        await world.changeView();
+        return world.changeView();
     }
   }
 
+  private accepted(drafts: Parameters<Author["write"]>[0]): Version[] {
+    const versions = this.author.write(drafts);
+    this.accept(versions);
+    return versions;
+  }
+
+  private accept(versions: readonly Version[]): void {
+    for (const model of this.candidates) model.accept(versions);
+  }
+
+  private copies(): Model[] {
+    return this.candidates.map((model) => model.copy());
+  }
+
+  /** After work that a fault cut short everything is as before it or as after it, and the work can be done again. */
+  private async fault(command: Faulty): Promise<void> {
+    const { world } = this;
+    // A crash ends the process, and with it its readers.
+    if (command.fault.startsWith("crash")) this.unpinAll();
+    const notified = command.during === "race" ? this.author.write(command.notified) : [];
+    const landed = ["race", "batch"].includes(command.during) ? this.author.write(command.drafts) : [];
+    // What is notified is acknowledged by the journal, which has no fault here.
+    this.accept(notified);
+    const before = { views: world.views, candidates: this.copies() };
+    const struck = await world.withFault(command.after, command.fault, () =>
+      faultyWork(world, command.during, { landed, notified, hasReaders: this.pins.length > 0 }),
+    );
+    this.accept(landed);
+    await this.world.catchUp();
+    if (!struck) return;
+    if (command.during === "change-view") {
+      await this.expectEither(before.views, world.views);
+      await world.buildViews();
+    } else if (command.again && landed.length > 0) await world.batch(landed);
+    else this.candidates = [...this.candidates, ...(landed.length > 0 ? before.candidates : [])];
+  }
+
+  /** The views must be as before or as after. */
+  private async expectEither(before: readonly TestView[], after: readonly TestView[]): Promise<void> {
+    const [rows] = await this.world.read([]);
+    const found = this.candidates.some((model) => difference(rows!, after, model) === undefined);
+    if (!found) agreeing("views after a fault", rows!, before, this.candidates);
+  }
+
   async check(where: string): Promise<void> {
-    const { world, model } = this;
-    for (const view of world.views) {
-      const { name } = view.definition;
-      compare(where, name, await world.read(name), recompute(view, model));
-    }
+    const [now, ...held] = await this.world.read(this.pins);
+    this.candidates = agreeing(where, now!, this.world.views, this.candidates);
     for (const [i, pin] of this.pins.entries()) {
-      for (const view of pin.views) {
-        const { name } = view.definition;
-        compare(`${where}, pin ${i}`, name, await pin.read(name), recompute(view, pin.model));
-      }
+      pin.candidates = agreeing(`${where}, pin ${i}`, held[i]!, pin.views, pin.candidates);
     }
   }
 
   unpinAll(): void {
-    for (const pin of this.pins.splice(0)) pin.release();
+    for (const pin of this.pins.splice(0)) pin.reader.release();
   }
 }
 
-export async function runHistory(database: Database, commands: readonly Command[]): Promise<void> {
-  const world = await World.create(database);
+async function race(world: World, landed: readonly Version[], notified: readonly Version[]): Promise<void> {
+  const work = [world.batch(landed), world.accept(notified), world.flush(), world.flush()];
+  const outcomes = await Promise.allSettled(work);
+  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+  await world.catchUp();
+}
+
+async function faultyWork(
+  world: World,
+  during: Faulty["during"],
+  given: { landed: readonly Version[]; notified: readonly Version[]; hasReaders: boolean },
+): Promise<void> {
+  switch (during) {
+    case "batch":
+      return world.batch(given.landed);
+    case "race":
+      return race(world, given.landed, given.notified);
+    case "flush":
+      return world.flush();
+    case "compact":
+      return world.compact();
+    case "vacuum":
+      return world.vacuum(given.hasReaders);
+    case "trim":
+      return world.trim();
+    case "change-view":
+      return world.changeView();
+  }
+}
+
+/** Runs a history in a new world. Throws a {@link Violation}. */
+export async function runHistory(
+  host: Host,
+  commands: readonly Command[],
+  manner: Manner = "quick",
+): Promise<void> {
+  const world = await World.create(host, manner);
   const run = new Run(world);
   try {
     for (const [i, command] of commands.entries()) {

@@ -1,24 +1,23 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Database } from "#duckdb";
 import { histories } from "./commands.js";
 import { runHistory, Violation } from "./history.js";
+import { Host } from "./host.js";
 import { SEEDED_BUGS } from "./seeded-bugs.js";
-import { openReadEngine } from "./world.js";
 
 const MOST_RUNS = 300;
 
 describe("the comparison with a recompute finds seeded bugs", () => {
-  let database: Database;
+  let host: Host;
   beforeAll(async () => {
-    database = await openReadEngine();
+    host = await Host.open();
   });
-  afterAll(() => database.close());
+  afterAll(() => host.close());
 
   it.each(SEEDED_BUGS)("$name", { timeout: 600_000 }, async ({ install }) => {
     const takeOut = install();
     try {
-      const property = fc.asyncProperty(histories(12), (commands) => runHistory(database, commands));
+      const property = fc.asyncProperty(histories(12), (commands) => runHistory(host, commands));
       const outcome = await fc.check(property, { seed: 12, numRuns: MOST_RUNS, endOnFailure: true });
       expect(outcome.failed, `not found in ${MOST_RUNS} histories`).toBe(true);
       // A wrong answer, not a failure that would have been noticed anyway.

@@ -1,23 +1,27 @@
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type RegisteredView, registerView } from "#batch";
-import { Database } from "#duckdb";
+import type { Database } from "#duckdb";
 import { type EventStore, openEventStore } from "#events";
 import { ChangeReader } from "#ingestion";
 import type { Clock } from "#kernel";
 import { compact, Lake, vacuum } from "#lake";
 import { changeEvent, changeStream, instantOfMs, parseInstant } from "#landing";
-import { createQuery, lakeCatalog, mergedCatalog, type QueryService } from "#query";
+import { createQuery, type LakeCatalog, lakeCatalog, mergedCatalog, type SnapshotReader } from "#query";
+import { createApp, type RunningServer, silentLogger, startServer } from "#serving";
 import { LiveLake } from "#speed";
+import { LocalStore } from "#storage";
 import { flushJournal } from "../../src/app/flush.js";
 import { ingestNdjson, settle } from "../../src/app/ingest.js";
+import { trimCovered } from "../../src/app/trim-journal.js";
+import { type Fault, FaultyStore } from "./faulty-store.js";
+import { type Host, type Manner, openEngine } from "./host.js";
 import { instantOf, type Version } from "./model.js";
+import { type Rows, readByHttp, readPoints } from "./reads.js";
 import { EDITIONS, type TestView } from "./views.js";
 
 const SOURCE = "main";
-const MIB = 1 << 20;
+const DAY_MS = 24 * 3_600_000;
 
 /** A clock that can be wrong. */
 class SkewedClock implements Clock {
@@ -28,35 +32,52 @@ class SkewedClock implements Clock {
   }
 }
 
-/** A folder in memory where there is one: what is tested here is not the disk. */
-function scratch(): string {
-  return existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+/** The part that ends with the process: what a restart begins anew. */
+interface Process {
+  readonly disk: FaultyStore;
+  readonly lake: Lake;
+  readonly journal: EventStore;
+  readonly live: LiveLake;
+  readonly catalog: LakeCatalog;
+  readonly server: RunningServer | undefined;
 }
 
-function openLake(folder: string, clock: Clock): Promise<Lake> {
-  return Lake.open({ location: path.join(folder, "lake"), memoryLimitBytes: 512 * MIB, clock });
+/** A point that a reader holds. */
+export interface HeldPoint {
+  readonly reader: SnapshotReader;
+  readonly views: readonly TestView[];
+}
+
+/** Writes a history Bundle with these versions. A lake begins with its first snapshot, which needs something to store. */
+async function writeBundle(file: string, versions: readonly Version[], isFirst: boolean): Promise<void> {
+  const entry = versions.map((version) => {
+    const lastModified = instantOf(version.clock);
+    return version.kind === "U"
+      ? `{"resource":${version.text}}`
+      : `{"request":{"method":"DELETE","url":"${version.type}/${version.id}"},"response":{"lastModified":"${lastModified}"}}`;
+  });
+  const first = isFirst ? ['{"resource":{"resourceType":"Basic","id":"first","code":{}}}'] : [];
+  const all = [...first, ...entry].join(",");
+  await writeFile(file, `{"resourceType":"Bundle","type":"history","entry":[${all}]}`);
 }
 
 /** The whole system on a folder of its own: lake, journal, live rows and reads, as one serving process has them. */
 export class World {
-  readonly folder: string;
+  private readonly host: Host;
+  private readonly manner: Manner;
+  private readonly folder: string;
   private readonly database: Database;
+  private readonly clock = new SkewedClock();
+  private process!: Process;
   private edition = 0;
-  private readonly clock: SkewedClock;
-  private readonly reader: ChangeReader;
   private batches = 0;
-  lake!: Lake;
-  journal!: EventStore;
-  live!: LiveLake;
-  query!: QueryService;
-  private merged: ReturnType<typeof mergedCatalog> | undefined;
+  private flushedUpTo: number | undefined;
 
-  private constructor(folder: string, database: Database, clock: SkewedClock, lake: Lake) {
+  private constructor(host: Host, manner: Manner, folder: string, database: Database) {
+    this.host = host;
+    this.manner = manner;
     this.folder = folder;
     this.database = database;
-    this.clock = clock;
-    this.lake = lake;
-    this.reader = new ChangeReader(lake.definitions, { maxDepth: 64 });
   }
 
   /** The views that the lake has now. */
@@ -64,43 +85,82 @@ export class World {
     return EDITIONS[this.edition % EDITIONS.length]!;
   }
 
-  private get registered(): ReadonlyMap<string, RegisteredView> {
+  private registered(lake: Lake): ReadonlyMap<string, RegisteredView> {
     return new Map(
       this.views.map(({ definition }) => [
         definition.name,
-        registerView(JSON.stringify(definition), definition.name, this.lake.definitions, true),
+        registerView(JSON.stringify(definition), definition.name, lake.definitions, true),
       ]),
     );
   }
 
-  static async create(database: Database): Promise<World> {
-    const folder = await mkdtemp(path.join(scratch(), "fhir-lake-invariant-"));
-    const clock = new SkewedClock();
-    const world = new World(folder, database, clock, await openLake(folder, clock));
-    await world.batch([]);
-    await world.startServing();
+  static async create(host: Host, manner: Manner): Promise<World> {
+    const folder = await host.place(manner);
+    const database = manner === "quick" ? host.reads : await openEngine(folder, true);
+    const world = new World(host, manner, folder, database);
+    const location = path.join(folder, "lake");
+    if (manner === "quick") await host.beginLake(location, (pattern) => world.firstCommit(pattern));
+    else await world.firstCommit(location);
+    await world.start();
     return world;
   }
 
-  private async startServing(): Promise<void> {
-    this.journal = await openEventStore({ file: path.join(this.folder, "journal.sqlite") });
-    this.live = await LiveLake.start({
-      lake: this.lake,
-      journal: this.journal,
-      database: this.database,
-      onError: (error) => console.error("live", error),
+  private async openLake(location: string): Promise<{ lake: Lake; disk: FaultyStore }> {
+    const disk = new FaultyStore(new LocalStore(location));
+    const engine = this.manner === "quick" ? { engine: this.host.writes } : {};
+    const lake = await Lake.open({
+      location,
+      store: disk.store,
+      memoryLimitBytes: 512 * 2 ** 20,
+      clock: this.clock,
+      ...engine,
     });
-    this.merged = mergedCatalog({
-      batch: lakeCatalog(this.lake),
-      live: this.live,
-      database: this.database,
-    });
-    this.query = createQuery({ catalog: this.merged, database: this.database, temporaryFolder: this.folder });
+    return { lake, disk };
   }
 
-  /** Changes that arrive one at a time: acknowledged when this answers. */
-  async notify(versions: readonly Version[]): Promise<void> {
-    const head = await this.lake.history.latest();
+  private async firstCommit(location: string): Promise<void> {
+    const { lake } = await this.openLake(location);
+    await this.ingest(lake, []);
+    await lake.close();
+  }
+
+  private async start(): Promise<void> {
+    const { database, folder } = this;
+    const { lake, disk } = await this.openLake(path.join(folder, "lake"));
+    const journal = await openEventStore({
+      file: path.join(folder, "journal.sqlite"),
+      thread: this.manner === "plain",
+    });
+    const live = await LiveLake.start({
+      lake,
+      journal,
+      database,
+      onError: (error) => console.error("live", error),
+    });
+    const catalog = mergedCatalog({ batch: lakeCatalog(lake), live, database });
+    const server = this.manner === "plain" ? await this.serve(catalog) : undefined;
+    this.process = { disk, lake, journal, live, catalog, server };
+  }
+
+  private serve(catalog: LakeCatalog): Promise<RunningServer> {
+    const query = createQuery({ catalog, database: this.database, temporaryFolder: this.folder });
+    const app = createApp({ catalog, query, clock: this.clock, log: silentLogger });
+    return startServer(app, { host: "127.0.0.1", port: 0 });
+  }
+
+  private async stop(): Promise<void> {
+    const { server, live, journal, lake } = this.process;
+    await server?.close();
+    await live.stop();
+    await journal.close();
+    await lake.close();
+  }
+
+  /** Changes that arrive one at a time: acknowledged when this answers. The position of the last one. */
+  async accept(versions: readonly Version[]): Promise<number> {
+    const { lake, journal } = this.process;
+    const reader = new ChangeReader(lake.definitions, { maxDepth: 64 });
+    const head = await lake.history.latest();
     const context = {
       source: SOURCE,
       policy: "time" as const,
@@ -111,59 +171,65 @@ export class World {
       const text = instantOf(version.clock);
       const change =
         version.kind === "U"
-          ? this.reader.update(Buffer.from(version.text), context)
-          : this.reader.delete({ ...version, lastUpdated: { text, instant: parseInstant(text)! } }, context);
-      return this.journal.append({
+          ? reader.update(Buffer.from(version.text), context)
+          : reader.delete({ ...version, lastUpdated: { text, instant: parseInstant(text)! } }, context);
+      return journal.append({
         stream: changeStream(SOURCE),
         events: [changeEvent(change)],
         expected: "any",
       });
     });
     const results = await Promise.all(appended);
-    await this.live.reached(Math.max(0, ...results.map((result) => result.position)));
+    return Math.max(0, ...results.map((result) => result.position));
+  }
+
+  /** {@link accept}, and reads see the changes when this answers. */
+  async notify(versions: readonly Version[]): Promise<void> {
+    await this.process.live.reached(await this.accept(versions));
   }
 
   /** A nightly batch with these versions; it does not fold the journal in. */
   async batch(versions: readonly Version[]): Promise<void> {
+    await this.ingest(this.process.lake, versions);
+    await this.process.live.refresh();
+  }
+
+  private async ingest(lake: Lake, versions: readonly Version[]): Promise<void> {
+    const isFirst = (await lake.history.latest()) === undefined;
     const file = path.join(this.folder, `batch-${this.batches++}.json`);
-    const entry = versions.map((version) => {
-      const lastModified = instantOf(version.clock);
-      return version.kind === "U"
-        ? `{"resource":${version.text}}`
-        : `{"request":{"method":"DELETE","url":"${version.type}/${version.id}"},"response":{"lastModified":"${lastModified}"}}`;
-    });
-    // A lake begins with its first snapshot, which needs something to store.
-    const first = this.batches === 1 ? ['{"resource":{"resourceType":"Basic","id":"first","code":{}}}'] : [];
-    await writeFile(
-      file,
-      `{"resourceType":"Bundle","type":"history","entry":[${[...first, ...entry].join(",")}]}`,
-    );
-    await ingestNdjson(this.lake, { inputs: [file], source: SOURCE, policy: "time", views: this.registered });
-    await rm(file);
-    await this.live?.refresh();
+    await writeBundle(file, versions, isFirst);
+    try {
+      const views = this.registered(lake);
+      await ingestNdjson(lake, { inputs: [file], source: SOURCE, policy: "time", views });
+    } finally {
+      await rm(file);
+    }
   }
 
   async flush(): Promise<void> {
-    await flushJournal(this.lake, { journal: this.journal, views: this.registered });
-    await this.live.refresh();
+    const { lake, journal, live } = this.process;
+    const { upTo } = await flushJournal(lake, { journal, views: this.registered(lake) });
+    this.flushedUpTo = upTo;
+    await live.refresh();
+  }
+
+  /** Removes from the journal what the last flush covered. */
+  async trim(): Promise<void> {
+    const { lake, journal, live } = this.process;
+    if (this.flushedUpTo === undefined) return;
+    await trimCovered(lake, journal, this.flushedUpTo);
+    await live.refresh();
   }
 
   async compact(): Promise<void> {
-    await compact(this.lake, {});
-    await settle(this.lake, { views: this.registered });
-    await this.live.refresh();
+    const { lake, live } = this.process;
+    await compact(lake, { full: true });
+    await live.refresh();
   }
 
-  /** Ends the serving process's part and starts it again: live rows come from the journal. */
-  async restart(): Promise<void> {
-    await this.stopServing();
-    await this.lake.close();
-    this.lake = await openLake(this.folder, this.clock);
-    await this.startServing();
-  }
-
-  async vacuum(readers: boolean): Promise<void> {
-    await vacuum(this.lake, { keepSnapshots: 1, graceMs: readers ? 3_600_000 * 24 * 3 : 0 });
+  async vacuum(hasReaders: boolean): Promise<void> {
+    const graceMs = hasReaders ? 3 * DAY_MS : 0;
+    await vacuum(this.process.lake, { keepSnapshots: 1, graceMs });
   }
 
   /** Sets the machine's clock. */
@@ -174,65 +240,81 @@ export class World {
   /** Gives a view another definition and builds it. */
   async changeView(): Promise<void> {
     this.edition++;
-    await settle(this.lake, { views: this.registered });
-    await this.live.refresh();
+    await this.buildViews();
+  }
+
+  /** Builds what is due. */
+  async buildViews(): Promise<void> {
+    const { lake, live } = this.process;
+    await settle(lake, { views: this.registered(lake) });
+    await live.refresh();
+  }
+
+  /** Ends the process and starts another: live rows come from the journal. */
+  async restart(): Promise<void> {
+    await this.stop();
+    this.flushedUpTo = undefined;
+    await this.start();
+  }
+
+  /**
+   * Does work in which the write after `after` others goes wrong. Tells whether it did; the work has then failed or not, as it may. After a
+   * crash there is a new process.
+   */
+  async withFault(after: number, fault: Fault, work: () => Promise<unknown>): Promise<boolean> {
+    const { disk } = this.process;
+    disk.arm(after, fault);
+    try {
+      await work();
+    } catch (error) {
+      if (!disk.struck) throw error;
+    }
+    const { struck } = disk;
+    disk.arm(undefined, fault);
+    if (struck && fault.startsWith("crash")) await this.restart();
+    return struck;
   }
 
   /** Waits until reads see everything that was accepted. */
   async catchUp(): Promise<void> {
-    await this.live.reached(await this.journal.head());
-    await this.live.refresh();
+    const { live, journal } = this.process;
+    await live.reached(await journal.head());
+    await live.refresh();
   }
 
-  /** Holds the newest point; its reads must stay the same. */
-  async pin(): Promise<{ read: (view: string) => Promise<string[]>; release: () => void }> {
-    const reader = (await this.merged!.latest())!;
-    return {
-      read: async (name) => {
-        const view = reader.views.get(name)!;
-        const columns = view.columns
-          .map((column) => `"${column.name}"::VARCHAR AS "${column.name}"`)
-          .join(", ");
-        const relation = await view.relation();
-        const rows = await this.database.with((connection) =>
-          connection.rows<Record<string, string | null>>(`SELECT ${columns} FROM ${relation}`),
-        );
-        return rows.map((row) => JSON.stringify(Object.values(row))).sort();
-      },
-      release: () => reader.release(),
-    };
+  /** Holds the newest point; its reads must stay the same until it is released. */
+  async hold(): Promise<HeldPoint> {
+    return { reader: (await this.process.catalog.latest())!, views: this.views };
   }
 
-  /** The view's rows as texts, sorted. */
-  async read(view: string): Promise<string[]> {
-    const read = await this.query.readView({ view });
+  /** The rows of all views now, then at each held point. */
+  async read(held: readonly HeldPoint[]): Promise<Rows[]> {
+    const now = await this.hold();
+    const points = [now, ...held].map(({ reader, views }) => ({
+      reader,
+      views: views.map(({ definition }) => definition.name),
+    }));
     try {
-      return (await read.texts()).map((row) => JSON.stringify(row)).sort();
+      const rows = await readPoints(this.database, points);
+      const { server } = this.process;
+      if (server !== undefined) rows[0] = await this.readNow(server.url);
+      return rows;
     } finally {
-      read.release();
+      now.reader.release();
     }
   }
 
-  private async stopServing(): Promise<void> {
-    await this.live.stop();
-    await this.journal.close();
+  private async readNow(url: string): Promise<Rows> {
+    const rows = new Map<string, string[]>();
+    for (const { definition } of this.views) {
+      rows.set(definition.name, await readByHttp(url, definition.name));
+    }
+    return rows;
   }
 
   async close(): Promise<void> {
-    await this.stopServing();
-    await this.lake.close();
+    await this.stop();
+    if (this.manner === "plain") this.database.close();
     await rm(this.folder, { recursive: true, force: true });
   }
-}
-
-/** An engine for reads, which may serve many worlds one after the other. */
-export async function openReadEngine(): Promise<Database> {
-  const folder = path.join(scratch(), "fhir-lake-invariant-spill");
-  await mkdir(folder, { recursive: true });
-  return Database.open({
-    memoryLimitBytes: 512 * MIB,
-    tempDirectory: folder,
-    preserveInsertionOrder: true,
-    threads: 1,
-  });
 }

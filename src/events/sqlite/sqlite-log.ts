@@ -111,14 +111,17 @@ export class SqliteLog implements EventLog {
     this.runner = runner;
   }
 
-  /** Opens or creates the journal; its folder is made. Errors: `events/newer-journal`, `events/unavailable`. */
-  static async open(file: string): Promise<SqliteLog> {
+  /**
+   * Opens or creates the journal; its folder is made. With `thread` false its work blocks the caller's thread.
+   * Errors: `events/newer-journal`, `events/unavailable`.
+   */
+  static async open(file: string, thread = true): Promise<SqliteLog> {
     const location = path.resolve(file);
     try {
       await mkdir(path.dirname(location), { recursive: true });
       return new SqliteLog(
         location,
-        THREAD_AVAILABLE ? await ThreadRunner.start(location) : new InlineRunner(location),
+        thread && THREAD_AVAILABLE ? await ThreadRunner.start(location) : new InlineRunner(location),
       );
     } catch (error) {
       throw isLakeError(error) ? error : journalUnavailable("be opened", error);
