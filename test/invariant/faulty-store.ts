@@ -25,7 +25,8 @@ export class FaultyStore {
   readonly store: ObjectStore;
   /** True when the fault has happened. */
   struck = false;
-  private dead = false;
+  /** True after a crash. */
+  dead = false;
   private left = 0;
   private fault: Fault = "fail";
 

@@ -135,7 +135,9 @@ export class World {
       lake,
       journal,
       database,
-      onError: (error) => console.error("live", error),
+      onError: (error) => {
+        if (!disk.dead) console.error("live", error);
+      },
     });
     const catalog = mergedCatalog({ batch: lakeCatalog(lake), live, database });
     const server = this.manner === "plain" ? await this.serve(catalog) : undefined;
