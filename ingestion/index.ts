@@ -69,6 +69,8 @@ export {
   finishSearch,
   type IdFile,
   listIds,
+  type PolledChange,
+  pollType,
   type ReadResult,
   readCapabilities,
   readResource,
@@ -92,6 +94,24 @@ export {
   type FetchProblem,
   type FetchStatistics,
 } from "./source/fetched.js";
+export {
+  type Dialect,
+  type FoundSubscription,
+  hear,
+  isDelivering,
+  type MissingEvents,
+  missing,
+  newEnd,
+  planSubscriptions,
+  restarted,
+  type Sequence,
+  type SubscribeSettings,
+  type SubscriptionAction,
+  type SubscriptionServer,
+  settledUpTo,
+  subscriptionServer,
+  wantedSubscriptions,
+} from "./subscribe/index.js";
 export {
   createReceiver,
   type DeadLetter,

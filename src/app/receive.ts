@@ -59,11 +59,16 @@ export function journalPorts(lake: Lake, journal: EventStore): ReceiverPorts {
       });
     },
     status: async (sender, status) => {
-      const { subscription, type, eventsSinceStart, events } = status;
+      const { subscription, type, eventsSinceStart, events, status: code } = status;
       const numbers = events.flatMap((event) => event.number ?? []);
       await journal.append({
         stream: `${SUBSCRIPTION_PREFIX}${sender}`,
-        events: [{ type: "subscription-status", data: { subscription, type, eventsSinceStart, numbers } }],
+        events: [
+          {
+            type: "subscription-status",
+            data: { subscription, type, eventsSinceStart, numbers, status: code },
+          },
+        ],
         expected: "any",
       });
     },

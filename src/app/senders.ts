@@ -8,8 +8,9 @@ export function configuredSenders(
 ): Map<string, Sender> {
   const senders = new Map<string, Sender>();
   for (const [name, { notifications, order }] of Object.entries(config.sources)) {
-    if (notifications === undefined) continue;
-    const { path, header, signature } = notifications;
+    const { path, header, signature } = notifications ?? {};
+    // A polled source sends nothing.
+    if (path === undefined) continue;
     const read = (secrets: readonly Secret[], field: string): string[] =>
       secrets.map((secret, index) =>
         readSecret(secret, `sources.${name}.notifications.${field}[${index}]`, { environment, folder }),

@@ -18,6 +18,7 @@ import {
 import { type FetchBackOptions, startFetchBack } from "./fetch-back.js";
 import { type Live, type LiveOptions, startLive } from "./live.js";
 import { journalPorts } from "./receive.js";
+import { type FollowOptions, startFollowing } from "./subscribe/follower.js";
 import { runsView } from "./system-views.js";
 
 /** Where to serve. */
@@ -43,6 +44,8 @@ export interface LiveServing {
   readonly flush?: LiveOptions["flush"];
   /** How resources are read that notifications only name; without it such notifications wait in the journal. */
   readonly fetchBack?: Pick<FetchBackOptions, "source" | "onSourceChanged">;
+  /** Sources whose Subscriptions are kept and watched, or that are polled; needs `fetchBack`. */
+  readonly follow?: Pick<FollowOptions, "sources" | "catchUp">;
 }
 
 /** A server, and its live side where it has one. */
@@ -108,6 +111,21 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
           onError: (error) => log.error("fetching back", { code: codeOf(error) }),
         });
   const server = await startServer(app, { host: options.host, port: options.port });
+  // Only now: a server that is asked for notifications sends the first one at once.
+  const following =
+    live === undefined || fetching === undefined || !isFollowing(options.live, live)
+      ? undefined
+      : startFollowing({
+          ...options.live!.follow!,
+          lake,
+          journal: live.journal,
+          rows: live.rows,
+          states: live.states,
+          source: options.live!.fetchBack!.source,
+          fetched: (position) => fetching.reached(position),
+          clock: systemClock,
+          onError: (error) => log.error("following sources", { code: codeOf(error) }),
+        });
   const background = new AbortController();
   const compacting =
     options.compaction === false
@@ -120,6 +138,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
     ...server,
     live,
     close: async () => {
+      await following?.stop();
       await server.close();
       background.abort();
       await compacting;
@@ -129,6 +148,13 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
       await rm(temporaryFolder, { recursive: true, force: true });
     },
   };
+}
+
+/** True when there is something to follow, or somebody followed what nobody follows any more. */
+function isFollowing(serving: LiveServing | undefined, { states }: Live): boolean {
+  const follow = serving?.follow;
+  if (follow === undefined) return false;
+  return follow.sources.length > 0 || states.sourceStates().some(({ state }) => state !== "off");
 }
 
 /** What may be logged of an error. */

@@ -1,28 +1,8 @@
 import { z } from "zod";
 import { cronProblem, isTimeZone } from "./cron.js";
+import { notificationsSchema } from "./notifications-schema.js";
 import { secretSchema } from "./secret.js";
-import { isDuration, isSize } from "./units.js";
-
-const duration = z
-  .string()
-  .refine(isDuration, { error: "must be a duration such as 30s, 15m, 24h or 7d" })
-  .meta({ description: "a duration such as 30s, 15m, 24h or 7d" });
-const size = z
-  .string()
-  .refine(isSize, { error: "must be a size such as 512MB or 2GiB" })
-  .meta({ description: "a size such as 512MB or 2GiB" });
-
-function isPlainUrl(text: string): boolean {
-  try {
-    const url = new URL(text);
-    return ["http:", "https:"].includes(url.protocol) && url.username === "" && url.password === "";
-  } catch {
-    return false;
-  }
-}
-const url = z.string().refine(isPlainUrl, {
-  error: "must be an http or https address without user and password in it (give those as secrets)",
-});
+import { duration, size, url } from "./value-schemas.js";
 
 /** Header names whose values are secrets. */
 const SECRET_HEADER = /authoriz|token|secret|key|cookie|password|credential/i;
@@ -97,24 +77,6 @@ const completeness = z.strictObject({
   counts: z.boolean().default(true),
 });
 
-/** Who may send notifications of a source. Secrets are lists so that the next one can be accepted before the current one goes. */
-const notifications = z
-  .strictObject({
-    path: z
-      .array(secretSchema)
-      .min(1)
-      .meta({ description: "secret segments of the path /notify/<source>/<secret>" }),
-    header: z
-      .strictObject({ name: z.string().regex(/^[A-Za-z0-9-]+$/), values: z.array(secretSchema).min(1) })
-      .optional()
-      .meta({ description: "a header that every notification must carry, such as Authorization" }),
-    signature: z
-      .strictObject({ header: z.string().regex(/^[A-Za-z0-9-]+$/), keys: z.array(secretSchema).min(1) })
-      .optional()
-      .meta({ description: "a header with the hex HMAC-SHA256 of the body" }),
-  })
-  .meta({ description: "accept notifications of Subscriptions at /notify/<source>" });
-
 const resourceType = z.string().regex(/^[A-Z][A-Za-z]{1,63}$/);
 
 const source = z.strictObject({
@@ -129,7 +91,7 @@ const source = z.strictObject({
     description: "resource types to load; what the server offers of the types that views read when absent",
   }),
   typeFilters: z.array(z.string().regex(/^[A-Z][A-Za-z]+\?.+/)).optional(),
-  notifications: notifications.optional(),
+  notifications: notificationsSchema.optional(),
   auth: auth.default({ kind: "none" }),
   headers: headers.default({}),
   fileOrigins: z.array(url).default([]).meta({
@@ -237,6 +199,9 @@ export type Config = z.infer<typeof configSchema>;
 
 /** One source of a configuration. */
 export type SourceConfig = Config["sources"][string];
+
+/** How a configured source's changes arrive between runs. */
+export type NotificationsConfig = NonNullable<SourceConfig["notifications"]>;
 
 /** One webhook of a configuration. */
 export type WebhookConfig = Config["webhooks"][number];

@@ -7,6 +7,7 @@ import { journalFile } from "../journal-files.js";
 import { configuredSenders } from "../senders.js";
 import type { LiveServing } from "../serve.js";
 import { httpSettings, type SourceDefinition } from "../source-run/source.js";
+import { followSettings } from "../subscribe/settings.js";
 import type { Invocation } from "./command.js";
 import { configuredSources, loadedConfig } from "./config-option.js";
 import { runContext } from "./run-context.js";
@@ -64,6 +65,10 @@ export async function liveSide(invocation: Invocation, lake: Lake): Promise<Live
       fetchBack: {
         source: (name) => sources.get(name),
         onSourceChanged: (name) => catchUp.want(name),
+      },
+      follow: {
+        sources: [...definitions.values()].flatMap((source) => followSettings(source) ?? []),
+        catchUp,
       },
     },
     close: async () => {

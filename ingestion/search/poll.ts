@@ -1,0 +1,77 @@
+import type { FhirHttp } from "../http/index.js";
+import { HistoryWalk } from "./history-walk.js";
+import type { PageEntry } from "./page.js";
+import { floorSecond } from "./search-instant.js";
+import { SourceClient } from "./source-client.js";
+import { TypeSearch } from "./window.js";
+import { WindowWalk } from "./window-walk.js";
+
+/** What to ask for. */
+export interface PollRequest {
+  readonly http: FhirHttp;
+  readonly type: string;
+  /** The server's time in milliseconds from which on changes are asked for. */
+  readonly sinceMs: number;
+  readonly pageSize: number;
+  /** Read the type's history, which tells deletes and every version, instead of searching by time. */
+  readonly history: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** A version or a delete as a server tells it. */
+export interface PolledChange {
+  readonly type: string;
+  readonly id: string;
+  readonly versionId: string | undefined;
+  /** FHIR instant as the server wrote it. */
+  readonly lastUpdated: string | undefined;
+  /** UTF-8 text of the resource on one line; undefined for a delete. */
+  readonly body: Buffer | undefined;
+}
+
+/** What one look brought. */
+export interface PollAnswer {
+  /** In no particular order; what lies before `sinceMs` by a second may be among them. */
+  readonly changes: readonly PolledChange[];
+  /** The server's clock when it began to answer: the next look may begin there, less an overlap. Undefined when it does not tell. */
+  readonly serverMs: number | undefined;
+  /** False when the server has no such history. */
+  readonly isOffered: boolean;
+}
+
+function changeOf(entry: PageEntry): PolledChange[] {
+  const { type, id, versionId, timeText: lastUpdated, deleted, subsetted, text } = entry;
+  if (id === "" || (!deleted && (text === undefined || subsetted))) return [];
+  return [
+    { type, id, versionId, lastUpdated, body: deleted ? undefined : Buffer.from(text ?? "", "latin1") },
+  ];
+}
+
+/**
+ * Everything of a type that changed since a time. A search tells the newest versions only and no deletes; a history tells both. Errors:
+ * `source/search-refused`, `source/page-loop`, `source/pages-expired` and those of requests.
+ */
+export async function pollType(request: PollRequest): Promise<PollAnswer> {
+  const { type, pageSize } = request;
+  const client = new SourceClient(request.http, request.signal);
+  const sinceMs = floorSecond(request.sinceMs);
+  const changes: PolledChange[] = [];
+  let serverMs: number | undefined;
+  if (!request.history) {
+    const walk = new WindowWalk(new TypeSearch(client, type, pageSize), { from: sinceMs, to: undefined });
+    let first = true;
+    for await (const { entries, page } of walk.steps()) {
+      if (first) serverMs = page.serverMs;
+      first = false;
+      changes.push(...entries.flatMap(changeOf));
+    }
+    return { changes, serverMs, isOffered: true };
+  }
+  const steps = new HistoryWalk({ client, type, sinceMs, pageSize }).steps();
+  for (let first = true; ; first = false) {
+    const step = await steps.next();
+    if (step.done === true) return { changes, serverMs, isOffered: step.value };
+    if (first) serverMs = step.value.page.serverMs;
+    changes.push(...step.value.entries.filter((entry) => entry.type === type).flatMap(changeOf));
+  }
+}
