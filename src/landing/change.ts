@@ -70,11 +70,26 @@ export interface RecordedChange {
   readonly subject: string | undefined;
 }
 
+/** A change's order key and source, which the journal keeps beside the encrypted payload. `data` is JSON text. */
+export function changeOrder(event: {
+  readonly position: number;
+  readonly stream: string;
+  readonly data: string;
+}): { readonly order: string; readonly source: string } {
+  const order = orderKeyOf(event.position, JSON.parse(event.data) as ChangeData);
+  return { order, source: event.stream.slice(CHANGES_PREFIX.length) };
+}
+
+function orderKeyOf(position: number, { kind, clock, sequence, hash }: ChangeData): string {
+  return `${clock}${kind === "D" ? "01" : "00"}${u48Hex(sequence)}${u48Hex(position)}${hash}`;
+}
+
 /** The change of an event made by {@link changeEvent}; undefined when its subject was erased. Errors: `landing/bad-record`. */
 export function changeOf(event: RecordedChange): Change | undefined {
   const { payload, position, subject } = event;
   if (payload === undefined) return undefined;
-  const { policy, type, kind, clock, sequence, hash } = event.data as ChangeData;
+  const data = event.data as ChangeData;
+  const { policy, type, kind } = data;
   const [id, version, lastUpdated] = payload.split("\n", 3);
   if (lastUpdated === undefined || subject === undefined || !event.stream.startsWith(CHANGES_PREFIX)) {
     throw corruptLanding(
@@ -93,7 +108,7 @@ export function changeOf(event: RecordedChange): Change | undefined {
     id: id!,
     version: version!,
     lastUpdated,
-    order: `${clock}${kind === "D" ? "01" : "00"}${u48Hex(sequence)}${u48Hex(position)}${hash}`,
+    order: orderKeyOf(position, data),
     raw: payload.slice(header),
   };
 }

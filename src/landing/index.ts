@@ -4,6 +4,7 @@ export {
   type Change,
   changeEvent,
   changeOf,
+  changeOrder,
   changeStream,
   type NewChange,
   type RecordedChange,

@@ -3,6 +3,7 @@ export type { Hold } from "./hold.js";
 export { LiveLake, type LiveLakeOptions, type LiveState } from "./live-lake.js";
 export type { FollowRequest, LiveStore, LoadRequest } from "./live-store.js";
 export type { ReadPoint } from "./read-point.js";
+export { openRedisStore, type RedisStoreOptions } from "./redis/redis-store.js";
 export {
   SOURCE_LIVE_PREFIX,
   SourceLiveBoard,

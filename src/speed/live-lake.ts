@@ -6,6 +6,7 @@ import { CHANGES_PREFIX, type Change, changeOf } from "#landing";
 import { coverageOf, coveredBy, coversLess } from "./coverage.js";
 import { embeddedStore } from "./embedded-store.js";
 import { type Hold, Holds } from "./hold.js";
+import { journalStart } from "./journal-start.js";
 import { LakeOrders } from "./lake-orders.js";
 import { LiveIndex, OPEN } from "./live-index.js";
 import type { LiveStore } from "./live-store.js";
@@ -92,16 +93,10 @@ export class LiveLake {
   private async begin(): Promise<void> {
     const { lake, journal } = this.options;
     const head = await lake.history.latest();
-    const streams = await journal.streams(CHANGES_PREFIX);
-    const covered = streams.map(({ stream }) => coveredBy(head, stream.slice(CHANGES_PREFIX.length)));
-    const trimmed = await journal.trimmedTo(CHANGES_PREFIX);
-    // Nothing before the least covered position is needed: every source's events up to its own are in the snapshot.
-    const needed = Math.min(...covered, OPEN);
-    const isWhole = covered.length === 0 || needed >= trimmed;
+    const { position: start, covered, isWhole } = await journalStart(journal, head);
     this.lost = isWhole
       ? undefined
       : "the lake was set back beyond what the journal keeps; run its sources in full";
-    const start = covered.length === 0 ? trimmed : Math.max(needed, trimmed);
     this.position = start;
     await this.mutex.run(() => this.adoptNow(head));
     const loaded = isWhole ? await this.load(head, start) : undefined;
@@ -117,7 +112,7 @@ export class LiveLake {
         this.problem = undefined;
       },
     });
-    await this.subscription.reached(Math.max(await journal.head(), ...covered));
+    await this.subscription.reached(Math.max(await journal.head(), covered));
     this.position = Math.max(this.position, this.subscription.position);
     this.oldestPosition = loaded === undefined ? 0 : this.position;
   }
@@ -149,7 +144,10 @@ export class LiveLake {
     await this.adoptNow(head);
   }
 
-  private async handle(events: readonly StoredEvent[]): Promise<void> {
+  private async handle(given: readonly StoredEvent[]): Promise<void> {
+    // What a store loaded may come again when the changes since are followed.
+    const events = given.filter((event) => event.position > this.position);
+    if (events.length === 0) return;
     const changes = events.flatMap((event) => changeOf(event) ?? []);
     await this.mutex.run(async () => {
       // The index knows nothing of a batch that failed half way.
