@@ -3,8 +3,8 @@ import type { RegisteredView } from "#batch";
 import type { Database } from "#duckdb";
 import { type EventStore, openEventStore } from "#events";
 import { type Clock, systemClock } from "#kernel";
-import type { Lake } from "#lake";
-import { LiveLake, SourceLiveBoard } from "#speed";
+import { type Lake, lakeId } from "#lake";
+import { embeddedStore, LiveLake, type LiveStore, openRedisStore, SourceLiveBoard } from "#speed";
 import { flushJournal } from "./flush.js";
 import { trimCovered } from "./trim-journal.js";
 
@@ -28,6 +28,8 @@ export interface LiveOptions {
   readonly database: Database;
   /** The journal's file, or Postgres. */
   readonly journal: { readonly file: string; readonly databaseUrl?: string | undefined };
+  /** Where live versions are shared with other serving processes of the lake; without it, each reads the journal. */
+  readonly redisUrl?: string | undefined;
   /** Views that a new lake starts with. */
   readonly views: ReadonlyMap<string, RegisteredView>;
   readonly flush?: FlushPolicy;
@@ -39,6 +41,8 @@ export interface LiveOptions {
 export interface Live {
   readonly journal: EventStore;
   readonly rows: LiveLake;
+  /** Where the rows' versions come from. */
+  readonly store: LiveStore;
   /** How the changes of each source reach the journal now. */
   readonly states: SourceLiveBoard;
   /** Makes everything accepted so far part of the lake now. */
@@ -55,6 +59,7 @@ class Keeper {
   private readonly options: LiveOptions;
   private readonly journal: EventStore;
   private readonly rows: LiveLake;
+  private readonly store: LiveStore;
   private readonly policy: FlushPolicy;
   private readonly clock: Clock;
   private readonly stop = new AbortController();
@@ -62,10 +67,11 @@ class Keeper {
   private liveSinceMs: number | undefined;
   private readonly ended: Promise<void>;
 
-  constructor(options: LiveOptions, journal: EventStore, rows: LiveLake) {
+  constructor(options: LiveOptions, { journal, rows, store }: Pick<Live, "journal" | "rows" | "store">) {
     this.options = options;
     this.journal = journal;
     this.rows = rows;
+    this.store = store;
     this.policy = options.flush ?? FLUSH_POLICY;
     this.clock = options.clock ?? systemClock;
     this.ended = this.run();
@@ -75,7 +81,8 @@ class Keeper {
     while (!this.stop.signal.aborted) {
       try {
         await this.rows.refresh();
-        if (this.isDue()) await this.flush();
+        // Of several processes on one store one is enough; two at once do no harm.
+        if (this.isDue() && this.store.leads) await this.flush();
         await this.trim();
       } catch (error) {
         this.options.onError?.(error);
@@ -118,15 +125,32 @@ class Keeper {
   }
 }
 
+/** The store that the options ask for. */
+async function openStore(options: LiveOptions, journal: EventStore): Promise<LiveStore> {
+  const { lake, redisUrl, onError } = options;
+  if (redisUrl === undefined) return embeddedStore(journal);
+  return openRedisStore({
+    url: redisUrl,
+    lakeId: await lakeId(lake.store),
+    latest: () => lake.history.latest(),
+    journal,
+    ...(onError === undefined ? {} : { onError }),
+  });
+}
+
 /** Opens the journal, builds the live rows over the lake and keeps both going. */
 export async function startLive(options: LiveOptions): Promise<Live> {
   const { lake, database, onError } = options;
   const journal = await openEventStore(options.journal);
+  let store: LiveStore | undefined;
   try {
+    const opened = await openStore(options, journal);
+    store = opened;
     const rows = await LiveLake.start({
       lake,
       journal,
       database,
+      store,
       ...(onError === undefined ? {} : { onError }),
     });
     const states = await SourceLiveBoard.start({
@@ -134,20 +158,23 @@ export async function startLive(options: LiveOptions): Promise<Live> {
       ...(options.clock === undefined ? {} : { clock: options.clock }),
       ...(onError === undefined ? {} : { onError }),
     });
-    const keeper = new Keeper(options, journal, rows);
+    const keeper = new Keeper(options, { journal, rows, store });
     return {
       journal,
       rows,
+      store,
       states,
       flush: () => keeper.flush(),
       close: async () => {
         await keeper.end();
         await states.stop();
         await rows.stop();
+        await opened.close();
         await journal.close();
       },
     };
   } catch (error) {
+    await store?.close();
     await journal.close();
     throw error;
   }

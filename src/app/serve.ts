@@ -37,6 +37,7 @@ export interface ServeOptions {
 /** What serving live changes takes. */
 export interface LiveServing {
   readonly journal: LiveOptions["journal"];
+  readonly redisUrl?: LiveOptions["redisUrl"];
   /** Who may send notifications to `/notify/<name>/<secret>`. */
   readonly senders: ReadonlyMap<string, Sender>;
   /** Views that a new lake starts with. */
@@ -169,11 +170,12 @@ function liveSide(
   log: Logger,
 ): Promise<Live> | undefined {
   if (live === undefined) return undefined;
-  const { journal, views, flush } = live;
+  const { journal, redisUrl, views, flush } = live;
   return startLive({
     lake,
     database,
     journal,
+    redisUrl,
     views,
     ...(flush === undefined ? {} : { flush }),
     onError: (error) => log.error("live changes", { code: codeOf(error) }),

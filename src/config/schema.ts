@@ -120,6 +120,25 @@ const source = z.strictObject({
   exportDeadline: duration.default("30d"),
 });
 
+function isPlainRedisUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  return ["redis:", "rediss:"].includes(protocol) && username === "" && password === "";
+}
+
+const speed = z.strictObject({
+  redis: z
+    .union([
+      z.string().refine(isPlainRedisUrl, {
+        error:
+          "must be a redis:// or rediss:// address; one with user and password in it is given as a secret",
+      }),
+      secretSchema,
+    ])
+    .optional()
+    .meta({ description: "Redis that the serving processes of one lake share; REDIS_URL goes first" }),
+});
+
 const webhook = z.strictObject({
   url: z.union([url, secretSchema]),
   secret: secretSchema.optional().meta({ description: "key of the HMAC-SHA256 signature" }),
@@ -187,6 +206,7 @@ export const configSchema = z
     memory: size.optional().meta({ description: "bound for the whole process; 1GiB when absent" }),
     views: z.array(z.string()).default([]).meta({ description: "folders of further ViewDefinitions" }),
     sources: z.record(sourceName, source).default({}),
+    speed: speed.prefault({}),
     retention: retention.prefault({}),
     publish: publish.optional(),
     webhooks: z.array(webhook).default([]),

@@ -1,6 +1,5 @@
-import { randomUUID } from "node:crypto";
 import { LakeError, mapConcurrently } from "#kernel";
-import { type Lake, type Snapshot, toolVersion } from "#lake";
+import { type Lake, lakeId, type Snapshot, toolVersion } from "#lake";
 import type { ObjectStore } from "#storage";
 import { cleanPublished } from "./clean.js";
 import { CHECKPOINT_INTERVAL, logKey } from "./delta-log.js";
@@ -47,19 +46,6 @@ export interface PublishReport {
 /** Where a lake's tables are published unless another place is named. */
 export function defaultTarget(store: ObjectStore): PublishTarget {
   return { store, prefix: "published/" };
-}
-
-const LAKE_ID_KEY = "lake-id.json";
-
-/** The lake's identity, made when it is first asked for. */
-async function lakeId(store: ObjectStore): Promise<string> {
-  const known = await find(store, LAKE_ID_KEY);
-  if (known === undefined) {
-    const made = JSON.stringify({ id: randomUUID() });
-    if ((await store.putIfAbsent(LAKE_ID_KEY, Buffer.from(made))) === "exists") return lakeId(store);
-    return lakeId(store);
-  }
-  return (JSON.parse(Buffer.from(known).toString("utf8")) as { id: string }).id;
 }
 
 /** True when the record shows the table as it would be published, and its version is still there. */

@@ -32,6 +32,7 @@ export {
 } from "./erasure/request.js";
 export { History } from "./history.js";
 export { Lake, type LakeOptions } from "./lake.js";
+export { lakeId } from "./lake-id.js";
 export { type LandedResources, landedResources } from "./landed-resources.js";
 export { type CompactOptions, compact } from "./operations/compact.js";
 export { type KeepCompactOptions, keepCompact } from "./operations/keep-compact.js";

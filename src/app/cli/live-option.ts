@@ -1,4 +1,5 @@
 import path from "node:path";
+import { isSecret, type LoadedConfig, readSecret } from "#config";
 import { createFhirHttp, type FhirHttp } from "#ingestion";
 import type { Lake } from "#lake";
 import { startCatchUp } from "../catch-up.js";
@@ -40,6 +41,14 @@ export interface LiveSide {
   close(): Promise<void>;
 }
 
+/** Where live versions are shared: REDIS_URL, else `speed.redis` of the configuration. */
+function redisUrl({ config, folder }: LoadedConfig, environment: NodeJS.ProcessEnv): string | undefined {
+  const named = environment["REDIS_URL"];
+  if (named !== undefined && named !== "") return named;
+  const { redis } = config.speed;
+  return isSecret(redis) ? readSecret(redis, "speed.redis", { environment, folder }) : redis;
+}
+
 /**
  * How a serving command follows live changes: the journal in Postgres (`DATABASE_URL`) or in the lake's file, and the senders and sources
  * of the configuration. Without `live` for a remote lake that has no journal, which is served by snapshots alone.
@@ -60,6 +69,7 @@ export async function liveSide(invocation: Invocation, lake: Lake): Promise<Live
   return {
     live: {
       journal: { file: file ?? path.resolve("journal.sqlite"), databaseUrl },
+      redisUrl: redisUrl(loaded, environment),
       senders: configuredSenders(loaded, environment),
       views: context.views,
       fetchBack: {
