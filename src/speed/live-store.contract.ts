@@ -52,7 +52,8 @@ export function newest(changes: readonly Change[]): Map<string, Change> {
 
 /** All changes that the journal holds. */
 export async function journalChanges(journal: EventStore): Promise<Change[]> {
-  const events = await journal.readAll(0, 1_000_000, { streamPrefix: "changes/" });
+  const trimmed = await journal.trimmedTo("changes/");
+  const events = await journal.readAll(trimmed, 1_000_000, { streamPrefix: "changes/" });
   return events.flatMap((event) => changeOf(event) ?? []);
 }
 

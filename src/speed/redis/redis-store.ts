@@ -59,8 +59,16 @@ class RedisStore implements LiveStore {
     this.options.onError?.(error);
   }
 
-  load(request: LoadRequest): Promise<number | undefined> {
-    return loadShared(this.options.journal, this.state, request);
+  async load(request: LoadRequest): Promise<number | undefined> {
+    try {
+      return await loadShared(this.options.journal, this.state, request);
+    } catch (error) {
+      if (!isLakeError(error, "speed/redis-unavailable") && !isLakeError(error, "events/foreign-event")) {
+        throw error;
+      }
+      this.tell(error);
+      return undefined;
+    }
   }
 
   follow(request: FollowRequest): Subscription {
