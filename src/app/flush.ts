@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import { commitLanding, type RegisteredView } from "#batch";
+import { buildViews, commitLanding, type RegisteredView } from "#batch";
 import type { EventStore } from "#events";
 import { landChanges } from "#ingestion";
 import { beginLanding, type Lake, type Snapshot } from "#lake";
@@ -55,7 +55,8 @@ async function firstChange(
 
 /**
  * Folds the journal into the lake: for every source with changes that no snapshot covers, one landing and one snapshot that says how far
- * it covers the journal. Two flushes at once are harmless: what is in already is unchanged, and the greater position stands.
+ * it covers the journal. Two flushes at once are harmless: what is in already is unchanged, and the greater position stands. Views that
+ * are not ready, such as those of a lake that begins with this flush, are built then.
  */
 export async function flushJournal(lake: Lake, options: FlushOptions): Promise<FlushResult> {
   const { journal } = options;
@@ -70,6 +71,9 @@ export async function flushJournal(lake: Lake, options: FlushOptions): Promise<F
     const made = await flushSource(lake, options, { first, after, upTo });
     changes[source] = made.count;
     snapshot = made.snapshot ?? snapshot;
+  }
+  if (Object.values(snapshot?.views ?? {}).some((view) => view.state !== "ready")) {
+    snapshot = (await buildViews(lake, { views: new Map() })) ?? snapshot;
   }
   return { upTo, changes, snapshot };
 }
