@@ -159,10 +159,10 @@ describe.skipIf(!redisAvailable())(
     it("survive a pause, declared while it lasts", async () => {
       await serving();
       await redis.command("CLIENT", "PAUSE", 4000, "ALL");
-        await change(["a", "g"]);
+      await change(["a", "g"]);
       await right();
       for (const replica of replicas) expect(replica.degraded).toMatch(/read from the journal/);
-        await healed();
+      await healed();
     });
 
     it("survive a frozen process", async () => {
