@@ -1,6 +1,4 @@
 export {
-  type AttachmentSearch,
-  attachmentReferences,
   cancelExport,
   type ExportEvent,
   type ExportLevel,
@@ -11,8 +9,10 @@ export {
   exportBulk,
   fetchReferenced,
   finishExport,
+  type ReferenceSearch,
   type SecondPassOptions,
   type SecondPassResult,
+  writeNamedResources,
 } from "./bulk-export/index.js";
 export { type LandChangesOptions, landChanges } from "./changes/land-changes.js";
 export { type ChangeContext, ChangeReader, type DeletedResource } from "./changes/read-change.js";

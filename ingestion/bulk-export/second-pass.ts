@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, open, rename, stat } from "node:fs/promises";
 import path from "node:path";
-import { mapConcurrently } from "#kernel";
+import { isLakeError, mapConcurrently } from "#kernel";
 import { storageFailure, syncDirectory } from "#storage";
 import type { FhirHttp } from "../http/index.js";
 import { rewriteJson, TextBuffer } from "../ndjson/json-text.js";
@@ -19,13 +19,15 @@ export interface SecondPassOptions {
   readonly maxResources?: number;
   /** Bytes of texts after which no more is asked for. Default 1 GiB. */
   readonly maxBytes?: number;
+  /** Milliseconds after which this call asks for no more. No bound when absent. */
+  readonly maxMs?: number;
   /** Reads at once; the client's own limit holds as well. Default 4. */
   readonly concurrency?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
 }
 
-/** What a second pass brought. `fetched + missing + refused + left` is the number of distinct usable references. */
+/** What a second pass brought. `fetched + missing + refused + failed + left` is the number of distinct usable references. */
 export interface SecondPassResult {
   readonly files: readonly FetchedFile[];
   readonly fetched: number;
@@ -33,6 +35,8 @@ export interface SecondPassResult {
   readonly missing: number;
   /** The credentials do not allow it, or something else came back. */
   readonly refused: number;
+  /** The server did not manage to answer. */
+  readonly failed: number;
   /** Not asked for, because of the bounds. */
   readonly left: number;
   /** Not `Type/id`. */
@@ -50,6 +54,8 @@ interface Part {
   readonly fetched: number;
   readonly missing: number;
   readonly refused: number;
+  readonly failed: number;
+  readonly left: number;
   readonly sizeBytes: number;
   readonly sha256: string;
 }
@@ -57,6 +63,10 @@ interface Part {
 const REFERENCE = /^([A-Z][A-Za-z]{1,63})\/([A-Za-z0-9\-.]{1,64})$/;
 /** Resources per file: what is lost at most by a crash. */
 const PART_SIZE = 200;
+/** Reads whose answers are held in memory together. */
+const BLOCK_SIZE = 8;
+/** So many failures one after the other are no matter of single resources: the server is out of order. */
+const MOST_FAILURES_IN_A_ROW = 10;
 const LINE_END = Buffer.from("\n");
 
 /**
@@ -67,6 +77,7 @@ const LINE_END = Buffer.from("\n");
 export async function fetchReferenced(options: SecondPassOptions): Promise<SecondPassResult> {
   const folder = path.join(path.resolve(options.workDir), "second-pass");
   const plan = await planOf(options, folder);
+  const endMs = options.http.clock.now().getTime() + (options.maxMs ?? Number.POSITIVE_INFINITY);
   const ledger = new Ledger(path.join(folder, "parts.ndjson"));
   try {
     const done = new Map<number, Part>();
@@ -75,12 +86,17 @@ export async function fetchReferenced(options: SecondPassOptions): Promise<Secon
     }
     let bytes = [...done.values()].reduce((sum, part) => sum + part.sizeBytes, 0);
     const parts = Math.ceil(plan.references.length / PART_SIZE);
+    const budget = {
+      failuresInARow: 0,
+      isSpent: (more: number): boolean =>
+        bytes + more >= (options.maxBytes ?? 1024 ** 3) || options.http.clock.now().getTime() >= endMs,
+    };
     let asked = 0;
     for (let part = 0; part < parts; part++) {
       const references = plan.references.slice(part * PART_SIZE, (part + 1) * PART_SIZE);
       if (!done.has(part)) {
-        if (bytes >= (options.maxBytes ?? 1024 ** 3)) break;
-        const made = await fetchPart(options, folder, part, references);
+        if (budget.isSpent(0)) break;
+        const made = await fetchPart(options, folder, { part, references, budget });
         await ledger.append(made);
         done.set(part, made);
         bytes += made.sizeBytes;
@@ -121,7 +137,29 @@ async function isThere(file: string, sizeBytes: number): Promise<boolean> {
   return (await stat(file).catch(() => undefined))?.size === sizeBytes;
 }
 
-type Read = Buffer | "missing" | "refused";
+type Miss = "missing" | "refused" | "failed" | "left";
+type Read = Buffer | Miss;
+
+/** What is left to spend, and how the server does. */
+interface Budget {
+  failuresInARow: number;
+  /** With so many more bytes than are recorded. */
+  isSpent(bytes: number): boolean;
+}
+
+/** One resource that cannot be had must not keep a run from its end; a server out of order must. */
+async function readOrFail(options: SecondPassOptions, reference: string, budget: Budget): Promise<Read> {
+  try {
+    const found = await read(options, reference);
+    budget.failuresInARow = 0;
+    return found;
+  } catch (error) {
+    const isItsOwn = isLakeError(error) && !isLakeError(error, "source/unauthorized");
+    if (!isItsOwn || options.signal?.aborted === true) throw error;
+    if (++budget.failuresInARow >= MOST_FAILURES_IN_A_ROW) throw error;
+    return "failed";
+  }
+}
 
 async function read(options: SecondPassOptions, reference: string): Promise<Read> {
   const { http, signal } = options;
@@ -139,40 +177,57 @@ async function read(options: SecondPassOptions, reference: string): Promise<Read
   return Buffer.from(line.bytes.subarray(0, line.length));
 }
 
+interface PartToFetch {
+  readonly part: number;
+  readonly references: readonly string[];
+  readonly budget: Budget;
+}
+
 async function fetchPart(
   options: SecondPassOptions,
   folder: string,
-  part: number,
-  references: readonly string[],
+  { part, references, budget }: PartToFetch,
 ): Promise<Part> {
-  const answers = await mapConcurrently(references, Math.max(1, options.concurrency ?? 4), (reference) =>
-    read(options, reference),
-  );
-  const lines = answers.filter((answer) => typeof answer !== "string");
-  const text = Buffer.concat(lines);
   const file = partFile(folder, part);
+  const counts = { fetched: 0, missing: 0, refused: 0, failed: 0, left: 0 };
+  const hash = createHash("sha256");
+  let sizeBytes = 0;
+  await mkdir(folder, { recursive: true });
+  const handle = await open(`${file}.part`, "w");
   try {
-    await mkdir(folder, { recursive: true });
-    const handle = await open(`${file}.part`, "w");
-    try {
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
+    for (let at = 0; at < references.length; at += BLOCK_SIZE) {
+      const block = references.slice(at, at + BLOCK_SIZE);
+      if (budget.isSpent(sizeBytes)) {
+        counts.left += block.length;
+        continue;
+      }
+      const answers = await mapConcurrently(block, Math.max(1, options.concurrency ?? 4), (reference) =>
+        readOrFail(options, reference, budget),
+      );
+      for (const answer of answers) {
+        if (typeof answer === "string") {
+          counts[answer]++;
+          continue;
+        }
+        counts.fetched++;
+        hash.update(answer);
+        sizeBytes += answer.length;
+        await handle.appendFile(answer);
+      }
     }
+    await handle.sync();
+  } catch (error) {
+    throw isLakeError(error) ? error : storageFailure("write", file, error);
+  } finally {
+    await handle.close();
+  }
+  try {
     await rename(`${file}.part`, file);
     await syncDirectory(folder);
   } catch (error) {
     throw storageFailure("write", file, error);
   }
-  return {
-    part,
-    fetched: lines.length,
-    missing: answers.filter((answer) => answer === "missing").length,
-    refused: answers.filter((answer) => answer === "refused").length,
-    sizeBytes: text.length,
-    sha256: createHash("sha256").update(text).digest("hex"),
-  };
+  return { part, ...counts, sizeBytes, sha256: hash.digest("hex") };
 }
 
 function resultOf(folder: string, plan: Plan, parts: readonly Part[], notAsked: number): SecondPassResult {
@@ -195,7 +250,8 @@ function resultOf(folder: string, plan: Plan, parts: readonly Part[], notAsked: 
     fetched: sum(({ fetched }) => fetched),
     missing: sum(({ missing }) => missing),
     refused: sum(({ refused }) => refused),
-    left: plan.left + notAsked,
+    failed: sum(({ failed }) => failed),
+    left: plan.left + notAsked + sum(({ left }) => left),
     unusable: plan.unusable,
   };
 }

@@ -3,8 +3,9 @@ import { createInterface } from "node:readline";
 import { mapConcurrently } from "#kernel";
 import { hashFile } from "#storage";
 import type { FhirHttp } from "../http/index.js";
-import { readResource, writeLines } from "../search/index.js";
+import { readResource } from "../search/index.js";
 import type { FetchedFile } from "../source/fetched.js";
+import { writeLines } from "../source/write-lines.js";
 
 /** Resources to fetch one by one. */
 export interface FetchMissingRequest {

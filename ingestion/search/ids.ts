@@ -1,11 +1,10 @@
 import { createReadStream } from "node:fs";
-import { open, rename } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { createGunzip } from "node:zlib";
 import { LakeError } from "#kernel";
-import { storageFailure } from "#storage";
 import type { FhirHttp } from "../http/index.js";
 import type { FetchedFile } from "../source/fetched.js";
+import { writeLines } from "../source/write-lines.js";
 import { instantText } from "./search-instant.js";
 import { SourceClient } from "./source-client.js";
 import { TypeSearch } from "./window.js";
@@ -47,34 +46,6 @@ export interface IdFile {
   readonly lines: number;
   /** FHIR instant: the server's time when listing began; undefined when it does not tell, or the list was made of files. */
   readonly listedAt: string | undefined;
-}
-
-const BUFFERED_LINES = 5000;
-
-/** Writes `lines` to a file that appears whole or not at all. Answers how many there were. */
-export async function writeLines(file: string, lines: AsyncIterable<string>): Promise<number> {
-  const temporary = `${file}.part`;
-  let count = 0;
-  try {
-    const handle = await open(temporary, "w");
-    try {
-      let buffer: string[] = [];
-      for await (const line of lines) {
-        count++;
-        if (buffer.push(line) < BUFFERED_LINES) continue;
-        await handle.appendFile(`${buffer.join("\n")}\n`);
-        buffer = [];
-      }
-      if (buffer.length > 0) await handle.appendFile(`${buffer.join("\n")}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, file);
-    return count;
-  } catch (error) {
-    throw error instanceof LakeError ? error : storageFailure("write", file, error);
-  }
 }
 
 /**

@@ -7,4 +7,9 @@ export {
   type IdComparisonRequest,
   type PresentIds,
 } from "./reconcile.js";
+export {
+  type ReferenceCounts,
+  type ReferencesRequest,
+  unresolvedReferences,
+} from "./unresolved-references.js";
 export { loadViews, type RegisteredView, registerView, shippedViewsDirectory } from "./view-registry.js";

@@ -75,7 +75,30 @@ const completeness = z.strictObject({
     .default(20)
     .meta({ description: "live resources compared after each run" }),
   counts: z.boolean().default(true),
+  references: z.boolean().default(true).meta({
+    description: "count what the resources of a run refer to and the lake lacks",
+  }),
 });
+
+const secondPass = z
+  .strictObject({
+    attachments: z
+      .boolean()
+      .default(false)
+      .meta({ description: "read the Binary resources that attachments name" }),
+    types: z
+      .array(z.string().regex(/^[A-Z][A-Za-z]{1,63}$/))
+      .default([])
+      .meta({
+        description: "read resources of these types that references name and the lake lacks",
+      }),
+    maxResources: z.int().min(1).max(10_000_000).default(10_000).meta({
+      description: "resources asked for per export; what goes beyond is left and reported",
+    }),
+    maxSize: size.default("1GiB"),
+    maxTime: duration.default("1h"),
+  })
+  .meta({ description: "resources outside the export, read one by one after it" });
 
 const resourceType = z.string().regex(/^[A-Z][A-Za-z]{1,63}$/);
 
@@ -111,6 +134,7 @@ const source = z.strictObject({
   overlap: duration.default("10m"),
   deletes: deletes.prefault({}),
   completeness: completeness.prefault({}),
+  secondPass: secondPass.prefault({}),
   stalenessTarget: duration.optional().meta({ description: "data older than this is reported" }),
   concurrency: z.int().min(1).max(64).default(4),
   minInterval: duration.default("0ms").meta({ description: "least time between two requests" }),

@@ -35,6 +35,14 @@ export interface RunRecord {
   /** The snapshot with the run's data; null when it made none. */
   readonly snapshot: number | null;
   readonly types: Readonly<Record<string, RunType>>;
+  /**
+   * Of the resources that the run stored: how many different resources they refer to, and by type how many of those the lake does not
+   * have; absent where that was not counted.
+   */
+  readonly references?: {
+    readonly targets: number;
+    readonly unresolved: Readonly<Record<string, number>>;
+  };
   /** Why it failed: a stable code and a sentence. */
   readonly error: { readonly code: string; readonly message: string } | null;
   /** What to know beside: skipped checks, deletes that wait for a decision. */

@@ -3,6 +3,13 @@ import type { RunOutcome } from "../source-run/run-source.js";
 import { EXIT, exitCodeOf } from "./exit-code.js";
 import type { Output } from "./output.js";
 
+/** What is known about references, in a sentence. */
+export function referencesText({ targets, unresolved }: NonNullable<RunRecord["references"]>): string {
+  const missing = Object.entries(unresolved).map(([type, count]) => `${type} ${count}`);
+  const found = missing.length === 0 ? "all of them in the lake" : `not in the lake: ${missing.join(", ")}`;
+  return `References to ${targets} resources, ${found}.`;
+}
+
 function text(value: string | null): string {
   return value ?? "";
 }
@@ -28,6 +35,7 @@ export function reportRun(output: Output, record: RunRecord): void {
   }
   const snapshot = record.snapshot === null ? "no snapshot with data" : `snapshot ${record.snapshot}`;
   output.line(`Run ${record.runId} of ${record.source}: ${record.state}, ${snapshot}.`);
+  if (record.references !== undefined) output.line(referencesText(record.references));
   for (const [type, { error }] of Object.entries(record.types)) {
     if (error !== null) output.note(`warning: ${type}: ${error}`);
   }

@@ -31,6 +31,14 @@ async function sampleOf(
   return samples.flat();
 }
 
+/** The types that runs follow: of others, such as resources of a second pass, nobody says that they are up to date. */
+function followed(
+  live: Readonly<Record<string, number>>,
+  watermarks: Readonly<Record<string, string>>,
+): Record<string, number> {
+  return Object.fromEntries(Object.entries(live).filter(([type]) => watermarks[type] !== undefined));
+}
+
 /**
  * Compares a source with the newest snapshot: counts per type, and a random sample of the lake's live resources read one by one. What has
  * changed at the source since the last run is no difference, but for deletes and, where the source cannot search by time, new resources.
@@ -47,7 +55,7 @@ export async function compareWithSource(
     http,
     source: source.name,
     lakeCounts: Object.fromEntries(counted) as Record<string, number>,
-    sample: await sampleOf(lake, source.name, live, options.sample),
+    sample: await sampleOf(lake, source.name, followed(live, watermarks), options.sample),
     upTo: watermarks,
     clock,
     signal,

@@ -1,8 +1,9 @@
 import path from "node:path";
+import { unresolvedReferences } from "#batch";
 import { durationMs, sizeBytes } from "#config";
 import { cancelExport, createFhirHttp, type FhirHttp, type IngestLimits } from "#ingestion";
 import { isLakeError, LakeError } from "#kernel";
-import { commitSourceState, type SourceState } from "#lake";
+import { commitSourceState, type Snapshot, type SourceState } from "#lake";
 import {
   keepLease,
   Lease,
@@ -33,6 +34,7 @@ import { fetchPart, finishPart } from "./fetch-part.js";
 import { landPart } from "./land-part.js";
 import { idsFolder, reconcile, reconcileIsDue } from "./reconcile.js";
 import { keepByPolicy } from "./retention.js";
+import { withReferenced } from "./second-pass.js";
 import { httpSettings, requestHash, type SourceDefinition } from "./source.js";
 
 /** One run of one source. */
@@ -79,6 +81,7 @@ class SourceRun {
 
   /** Everything between the lease and the end of the record. Answers the state to end in. */
   async carryOut(): Promise<Exclude<RunState, "running">> {
+    const before = await this.work.lake.history.latest();
     const earlier = await this.pending();
     if (earlier !== undefined) this.work.run.note({ resumes: earlier.run });
     const assignment = earlier ?? (await this.newAssignment());
@@ -88,6 +91,7 @@ class SourceRun {
       await this.complete(await this.newAssignment());
     }
     await this.goOn();
+    await this.timed("references", () => this.countReferences(before));
     await this.timed("views", () => this.work.turn.take(() => settle(this.work.lake, this.settling())));
     await this.publish();
     await this.timed("compare", () => this.compare());
@@ -196,7 +200,9 @@ class SourceRun {
   /** Answers the server's time up to which the part holds. */
   private async completePart(assignment: Assignment, part: Assignment["parts"][number]): Promise<string> {
     const { run } = this.work;
-    const batch = await this.timed("fetch", () => fetchPart(this.work, assignment, part));
+    const batch = await this.timed("fetch", async () =>
+      withReferenced(this.work, assignment, part, await fetchPart(this.work, assignment, part)),
+    );
     crashPoint("run.part.fetched");
     await this.goOn();
     const before = run.record.statistics;
@@ -234,6 +240,20 @@ class SourceRun {
         warnings: [...run.record.warnings, ...found.warnings],
       });
     });
+  }
+
+  /** Before anything is compacted: what the run brought still stands in layers of its own. */
+  private async countReferences(before: Snapshot | undefined): Promise<void> {
+    const { source, lake, run, http } = this.work;
+    if (!source.config.completeness.references || run.record.snapshot === null) return;
+    try {
+      const after = before === undefined ? {} : { after: before };
+      const base = http.base.href;
+      run.note({ references: await unresolvedReferences(lake, { source: source.name, base, ...after }) });
+    } catch (error) {
+      if (!isLakeError(error) || this.work.signal.aborted) throw error;
+      run.note({ warnings: [...run.record.warnings, `References were not counted: ${error.message}`] });
+    }
   }
 
   private async compare(): Promise<void> {

@@ -1,5 +1,5 @@
 import { systemClock } from "#kernel";
-import { Ledger } from "#runs";
+import { Ledger, type RunRecord } from "#runs";
 import type { Command } from "../command.js";
 import { EXIT } from "../exit-code.js";
 import { withLake } from "../open-lake.js";
@@ -8,6 +8,11 @@ import { reportRun } from "../run-report.js";
 
 function seconds(from: string, to: string | null): string {
   return to === null ? "" : `${((Date.parse(to) - Date.parse(from)) / 1000).toFixed(1)} s`;
+}
+
+/** How many resources that others refer to are not in the lake. */
+function unresolvedOf({ unresolved }: NonNullable<RunRecord["references"]>): number {
+  return Object.values(unresolved).reduce((sum, count) => sum + count, 0);
 }
 
 /** `fhir-lake runs` */
@@ -52,6 +57,7 @@ export const runsCommand: Command = {
           "stored",
           "deleted",
           "refused",
+          "unresolved",
           "error",
         ],
         runs.map((run) => [
@@ -65,6 +71,7 @@ export const runsCommand: Command = {
           sum(run, "stored"),
           sum(run, "deleted"),
           sum(run, "quarantined"),
+          run.references === undefined ? "" : unresolvedOf(run.references),
           run.error?.code ?? "",
         ]),
       );

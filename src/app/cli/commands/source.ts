@@ -1,3 +1,4 @@
+import { type ReferenceCounts, unresolvedReferences } from "#batch";
 import { createFhirHttp, type FhirHttp, testSource } from "#ingestion";
 import { systemClock } from "#kernel";
 import { type CompletenessState, commitSourceState } from "#lake";
@@ -13,6 +14,7 @@ import { withLake } from "../open-lake.js";
 import { parseCount, textOption } from "../option-value.js";
 import type { Output } from "../output.js";
 import { runContext, stopSignal } from "../run-context.js";
+import { referencesText } from "../run-report.js";
 
 async function withHttp<T>(
   source: SourceDefinition,
@@ -50,8 +52,8 @@ async function test(invocation: Invocation): Promise<number> {
   return result.usable ? EXIT.ok : EXIT.unavailable;
 }
 
-function reportComparison(output: Output, found: CompletenessState): void {
-  output.document(found);
+function reportComparison(output: Output, found: CompletenessState, references: ReferenceCounts): void {
+  output.document({ ...found, references });
   output.table(
     ["type", "source", "lake", ""],
     Object.entries(found.counts).map(([type, { source, lake, differs }]) => [
@@ -62,6 +64,7 @@ function reportComparison(output: Output, found: CompletenessState): void {
     ]),
   );
   output.line(`${found.sampled} resources compared one by one, ${found.sampleDifferences} differ.`);
+  output.line(referencesText(references));
 }
 
 async function check(invocation: Invocation): Promise<number> {
@@ -72,17 +75,13 @@ async function check(invocation: Invocation): Promise<number> {
     invocation,
     async (lake) => {
       const context = await runContext(invocation, lake, loaded);
-      const found = await withHttp(source, (http, signal) =>
-        compareWithSource(
-          { ...context, source, http, signal },
-          {
-            counts: true,
-            sample: size === undefined ? source.config.completeness.sample : parseCount(size, "sample", 0),
-          },
-        ),
-      );
+      const sample = size === undefined ? source.config.completeness.sample : parseCount(size, "sample", 0);
+      const [found, references] = await withHttp(source, async (http, signal) => [
+        await compareWithSource({ ...context, source, http, signal }, { counts: true, sample }),
+        await unresolvedReferences(lake, { source: source.name, base: http.base.href }),
+      ]);
       await commitSourceState(lake, source.name, { completeness: found });
-      reportComparison(invocation.output, found);
+      reportComparison(invocation.output, found, references);
       return found.differences === 0 ? EXIT.ok : EXIT.incomplete;
     },
     { mustExist: true },
@@ -154,7 +153,7 @@ export const sourceTestCommand: Command = {
 /** `fhir-lake source check` */
 export const sourceCheckCommand: Command = {
   name: ["source", "check"],
-  summary: "Compare a source's counts and a random sample with the lake",
+  summary: "Compare a source's counts and a random sample with the lake, count unresolved references",
   usage: "<source> [--sample N]",
   help: ["--sample N         resources compared one by one (default: the configuration's)", ...SOURCE_HELP],
   options: { ...SOURCE_OPTIONS, sample: { type: "string" } },
