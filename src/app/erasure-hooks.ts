@@ -3,20 +3,21 @@ import { defaultTarget, dropPublished, type PublishTarget } from "#delta";
 import { openEventStore } from "#events";
 import type { ErasureHook, Lake } from "#lake";
 import { openStore } from "#storage";
+import { eraseInJournal } from "./journal-erasure.js";
 import { journalFile } from "./journal-files.js";
 
-/** The keys of the persons' payloads in the journal are destroyed, which makes the payloads unreadable for ever. */
+/** See {@link eraseInJournal}; a lake without a journal has nothing to do. */
 function journalHook(lake: Lake, environment: NodeJS.ProcessEnv): ErasureHook {
   return {
     name: "journal",
-    erase: async (_request, keys) => {
+    erase: async (request, keys) => {
       const databaseUrl = environment["DATABASE_URL"];
       const file = journalFile(lake.store.location, environment);
       const present = file !== undefined && (await stat(file).catch(() => undefined)) !== undefined;
       if (databaseUrl === undefined && !present) return 0;
       const journal = await openEventStore({ file: file ?? "", databaseUrl });
       try {
-        return await journal.shred([...keys]);
+        return await eraseInJournal(lake, journal, request, keys);
       } finally {
         await journal.close();
       }

@@ -1,7 +1,8 @@
 import { buildViews, type LandingOutcome, type RegisteredView } from "#batch";
 import type { LandNdjsonOptions } from "#ingestion";
-import { compact, type Lake, type Snapshot } from "#lake";
+import type { Lake, Snapshot } from "#lake";
 import type { LandingManifest } from "#landing";
+import { compactInTurn } from "./compact-in-turn.js";
 import { landFiles } from "./land-files.js";
 
 /** The phases of an ingestion, for progress displays. */
@@ -60,5 +61,5 @@ export async function settle(
     views: request.views,
     onProgress: (view, done, total) => request.onProgress?.("views", done, total, view),
   });
-  await compact(lake, { onProgress: (what) => request.onProgress?.("compact", 0, 0, what) });
+  await compactInTurn(lake, { onProgress: (what) => request.onProgress?.("compact", 0, 0, what) });
 }

@@ -15,7 +15,9 @@ import {
   type RunningServer,
   startServer,
 } from "#serving";
+import { compactInTurn } from "./compact-in-turn.js";
 import { type FetchBackOptions, startFetchBack } from "./fetch-back.js";
+import { forgetErased } from "./forget-erased.js";
 import { type Live, type LiveOptions, startLive } from "./live.js";
 import { journalPorts } from "./receive.js";
 import { type FollowOptions, startFollowing } from "./subscribe/follower.js";
@@ -133,8 +135,18 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
       ? Promise.resolve()
       : keepCompact(lake, {
           signal: background.signal,
+          compact: (round) => compactInTurn(lake, round),
           onError: (error) => log.error("background compaction", { code: codeOf(error) }),
         });
+  const forgetting = forgetErased(lake, {
+    signal: background.signal,
+    forget: async () => {
+      batch.forget();
+      await database.forgetFiles();
+      await lake.database.forgetFiles();
+    },
+    onError: (error) => log.error("forgetting the erased", { code: codeOf(error) }),
+  });
   return {
     ...server,
     live,
@@ -143,6 +155,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
       await server.close();
       background.abort();
       await compacting;
+      await forgetting;
       await fetching?.stop();
       await live?.close();
       database.close();

@@ -86,6 +86,14 @@ export class Database {
     });
   }
 
+  /** Forgets the pieces of files that are kept in memory in case they are read again. */
+  async forgetFiles(): Promise<void> {
+    await this.with(async (connection) => {
+      await connection.run("SET GLOBAL enable_external_file_cache = false");
+      await connection.run("SET GLOBAL enable_external_file_cache = true");
+    });
+  }
+
   close(): void {
     this.instance.closeSync();
   }

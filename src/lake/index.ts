@@ -22,19 +22,22 @@ export {
   prepareErasure,
   resumeErasures,
 } from "./erasure/erase.js";
+export { type ErasedTest, erasedAt, erasedBy } from "./erasure/erased.js";
 export {
   type ErasureRequest,
   type MentionPolicy,
   parseResourceName,
   type RecordedErasure,
   type ResourceName,
+  readOutcome,
   recordedErasures,
 } from "./erasure/request.js";
+export { TextMatch } from "./erasure/text-match.js";
 export { History } from "./history.js";
 export { Lake, type LakeOptions } from "./lake.js";
 export { lakeId } from "./lake-id.js";
 export { type LandedResources, landedResources } from "./landed-resources.js";
-export { type CompactOptions, compact } from "./operations/compact.js";
+export { type CompactOptions, compact, compactionDue } from "./operations/compact.js";
 export { type KeepCompactOptions, keepCompact } from "./operations/keep-compact.js";
 export { type FormatReport, formatReport, migrate } from "./operations/migrate.js";
 export { type OrphanReport, orphans } from "./operations/orphans.js";

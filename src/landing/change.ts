@@ -4,6 +4,8 @@ import type { RecordHeader, RecordKind } from "./record.js";
 
 /** Type of the journal's events that hold one version of one resource. */
 export const CHANGE_EVENT = "resource-changed";
+/** Type of the journal's events that say which resources of a stream were erased: what stands before them is not to be shown again. */
+const ERASED_EVENT = "resources-erased";
 /** Start of the names of the streams that hold them: one stream per source. */
 export const CHANGES_PREFIX = "changes/";
 
@@ -61,6 +63,22 @@ export function changeEvent(change: NewChange): {
   };
 }
 
+/** The erasure of resources (hashed keys) as the journal records it, for everybody who follows the stream of their source. */
+export function erasedEvent(keys: readonly string[]): {
+  readonly type: string;
+  readonly data: { readonly keys: readonly string[] };
+} {
+  return { type: ERASED_EVENT, data: { keys } };
+}
+
+/** Hashed keys of the resources that were erased with an event made by {@link erasedEvent}; undefined for every other event. */
+export function erasedKeysOf(event: {
+  readonly type: string;
+  readonly data: unknown;
+}): readonly string[] | undefined {
+  return event.type === ERASED_EVENT ? (event.data as { keys: readonly string[] }).keys : undefined;
+}
+
 /** Parts of a journal event that a change is read from. */
 export interface RecordedChange {
   readonly position: number;
@@ -84,7 +102,7 @@ function orderKeyOf(position: number, { kind, clock, sequence, hash }: ChangeDat
   return `${clock}${kind === "D" ? "01" : "00"}${u48Hex(sequence)}${u48Hex(position)}${hash}`;
 }
 
-/** The change of an event made by {@link changeEvent}; undefined when its subject was erased. Errors: `landing/bad-record`. */
+/** The change of an event made by {@link changeEvent}; undefined when its subject was erased, and for an event that holds no version. Errors: `landing/bad-record`. */
 export function changeOf(event: RecordedChange): Change | undefined {
   const { payload, position, subject } = event;
   if (payload === undefined) return undefined;

@@ -6,6 +6,8 @@ export {
   changeOf,
   changeOrder,
   changeStream,
+  erasedEvent,
+  erasedKeysOf,
   type NewChange,
   type RecordedChange,
 } from "./change.js";

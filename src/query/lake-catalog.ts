@@ -76,11 +76,17 @@ function describe(name: string, view: ViewState, relation: () => Promise<string>
   };
 }
 
+/** A catalog that keeps snapshots that were read lately at hand. */
+export interface ReadyCatalog extends LakeCatalog {
+  /** Lets go of everything kept at hand, as soon as its last reader has: files may be gone for good. */
+  forget(): void;
+}
+
 /**
  * The snapshots of a lake for the query layer. Files of a snapshot are immutable and `vacuum` spares young ones, so a reader needs no
  * lock; `release` lets a remote lake's local copies make room for others.
  */
-export function lakeCatalog(lake: Lake): LakeCatalog {
+export function lakeCatalog(lake: Lake): ReadyCatalog {
   const ready = new Map<number, OpenSnapshot>();
 
   const reader = (snapshot: Snapshot): SnapshotReader => {
@@ -97,6 +103,10 @@ export function lakeCatalog(lake: Lake): LakeCatalog {
   };
 
   return {
+    forget: () => {
+      for (const snapshot of ready.values()) snapshot.retire();
+      ready.clear();
+    },
     latest: async ({ minEpoch } = {}) => {
       if (minEpoch !== undefined) throw noLiveChanges();
       const head = await lake.history.latest();

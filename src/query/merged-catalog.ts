@@ -1,6 +1,7 @@
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Database, quoteLiteral, writeParquet } from "#duckdb";
+import { isLakeError } from "#kernel";
 import type { Hold, LiveLake } from "#speed";
 import type { LakeCatalog, LiveKnowledge, SnapshotReader, SnapshotView } from "./catalog.js";
 import { epochNotReached } from "./errors.js";
@@ -69,6 +70,29 @@ function knowledge(live: LiveLake, consistency: "merged" | "batch"): LiveKnowled
   return { currentAt: Math.min(currentAt, missing ?? currentAt), degraded };
 }
 
+/** The newest point with its snapshot; undefined while there is none. */
+async function openPoint(
+  batch: LakeCatalog,
+  live: LiveLake,
+): Promise<
+  { readonly hold: Hold; readonly known: LiveKnowledge; readonly reader: SnapshotReader } | undefined
+> {
+  for (let again = false; ; again = true) {
+    const hold = live.hold();
+    const known = knowledge(live, "merged");
+    try {
+      if (hold.snapshot > 0) return { hold, known, reader: await batch.at(hold.snapshot) };
+      hold.release();
+      return undefined;
+    } catch (error) {
+      hold.release();
+      // An erasure takes the snapshot away as soon as it has made the next one, which was not looked for yet.
+      if (again || !isLakeError(error, "lake/snapshot-gone")) throw error;
+      await live.refresh();
+    }
+  }
+}
+
 /**
  * Snapshots with the changes since: `latest` reads at the newest point (snapshot, epoch) of the speed layer, which stays the same for
  * every view until the reader is released. A snapshot asked for by number is read as it was committed.
@@ -84,16 +108,9 @@ export function mergedCatalog(options: MergedCatalogOptions): LakeCatalog {
         return alone === undefined ? undefined : { ...alone, live: knowledge(live, "batch") };
       }
       if (minEpoch !== undefined) await reached(live, minEpoch);
-      const hold = live.hold();
-      const known = knowledge(live, "merged");
-      let reader: SnapshotReader | undefined;
-      try {
-        reader = hold.snapshot === 0 ? undefined : await batch.at(hold.snapshot);
-      } finally {
-        if (reader === undefined) hold.release();
-      }
-      if (reader === undefined) return undefined;
-      const open = reader;
+      const held = await openPoint(batch, live);
+      if (held === undefined) return undefined;
+      const { hold, known, reader: open } = held;
       const views = new Map([...open.views].map(([name, view]) => [name, merged(view, options, hold)]));
       return {
         ...open,

@@ -3,3 +3,4 @@ export { keepLease, LEASE_TIMES, Lease, type LeaseContext, type LeaseTimes, leas
 export { Ledger, type LedgerContext, OpenRun, sourceLease } from "./ledger.js";
 export { newRunId } from "./run-id.js";
 export type { RunRecord, RunState, RunType } from "./run-record.js";
+export { type LeaseRequest, withLease } from "./with-lease.js";

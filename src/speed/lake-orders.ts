@@ -1,3 +1,4 @@
+import type { Connection } from "#duckdb";
 import { type FileOrders, type Lake, newestOrder, ordersOf, type Snapshot } from "#lake";
 import { groupByType } from "./group-by-type.js";
 
@@ -15,11 +16,16 @@ export class LakeOrders {
 
   /** Reads the greatest order key of every table of a snapshot; files known already are not read again. */
   async read(head: Snapshot): Promise<void> {
-    await this.lake.database.with(async (connection) => {
+    await this.reading(async (connection) => {
       for (const [type, table] of Object.entries(head.tables)) {
         this.newest.set(type, await newestOrder(this.lake, connection, table, this.fileOrders));
       }
     });
+  }
+
+  /** Local copies of a remote lake's files are in use only while they are read. */
+  private reading<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.lake.reading(() => this.lake.database.with(work));
   }
 
   /** Forgets the tables, as before the first {@link read}. */
@@ -51,7 +57,7 @@ export class LakeOrders {
     const all = new Map<string, string>();
     for (let at = 0; at < keys.length; at += LOOKUP_KEYS) {
       const part = keys.slice(at, at + LOOKUP_KEYS);
-      const orders = await this.lake.database.with((connection) =>
+      const orders = await this.reading((connection) =>
         ordersOf(this.lake, connection, snapshot?.tables[type], part),
       );
       for (const [key, order] of orders) all.set(key, order);

@@ -67,6 +67,11 @@ export class LiveIndex {
     }
   }
 
+  /** Forgets resources altogether. */
+  drop(keys: Iterable<string>): void {
+    for (const key of keys) this.newest.delete(key);
+  }
+
   /** Forgets versions that a snapshot made needless. */
   forget(versions: Iterable<LiveVersion>): void {
     for (const version of versions) {

@@ -1,8 +1,9 @@
 import type { Connection, Database } from "#duckdb";
 import type { EventStore, StoredEvent, Subscription } from "#events";
 import { LakeError } from "#kernel";
-import type { Lake, Snapshot, ViewState } from "#lake";
+import { type ErasedTest, erasedAt, type Lake, type Snapshot, type ViewState } from "#lake";
 import { CHANGES_PREFIX, type Change, changeOf } from "#landing";
+import { type BatchPart, partsOf } from "./batch-part.js";
 import { coverageOf, coveredBy, coversLess } from "./coverage.js";
 import { embeddedStore } from "./embedded-store.js";
 import { type Hold, Holds } from "./hold.js";
@@ -60,6 +61,8 @@ export class LiveLake {
   private readonly mutex = new Mutex();
   private readonly waiting = new Set<{ position: number; resolve(): void }>();
   private snapshot: Snapshot | undefined;
+  /** Changes of erased persons are passed over, as every commit does. */
+  private isErased: ErasedTest | undefined;
   private position = 0;
   private sinceCollect = 0;
   private currentAt = 0;
@@ -148,15 +151,8 @@ export class LiveLake {
     // What a store loaded may come again when the changes since are followed.
     const events = given.filter((event) => event.position > this.position);
     if (events.length === 0) return;
-    const changes = events.flatMap((event) => changeOf(event) ?? []);
     await this.mutex.run(async () => {
-      // The index knows nothing of a batch that failed half way.
-      if (this.unclean) await this.types.undo(this.position);
-      this.unclean = true;
-      await this.apply(changes);
-      this.unclean = false;
-      this.noteTimes(events);
-      this.advance(events.at(-1)!.position);
+      for (const part of partsOf(events)) await this.take(part);
       if (this.sinceCollect >= COLLECT_AFTER) await this.collect();
     });
     this.problem = undefined;
@@ -171,6 +167,29 @@ export class LiveLake {
     }
   }
 
+  private async take({ events, erased }: BatchPart): Promise<void> {
+    const { position } = events.at(-1)!;
+    // The index knows nothing of a batch that failed half way.
+    if (this.unclean) await this.types.undo(this.position);
+    this.unclean = true;
+    await this.apply(events.flatMap((event) => changeOf(event) ?? []));
+    if (erased !== undefined) await this.erase(erased, position);
+    this.unclean = false;
+    // Where nothing is live no answer lacks anything.
+    if (this.index.size === 0) this.uncovered = new UncoveredTimes();
+    else this.noteTimes(events);
+    this.advance(position);
+  }
+
+  /** Drops resources that were erased, and learns whom the newest snapshot refuses from now on. */
+  private async erase(keys: readonly string[], position: number): Promise<void> {
+    const { lake } = this.options;
+    this.isErased = await erasedAt(lake, await lake.history.latest());
+    if (keys.length === 0) return;
+    this.index.drop(keys);
+    await this.types.erase(keys, position);
+  }
+
   private advance(position: number): void {
     this.position = Math.max(this.position, position);
     for (const waiting of this.waiting) {
@@ -181,7 +200,10 @@ export class LiveLake {
   }
 
   private async apply(changes: readonly Change[]): Promise<void> {
-    const open = changes.filter((change) => change.position > coveredBy(this.snapshot, change.source));
+    const open = changes.filter(
+      (change) =>
+        change.position > coveredBy(this.snapshot, change.source) && this.isErased?.(change) !== true,
+    );
     const folded = this.index.fold(await this.orders.withoutBeaten(open, this.snapshot));
     await this.types.apply(folded, this.snapshot);
     this.index.remember(folded);
@@ -216,6 +238,7 @@ export class LiveLake {
 
   private async adoptNow(head: Snapshot | undefined): Promise<void> {
     if (head === undefined || head.id <= (this.snapshot?.id ?? 0)) return;
+    this.isErased = await erasedAt(this.options.lake, head);
     await this.orders.read(head);
     const covered = [...this.index.versions()].filter((v) => v.position <= coveredBy(head, v.source));
     const rest = [...this.index.versions()].filter((v) => v.position > coveredBy(head, v.source));

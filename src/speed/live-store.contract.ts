@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { EventStore, StoredEvent, Subscription } from "#events";
-import { type Change, changeEvent, changeOf, changeStream, resourceKey } from "#landing";
+import {
+  type Change,
+  changeEvent,
+  changeOf,
+  changeStream,
+  erasedEvent,
+  erasedKeysOf,
+  resourceKey,
+} from "#landing";
 import type { LiveStore } from "./live-store.js";
 
 /** A change of a script: which resource of which source, how new it is, and whether it deletes. */
@@ -179,6 +187,29 @@ export function liveStoreContract(
         expect(replica.handed).toEqual(all);
         expect(replica.degraded).toBeUndefined();
       }
+    });
+
+    it("hands an erasure over in its place, and nothing of what it took to whoever joins later", async () => {
+      const early = await join();
+      const change = (id: string, clock: number) => ({ source: "main", id, clock, deletes: false });
+      await appendChanges(place.journal, [change("a", 5)]);
+      await appendChanges(place.journal, [change("b", 5)]);
+      const key = resourceKey("main", "Patient", "a");
+      const { position } = await place.journal.append({
+        stream: changeStream("main"),
+        events: [erasedEvent([key])],
+        expected: "any",
+      });
+      await place.journal.shred([key]);
+      await early.reached(position);
+      expect(early.handed.map((event) => erasedKeysOf(event))).toEqual([undefined, undefined, [key]]);
+      // What comes afterwards counts, though it is older than what was erased.
+      await appendChanges(place.journal, [change("a", 3)]);
+      const late = await join();
+      await late.reached(await place.journal.head());
+      const known = (replica: Replica): string[] =>
+        [...newest(replica.changes).values()].map(({ id, version }) => `${id} ${version}`).sort();
+      expect(known(late)).toEqual(["a 3", "b 5"]);
     });
 
     it("tells of a position as reached though no change stands there", async () => {

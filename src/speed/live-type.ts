@@ -27,6 +27,7 @@ export class LiveType {
   private readonly versions: string;
   private readonly incoming: string;
   private readonly incomingName: string;
+  private readonly typed: string;
   private readonly views = new Map<string, LiveView>();
   private oldest = OPEN;
   private newest = 0;
@@ -37,12 +38,17 @@ export class LiveType {
     this.versions = quoteIdentifier(`live_versions_${type}`);
     this.incomingName = `live_incoming_${type}`;
     this.incoming = quoteIdentifier(this.incomingName);
+    this.typed = quoteIdentifier(`live_typed_${type}`);
   }
 
   async create(connection: Connection): Promise<void> {
     await connection.run(
       `CREATE OR REPLACE TABLE ${this.versions} (_lake_key UUID, _from BIGINT, _to BIGINT, _until BIGINT, _source VARCHAR)`,
     );
+    await this.createIncoming(connection);
+  }
+
+  private async createIncoming(connection: Connection): Promise<void> {
     await connection.run(
       `CREATE OR REPLACE TABLE ${this.incoming} (_from BIGINT, _lake_key VARCHAR, _lake_id VARCHAR, _lake_source VARCHAR, deleted BOOLEAN, raw VARCHAR)`,
     );
@@ -127,6 +133,25 @@ export class LiveType {
     for (const view of this.views.values()) await view.undo(connection, position);
   }
 
+  /**
+   * Removes every version of these resources, for held points too, with what the last batch left behind. `position` is that of the event which
+   * said so: from there on answers are other ones. Readers at work keep what they have begun to read.
+   */
+  async erase(connection: Connection, keys: readonly string[], position: number): Promise<void> {
+    await connection.run(`DROP TABLE IF EXISTS ${this.typed}`);
+    await this.createIncoming(connection);
+    const list = keys.map((key) => `${quoteLiteral(key)}::UUID`).join(", ");
+    const [row] = await connection.rows<{ n: string }>(
+      `SELECT count(*) AS n FROM ${this.versions} WHERE _lake_key IN (${list})`,
+    );
+    if (Number(row?.n ?? 0) === 0) return;
+    await connection.run(
+      `CREATE OR REPLACE TABLE ${this.versions} AS SELECT * FROM ${this.versions} WHERE _lake_key NOT IN (${list})`,
+    );
+    for (const view of this.views.values()) await view.erase(connection, this.versions);
+    this.newest = Math.max(this.newest, position);
+  }
+
   private async fill(connection: Connection, changes: readonly Change[]): Promise<void> {
     await connection.run(`TRUNCATE ${this.incoming}`);
     await appendRows(connection, this.incomingName, incomingRows(changes));
@@ -149,7 +174,7 @@ export class LiveType {
       shape,
       definitions: this.definitions,
     });
-    const typed = quoteIdentifier(`live_typed_${this.type}`);
+    const { typed } = this;
     await connection.run(`CREATE OR REPLACE TEMP TABLE ${typed} AS ${parsed}`);
     for (const view of views) {
       const select = (where: string): string =>

@@ -85,6 +85,11 @@ export class LiveTypes {
     }
   }
 
+  /** Removes all versions of resources that an event at `position` says were erased. */
+  async erase(keys: readonly string[], position: number): Promise<void> {
+    for (const type of this.types.values()) await type.erase(this.connection, keys, position);
+  }
+
   /** Frees what no read at or after a point can see; views that the newest snapshot no longer has go when nobody reads an older one. */
   async collect(oldest: ReadPoint, newest: Snapshot | undefined): Promise<void> {
     const wanted = new Set(Object.values(newest?.views ?? {}).map((view) => view.hash));

@@ -105,6 +105,14 @@ export class LiveView {
     await this.follow(connection, versions);
   }
 
+  /** {@link collect} into a new table, so that nothing of the removed rows stays behind in pages of the old one. */
+  async erase(connection: Connection, versions: string): Promise<void> {
+    await connection.run(
+      `CREATE OR REPLACE TABLE ${this.table} AS SELECT * FROM ${this.table} WHERE _from IN (SELECT _from FROM ${versions})`,
+    );
+    await this.follow(connection, versions);
+  }
+
   /** Takes back everything after a position. */
   async undo(connection: Connection, position: number): Promise<void> {
     await connection.run(`DELETE FROM ${this.table} WHERE _from > ${position}`);

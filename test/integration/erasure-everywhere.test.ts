@@ -46,7 +46,8 @@ afterAll(async () => {
 
 async function payloads(file: string): Promise<(string | undefined)[]> {
   const journal = await openEventStore({ file });
-  const found = (await journal.readAll(0, 100)).map((event) => event.payload);
+  const versions = (await journal.readAll(0, 100)).filter((event) => event.subject !== undefined);
+  const found = versions.map((event) => event.payload);
   await journal.close();
   return found;
 }

@@ -81,6 +81,9 @@ export class PostgresLog implements EventLog {
   private async within<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
     let broken: Error | undefined;
+    // The query under way fails by itself; without a listener a lost connection would end the process as well.
+    const lost = (): void => undefined;
+    client.on("error", lost);
     try {
       await client.query("BEGIN");
       await client.query("SELECT pg_advisory_xact_lock($1)", [APPEND_LOCK]);
@@ -93,6 +96,7 @@ export class PostgresLog implements EventLog {
       });
       throw error;
     } finally {
+      client.off("error", lost);
       client.release(broken);
     }
   }

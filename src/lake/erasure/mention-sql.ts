@@ -1,7 +1,7 @@
 import { quoteLiteral } from "#duckdb";
 
 /** Types that may carry a whole Patient in them, so that also ids in them may be a person's. */
-const ENVELOPES = new Set(["Bundle", "Parameters"]);
+export const ENVELOPES = new Set(["Bundle", "Parameters"]);
 
 function list(texts: Iterable<string>): string {
   return [...texts].map(quoteLiteral).join(", ");

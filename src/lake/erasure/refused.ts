@@ -9,7 +9,8 @@ import { type ErasureRequest, readRequest } from "./request.js";
 /** Records are immutable, so each is read once per process. */
 const known = new WeakMap<Lake, Map<string, ErasureRequest>>();
 
-async function requestsOf(lake: Lake, head: Snapshot | undefined): Promise<ErasureRequest[]> {
+/** Requests of the erasures in force at a snapshot. */
+export async function requestsOf(lake: Lake, head: Snapshot | undefined): Promise<ErasureRequest[]> {
   const ids = head?.erasures ?? [];
   if (ids.length === 0) return [];
   const cache = known.get(lake) ?? new Map<string, ErasureRequest>();

@@ -102,6 +102,11 @@ async function read<T>(lake: Lake, key: string): Promise<T | undefined> {
   }
 }
 
+/** What an erasure came to; undefined while it is not complete. */
+export async function readOutcome(lake: Lake, id: string): Promise<ErasureOutcome | undefined> {
+  return read<ErasureOutcome>(lake, outcomeKey(id));
+}
+
 /** A recorded request. Errors: `lake/no-such-erasure`. */
 export async function readRequest(lake: Lake, id: string): Promise<ErasureRequest> {
   const request = /^[A-Za-z0-9-]{1,64}$/.test(id)
@@ -130,7 +135,7 @@ export async function recordedErasures(lake: Lake): Promise<RecordedErasure[]> {
   }
   const found: RecordedErasure[] = [];
   for (const id of ids.sort()) {
-    found.push({ request: await readRequest(lake, id), outcome: await read(lake, outcomeKey(id)) });
+    found.push({ request: await readRequest(lake, id), outcome: await readOutcome(lake, id) });
   }
   return found;
 }

@@ -155,7 +155,9 @@ async function scrubStaging(lake: Lake, dryRun: boolean): Promise<{ removed: str
     const key = `staging/${entry.name}`;
     if (!entry.isDirectory() || lake.isOwn(key)) continue;
     if (!(await isLeft(path.join(root, entry.name), entry.name))) {
-      if (stagingOwner(entry.name) !== "self") inUse.push(key);
+      // An empty folder of an idle process holds nobody.
+      const used = (await filesBelow(path.join(root, entry.name))).length > 0;
+      if (used && stagingOwner(entry.name) !== "self") inUse.push(key);
       continue;
     }
     removed.push(key);

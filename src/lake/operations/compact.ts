@@ -109,6 +109,13 @@ async function rewriteView(
   return { inputs, output: { files, rows: written?.rows ?? 0, level: step.level, replaces } };
 }
 
+/** True when {@link compact} with these options would rewrite something of the snapshot. */
+export function compactionDue(head: Snapshot, options: Pick<CompactOptions, "full"> = {}): boolean {
+  const plan: Plan = options.full === true ? planFullCompaction : planCompaction;
+  const views = Object.values(head.views).filter((view) => view.state === "ready");
+  return [...Object.values(head.tables), ...views].some(({ layers }) => plan(layers) !== undefined);
+}
+
 type Plan = (layers: readonly { level: 0 | 1 | 2; rows: number }[]) => CompactionStep | undefined;
 
 /** One pass: at most one rewrite per table and view, one commit each so that a lost race costs little. */

@@ -11,6 +11,8 @@ export interface KeepCompactOptions {
   readonly intervalMs?: number;
   /** Pause after a failure, doubled with each further one up to 32 times. Default `intervalMs`. */
   readonly retryMs?: number;
+  /** Does one round and gives the snapshots made, undefined when it is another process's turn. Default: {@link compact}. */
+  readonly compact?: (options: { readonly signal: AbortSignal }) => Promise<readonly Snapshot[] | undefined>;
   readonly onCompacted?: (snapshots: readonly Snapshot[]) => void;
   /** Told of every failure; the work goes on. */
   readonly onError?: (error: unknown) => void;
@@ -22,7 +24,7 @@ const MOST_DOUBLINGS = 5;
 /**
  * Compacts by policy whenever something new was committed, until the signal aborts; then it resolves. Readers are not disturbed: what they
  * read stays until a vacuum, and a rewrite is committed only if its inputs still stand. Memory is bounded by one key range. Several
- * processes may do this at once; one of two equal rewrites is dropped.
+ * processes may do this at once: one of two equal rewrites is dropped, and with a `compact` that takes turns none is made twice.
  */
 export async function keepCompact(lake: Lake, options: KeepCompactOptions): Promise<void> {
   const { signal, intervalMs = MINUTE_MS, retryMs = intervalMs } = options;
@@ -32,10 +34,10 @@ export async function keepCompact(lake: Lake, options: KeepCompactOptions): Prom
     try {
       const head = await lake.history.latest();
       if (head !== undefined && head.id !== settled) {
-        const made = await compact(lake, { signal });
-        if (made.length > 0) options.onCompacted?.(made);
-        // Something committed meanwhile is looked at in the next round.
-        settled = made.at(-1)?.id ?? head.id;
+        const made = await (options.compact ?? ((round) => compact(lake, round)))({ signal });
+        if (made !== undefined && made.length > 0) options.onCompacted?.(made);
+        // Something committed meanwhile is looked at in the next round, and what is another's turn now.
+        settled = made === undefined ? undefined : (made.at(-1)?.id ?? head.id);
       }
       failures = 0;
     } catch (error) {

@@ -30,7 +30,7 @@ function* parts(events: readonly SealedEvent[], upTo: number): Iterable<[readonl
   let part: SealedEvent[] = [];
   let bytes = 0;
   for (const event of events) {
-    const size = event.payload?.length ?? 0;
+    const size = event.data.length + (event.payload?.length ?? 0);
     if (part.length > 0 && bytes + size > BYTES_AT_ONCE) {
       yield [part, part.at(-1)!.position];
       part = [];

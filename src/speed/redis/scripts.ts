@@ -45,7 +45,7 @@ return {'ok'}
 /**
  * ARGV: identity, generation, previous, upTo, oldest entry to keep, position and id of the mark, then for each event key, order key,
  * source, position and bytes. Takes the journal's range (previous, upTo] in, newest by order key; a range that does not begin where
- * the store stands changes nothing.
+ * the store stands changes nothing. Without a key bytes are only handed on; without an order key what is known of the key goes.
  */
 export const APPLY = `${STANDING}
 local state, m = standing()
@@ -56,16 +56,26 @@ redis.call('HSET', KEYS[1], 'torn', '1')
 local count = tonumber(m[4])
 local entry = {'previous', ARGV[3], 'markPosition', ARGV[6], 'mark', ARGV[7]}
 for i = 8, #ARGV, 5 do
-  local key, order = ARGV[i], ARGV[i + 1]
-  local known = redis.call('HGET', KEYS[3], key)
-  if not known or string.sub(known, 1, #order) < order then
-    if not known then count = count + 1 end
-    redis.call('HSET', KEYS[3], key, order .. ' ' .. ARGV[i + 2])
-    redis.call('HSET', KEYS[2], key, ARGV[i + 4])
-    redis.call('ZADD', KEYS[4], ARGV[i + 3], key)
+  local key, order, bytes = ARGV[i], ARGV[i + 1], ARGV[i + 4]
+  if key ~= '' and order == '' then
+    if redis.call('HDEL', KEYS[3], key) == 1 then
+      redis.call('HDEL', KEYS[2], key)
+      redis.call('ZREM', KEYS[4], key)
+      count = count - 1
+    end
+  elseif key ~= '' then
+    local known = redis.call('HGET', KEYS[3], key)
+    if not known or string.sub(known, 1, #order) < order then
+      if not known then count = count + 1 end
+      redis.call('HSET', KEYS[3], key, order .. ' ' .. ARGV[i + 2])
+      redis.call('HSET', KEYS[2], key, bytes)
+      redis.call('ZADD', KEYS[4], ARGV[i + 3], key)
+    end
   end
-  entry[#entry + 1] = 'event'
-  entry[#entry + 1] = ARGV[i + 4]
+  if bytes ~= '' then
+    entry[#entry + 1] = 'event'
+    entry[#entry + 1] = bytes
+  end
 end
 redis.call('XADD', KEYS[5], ARGV[4] .. '-0', unpack(entry))
 redis.call('XTRIM', KEYS[5], 'MINID', ARGV[5])

@@ -1,5 +1,5 @@
 import type { EventMark, SealedEvent } from "#events";
-import { changeOrder } from "#landing";
+import { changeOrder, erasedKeysOf } from "#landing";
 import { eventBytes, eventOf } from "./event-bytes.js";
 import { type RedisArgument, type RedisLink, redisUnavailable } from "./redis-link.js";
 import { APPLY, FORGET, LEAD, LOOK, PAGE, RESET, YIELD } from "./scripts.js";
@@ -45,6 +45,18 @@ function markOf(position: string, id: string): EventMark | undefined {
 
 function markArguments(mark: EventMark | undefined): RedisArgument[] {
   return mark === undefined ? ["0", ""] : [String(mark.position), mark.id];
+}
+
+/** What {@link APPLY} takes of an event: a version by its resource; of an erasure the resources that go, then the event itself. */
+function eventArguments(event: SealedEvent): RedisArgument[] {
+  const position = String(event.position);
+  const erased = erasedKeysOf({ type: event.type, data: JSON.parse(event.data) as unknown });
+  if (erased !== undefined) {
+    const gone = erased.flatMap((key) => [key, "", "", position, ""]);
+    return [...gone, "", "", "", position, eventBytes(event)];
+  }
+  const { order, source } = changeOrder(event);
+  return [event.subject!, order, source, position, eventBytes(event)];
 }
 
 function rangeOf(entry: unknown): Range {
@@ -114,10 +126,7 @@ export class SharedState {
       `${Math.max(0, upTo - KEPT_POSITIONS)}-0`,
       ...markArguments(mark),
     ];
-    for (const event of events) {
-      const { order, source } = changeOrder(event);
-      args.push(event.subject!, order, source, String(event.position), eventBytes(event));
-    }
+    for (const event of events) args.push(...eventArguments(event));
     const [state] = await this.run(APPLY, args);
     return text(state) === "ok";
   }

@@ -1,7 +1,10 @@
-import { compact } from "#lake";
+import { compactInTurn } from "../../compact-in-turn.js";
 import type { Command } from "../command.js";
 import { EXIT } from "../exit-code.js";
 import { withLake } from "../open-lake.js";
+
+/** A serving process may be compacting just now. */
+const WAIT_MS = 10 * 60_000;
 
 /** `fhir-lake compact` */
 export const compactCommand: Command = {
@@ -16,14 +19,14 @@ export const compactCommand: Command = {
       invocation,
       async (lake) => {
         const { output, values } = invocation;
-        const made = await compact(lake, {
+        const made = await compactInTurn(lake, {
           full: values["full"] === true,
+          waitMs: WAIT_MS,
           onProgress: (what) => output.note(`compacting ${what}`),
         });
-        output.document({ snapshots: made.map((s) => s.id) });
-        output.line(
-          made.length === 0 ? "Nothing to compact." : `Made snapshots ${made.map((s) => s.id).join(", ")}.`,
-        );
+        const ids = (made ?? []).map((snapshot) => snapshot.id);
+        output.document({ snapshots: ids });
+        output.line(ids.length === 0 ? "Nothing to compact." : `Made snapshots ${ids.join(", ")}.`);
         return EXIT.ok;
       },
       { mustExist: true },
