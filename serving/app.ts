@@ -9,6 +9,7 @@ import type { RequestNotes, RunLedger, ServingDependencies, ServingEnv } from ".
 import { errorResponse } from "./http/errors.js";
 import { type Authorize, RouteTable } from "./http/routes.js";
 import type { Logger } from "./log.js";
+import { CursorCodec } from "./question/cursor.js";
 import { ingestRoutes } from "./routes/ingest.js";
 import { systemRoutes } from "./routes/system.js";
 import { viewRoutes } from "./routes/views.js";
@@ -19,6 +20,10 @@ export interface AppOptions {
   readonly query: QueryService;
   readonly clock: Clock;
   readonly log: Logger;
+  /** 32 bytes that cursors are sealed with: servers of one key read each other's. A key of this process alone when absent. */
+  readonly cursorKey?: Uint8Array;
+  /** No answer has more rows than this, and says so when it is cut; no such cap when absent. */
+  readonly maxRows?: number;
   /** A query that runs longer than this is stopped; 300,000 when absent. */
   readonly queryTimeoutMs?: number;
   /**
@@ -91,6 +96,8 @@ export function createApp(options: AppOptions): ServingApp {
     clock,
     log,
     release,
+    cursors: new CursorCodec(options.cursorKey),
+    maxRows: options.maxRows,
     queryTimeoutMs: options.queryTimeoutMs ?? 300_000,
     runs: options.runs,
     stalenessTargets: options.stalenessTargets ?? {},

@@ -4,6 +4,7 @@ import type { Clock } from "#kernel";
 import type { LakeCatalog, QueryService, SourceLiveStates } from "#query";
 import type { Ledger } from "#runs";
 import type { Logger } from "./log.js";
+import type { CursorCodec } from "./question/cursor.js";
 
 /** The runs of sources, as far as they are shown here. */
 export type RunLedger = Pick<Ledger, "list" | "get">;
@@ -30,6 +31,9 @@ export interface ServingDependencies {
   readonly log: Logger;
   /** Names the release in entity tags, since another release may write other bytes. */
   readonly release: string;
+  readonly cursors: CursorCodec;
+  /** No answer has more rows than this; undefined for no such cap. */
+  readonly maxRows: number | undefined;
   /** A query that runs longer than this is stopped. */
   readonly queryTimeoutMs: number;
   /** The runs of sources; absent where none are kept. */

@@ -1,5 +1,6 @@
 import type { SnapshotSummary, SnapshotView, ViewColumn } from "#query";
 import { answerFormats } from "../http/negotiate.js";
+import type { PageNotes } from "../http/page.js";
 import { type Html, html, page } from "./page.js";
 
 /** A page shows at most this many rows; the other formats have them all. */
@@ -11,8 +12,7 @@ export interface ViewPage {
   readonly view: SnapshotView;
   readonly columns: readonly ViewColumn[];
   readonly rows: readonly (readonly (string | null)[])[];
-  /** True when there are rows that the page leaves out. */
-  readonly more: boolean;
+  readonly page: Pick<PageNotes, "truncated" | "next">;
   /** Scheme and host that the request came to. */
   readonly origin: string;
   /** The query string of the request without `_format`, with its question mark, or empty. */
@@ -41,15 +41,15 @@ df = pd.read_parquet("${base}.parquet${search}")</pre>
 
 /** The page of one view: its first rows, its formats, and lines to copy. Every value is escaped. */
 export function viewPage(content: ViewPage): string {
-  const { view, snapshot, rows, more, search } = content;
+  const { view, snapshot, rows, page: extent, search } = content;
   const links = answerFormats
     .filter((format) => format !== "html")
     .map(
       (format) => html`<a href="/views/${encodeURIComponent(view.name)}.${format}${search}">${format}</a> `,
     );
-  const shown = more
-    ? `The first ${rows.length} rows; the formats above have all of them.`
-    : `All ${rows.length} rows of this answer.`;
+  const shown = extent.truncated
+    ? html`The first ${rows.length} rows of more${extent.next === null ? "" : html`; <a rel="next" href="${extent.next}">the next page</a>`}.`
+    : html`All ${rows.length} rows of this answer.`;
   return page(
     view.name,
     html`<p>${view.description ?? `Rows from ${view.resource} resources.`}</p>
@@ -87,7 +87,7 @@ export function indexPage(): string {
 <li><a href="/snapshots">/snapshots</a>: the states of the lake that can be read</li>
 <li><a href="/healthz">/healthz</a> and <a href="/readyz">/readyz</a>: is the server up, can it answer</li>
 </ul>
-<p>Parameters of a view: <code>select=a,b</code>, <code>limit=100</code>, <code>snapshot=7</code>, <code>_format=csv</code>,
-and <code>&lt;column&gt;=&lt;value&gt;</code> for rows that hold exactly that value.</p>`,
+<p>Parameters of a view: <code>select=a,b</code>, <code>order=a.desc</code>, <code>limit=100</code>, <code>snapshot=7</code>, <code>_format=csv</code>,
+<code>&lt;column&gt;=&lt;value&gt;</code> for rows that hold exactly that value, and <code>&lt;column&gt;=gte.&lt;value&gt;</code> and the like.</p>`,
   );
 }

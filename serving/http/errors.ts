@@ -17,6 +17,7 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
   ["serving/method-not-allowed", 405],
   ["serving/wrong-host", 421],
   ["lake/snapshot-gone", 410],
+  ["query/cursor-gone", 410],
 ]);
 
 const titles: Readonly<Record<number, string>> = {

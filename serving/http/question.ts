@@ -1,12 +1,30 @@
 import { didYouMean } from "#kernel";
-import type { ColumnFilter, StateRequest, ViewColumn, ViewQuestion } from "#query";
+import type { Condition, StateRequest, ViewQuestion } from "#query";
+import { groupParameters, isTest, parseColumnFilter, parseGroup } from "../question/filter-grammar.js";
+import { parseOrder, parseSelect } from "../question/select-grammar.js";
 import { badRequest } from "./errors.js";
 
-/** The query parameters that are not columns. A column of such a name cannot be filtered by URL. */
-const reserved = ["select", "limit", "snapshot", "consistency", "min_epoch", "_format"] as const;
+/** The parameters that say which state is read. */
+export const stateParameters = ["snapshot", "consistency", "min_epoch"] as const;
 
-/** What a URL asks of a view, apart from the format. */
-export type Question = Omit<ViewQuestion, "view">;
+/** The query parameters that are not columns. A column of such a name is filtered by `and=(name.eq.value)`. */
+const reserved = [
+  "select",
+  "order",
+  "limit",
+  "cursor",
+  "count",
+  "age_at",
+  ...groupParameters,
+  ...stateParameters,
+  "_format",
+] as const;
+
+/** What a URL asks of a view, apart from state and format. */
+export interface Question {
+  readonly question: Omit<ViewQuestion, "view" | "after">;
+  readonly count: "exact" | "estimated" | undefined;
+}
 
 function wholeNumber(name: string, text: string): number {
   const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
@@ -19,25 +37,22 @@ function wholeNumber(name: string, text: string): number {
 }
 
 /** Fails with `serving/repeated-parameter`, since two values of one parameter could mean both AND and OR. */
-function checkRepeats(parameters: URLSearchParams): void {
-  const seen = new Set<string>();
-  for (const name of parameters.keys()) {
-    if (seen.has(name)) {
-      throw badRequest(
-        "repeated-parameter",
-        `The parameter '${name.slice(0, 64)}' is given twice; give it once.`,
-        {
-          parameter: name.slice(0, 64),
-        },
-      );
-    }
-    seen.add(name);
+function checkRepeats(
+  parameters: URLSearchParams,
+  mayRepeat: (name: string, value: string) => boolean,
+): void {
+  for (const name of new Set(parameters.keys())) {
+    const values = parameters.getAll(name);
+    if (values.length === 1 || values.every((value) => mayRepeat(name, value))) continue;
+    throw badRequest(
+      "repeated-parameter",
+      `The parameter '${name.slice(0, 64)}' is given twice; give it once.`,
+      { parameter: name.slice(0, 64) },
+    );
   }
 }
 
-/** Fails with `serving/unknown-parameter`, naming the nearest, unless every parameter is one of `known`. */
-export function checkParameters(parameters: URLSearchParams, known: readonly string[]): void {
-  checkRepeats(parameters);
+function checkKnown(parameters: URLSearchParams, known: readonly string[]): void {
   for (const name of parameters.keys()) {
     if (known.includes(name)) continue;
     throw badRequest(
@@ -48,17 +63,25 @@ export function checkParameters(parameters: URLSearchParams, known: readonly str
   }
 }
 
-/** `consistency=merged|batch`, if given. */
-function consistencyParameter(parameters: URLSearchParams): "merged" | "batch" | undefined {
-  const text = parameters.get("consistency");
-  if (text === null || text === "merged" || text === "batch") return text ?? undefined;
-  throw badRequest(
-    "bad-parameter",
-    "consistency is merged (with live changes) or batch (the snapshot alone).",
-    {
-      parameter: "consistency",
-    },
-  );
+/** Fails with `serving/unknown-parameter`, naming the nearest, unless every parameter is one of `known`. */
+export function checkParameters(parameters: URLSearchParams, known: readonly string[]): void {
+  checkRepeats(parameters, () => false);
+  checkKnown(parameters, known);
+}
+
+/** The value of a parameter that is one of a few words; undefined when it is not given. */
+function oneOf<T extends string>(
+  parameters: URLSearchParams,
+  name: string,
+  meanings: Readonly<Record<T, string>>,
+): T | undefined {
+  const text = parameters.get(name);
+  if (text === null) return undefined;
+  const words = Object.keys(meanings) as T[];
+  const found = words.find((word) => word === text);
+  if (found !== undefined) return found;
+  const choices = words.map((word) => `${word} (${meanings[word]})`).join(" or ");
+  throw badRequest("bad-parameter", `${name} is ${choices}.${didYouMean(text, words)}`, { parameter: name });
 }
 
 /** Which state a URL asks for: `snapshot=n`, or `consistency=` and `min_epoch=` of the newest. */
@@ -69,7 +92,10 @@ export function parseState(parameters: URLSearchParams): StateRequest {
   };
   const snapshot = number("snapshot");
   const minEpoch = number("min_epoch");
-  const consistency = consistencyParameter(parameters);
+  const consistency = oneOf(parameters, "consistency", {
+    merged: "with live changes",
+    batch: "the snapshot alone",
+  });
   return {
     ...(snapshot === undefined ? {} : { snapshot }),
     ...(consistency === undefined ? {} : { consistency }),
@@ -77,27 +103,45 @@ export function parseState(parameters: URLSearchParams): StateRequest {
   };
 }
 
+function day(name: string, text: string): string {
+  const date = /^\d{4}-\d{2}-\d{2}$/.test(text) ? new Date(`${text}T00:00:00Z`) : undefined;
+  if (date !== undefined && !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text)) return text;
+  throw badRequest("bad-parameter", `${name} is not a day; write it like ${name}=2026-01-31.`, {
+    parameter: name,
+  });
+}
+
+function filtersOf(parameters: URLSearchParams): Condition[] {
+  return [...parameters].flatMap(([name, value]) => {
+    const group = groupParameters.find((known) => known === name);
+    if (group !== undefined) return [parseGroup(group, value)];
+    return (reserved as readonly string[]).includes(name) ? [] : [parseColumnFilter(name, value)];
+  });
+}
+
 /**
- * The question in a URL's parameters: `select=a,b`, `limit=n`, those of {@link parseState}, and every other parameter an equality
- * filter on the column of its name. Values are checked later, against the types of their columns.
+ * The question in a URL's parameters: `select`, `order`, `limit`, `count`, `age_at`, groups of filters, and every other parameter a filter on the
+ * column of its name. A column may be filtered several times, all of which must hold, when each names its operator. `columns` are
+ * the names that may be used. Values are checked later, against the types of their columns.
  */
-export function parseQuestion(parameters: URLSearchParams, columns: readonly ViewColumn[]): Question {
-  checkParameters(parameters, [...columns.map((column) => column.name), ...reserved]);
-  const filters: ColumnFilter[] = [...parameters]
-    .filter(([name]) => !(reserved as readonly string[]).includes(name))
-    .map(([column, value]) => ({ column, operator: "eq", value }));
-  const select = parameters.get("select");
-  const limit = parameters.get("limit");
+export function parseQuestion(parameters: URLSearchParams, columns: readonly string[]): Question {
+  const isReserved = (name: string): boolean => (reserved as readonly string[]).includes(name);
+  checkRepeats(parameters, (name, value) => columns.includes(name) && !isReserved(name) && isTest(value));
+  checkKnown(parameters, [...columns, ...reserved]);
+  const [select, order] = [parameters.get("select"), parameters.get("order")];
+  const [limit, ageAt] = [parameters.get("limit"), parameters.get("age_at")];
+  const count = oneOf(parameters, "count", {
+    exact: "every row is counted",
+    estimated: "a number that costs nothing, where there is one",
+  });
   return {
-    filters,
-    ...(select === null
-      ? {}
-      : {
-          select: select
-            .split(",")
-            .map((name) => name.trim())
-            .filter((name) => name !== ""),
-        }),
-    ...(limit === null ? {} : { limit: wholeNumber("limit", limit) }),
+    question: {
+      filters: filtersOf(parameters),
+      ...(select === null ? {} : { select: parseSelect(select) }),
+      ...(order === null ? {} : { order: parseOrder(order) }),
+      ...(limit === null ? {} : { limit: wholeNumber("limit", limit) }),
+      ...(ageAt === null ? {} : { ageAt: day("age_at", ageAt) }),
+    },
+    count,
   };
 }

@@ -1,11 +1,12 @@
 import type { HttpBindings } from "@hono/node-server";
-import type { ViewRead } from "#query";
+import type { SnapshotReader, ViewRead } from "#query";
 import type { ServingContext, ServingDependencies } from "../context.js";
-import { PAGE_ROWS, viewPage } from "../html/view-page.js";
+import { viewPage } from "../html/view-page.js";
 import { type BodyHooks, readyBody } from "../http/body.js";
 import { entityTag } from "../http/conditional.js";
 import { freshnessNow } from "../http/freshness.js";
 import { type AnswerFormat, contentType } from "../http/negotiate.js";
+import { type PageNotes, pageHeaders, pageNotes } from "../http/page.js";
 import { answerHeaders, notModified } from "./send.js";
 
 /** Stops a query when the client goes, when the time is up, or when told to. */
@@ -31,10 +32,37 @@ function viewHeaders(
   return headers;
 }
 
+/** A checked question and how it is to be answered. */
+export interface ViewAnswer {
+  readonly read: ViewRead;
+  readonly format: AnswerFormat;
+  /** Whether the rows are to be counted beyond the limit. */
+  readonly count: "exact" | "estimated" | undefined;
+  /** One more hold on the state of the read. */
+  readonly hold: () => SnapshotReader;
+}
+
+/**
+ * Finds out how far the answer reaches. The state of a page that another one follows is kept, unless it can be opened again by its
+ * number: without live changes to the view.
+ */
+async function extent(
+  context: ServingContext,
+  dependencies: ServingDependencies,
+  { read, count, hold }: ViewAnswer,
+  signal: AbortSignal,
+): Promise<PageNotes> {
+  const facts = await read.page({ signal });
+  const total = count === undefined ? undefined : await read.count(count, { signal });
+  if (facts.next !== undefined && read.view.changedAt !== undefined) dependencies.query.keep(hold());
+  return pageNotes(context, dependencies, read, facts, total);
+}
+
 async function sendPage(
   context: ServingContext,
   read: ViewRead,
   headers: Record<string, string>,
+  page: PageNotes,
   signal: AbortSignal,
 ): Promise<Response> {
   const rows = await read.texts({ signal });
@@ -44,8 +72,8 @@ async function sendPage(
     snapshot: read.state,
     view: read.view,
     columns: read.columns,
-    rows: rows.slice(0, PAGE_ROWS),
-    more: rows.length > PAGE_ROWS,
+    rows,
+    page,
     origin: url.origin,
     search: url.search,
   });
@@ -83,9 +111,9 @@ async function sendRows(
 export async function sendAnswer(
   context: ServingContext,
   dependencies: ServingDependencies,
-  read: ViewRead,
-  format: AnswerFormat,
+  answer: ViewAnswer,
 ): Promise<Response> {
+  const { read, format } = answer;
   const headers = viewHeaders(read, format, dependencies);
   const early =
     notModified(context, headers) ??
@@ -95,36 +123,40 @@ export async function sendAnswer(
     return early;
   }
   const { signal, stop } = stopSignal(context, dependencies.queryTimeoutMs);
+  try {
+    const page = await extent(context, dependencies, answer, signal);
+    Object.assign(headers, pageHeaders(page));
+    if (format === "html") {
+      const response = await sendPage(context, read, headers, page, signal);
+      read.release();
+      return response;
+    }
+    const hooks = bodyHooks(context, dependencies, read, stop);
+    return await sendRows(context, read, format, headers, hooks, signal);
+  } catch (error) {
+    read.release();
+    throw error;
+  }
+}
+
+/** Who is told how the body of an answer fares. */
+function bodyHooks(
+  context: ServingContext,
+  { log }: ServingDependencies,
+  read: ViewRead,
+  stop: () => void,
+): BodyHooks {
   const outgoing = (context.env as Partial<HttpBindings> | undefined)?.outgoing;
   const notes = context.get("notes");
-  const hooks: BodyHooks = {
+  return {
     abort: stop,
     breakConnection: outgoing === undefined ? undefined : () => void outgoing.destroy(),
     end: ({ error, complete, rowCount }) => {
       read.release();
       notes.rowCount = rowCount;
-      if (!complete) {
-        const reason = error === undefined ? "client gone" : "failed";
-        dependencies.log.warn("answer cut short", {
-          requestId: notes.requestId,
-          view: read.view.name,
-          reason,
-          rowCount,
-        });
-      }
+      if (complete) return;
+      const reason = error === undefined ? "client gone" : "failed";
+      log.warn("answer cut short", { requestId: notes.requestId, view: read.view.name, reason, rowCount });
     },
   };
-  if (format !== "html") {
-    try {
-      return await sendRows(context, read, format, headers, hooks, signal);
-    } catch (error) {
-      read.release();
-      throw error;
-    }
-  }
-  try {
-    return await sendPage(context, read, headers, signal);
-  } finally {
-    read.release();
-  }
 }

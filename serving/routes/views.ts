@@ -1,4 +1,4 @@
-import { findView, type SnapshotReader, type SnapshotView } from "#query";
+import { derivedColumns, findView, SharedReader, type SnapshotReader, type SnapshotView } from "#query";
 import type { ServingContext, ServingDependencies } from "../context.js";
 import { PAGE_ROWS, viewListPage } from "../html/view-page.js";
 import { freshnessMeta, freshnessNow } from "../http/freshness.js";
@@ -11,6 +11,7 @@ import {
 } from "../http/negotiate.js";
 import { checkParameters, parseQuestion, parseState, type Question } from "../http/question.js";
 import { pathParameter, type RouteTable } from "../http/routes.js";
+import { type Cursor, checkCursor, questionDigest } from "../question/cursor.js";
 import { prettyJson, sendDocument } from "./send.js";
 import { sendAnswer } from "./view-answer.js";
 
@@ -105,6 +106,25 @@ function splitName(segment: string): { readonly name: string; readonly extension
   return { name: segment.slice(0, dot), extension: segment.slice(dot + 1) };
 }
 
+/** The state that a page is read in: that of its cursor, or the one that the request names. */
+async function openState(
+  dependencies: ServingDependencies,
+  view: string,
+  given: URLSearchParams,
+): Promise<{ readonly reader: SnapshotReader; readonly cursor: Cursor | undefined }> {
+  const text = given.get("cursor");
+  if (text === null)
+    return { reader: await dependencies.query.snapshot(parseState(given)), cursor: undefined };
+  const cursor = dependencies.cursors.decode(text);
+  checkCursor(cursor, view, questionDigest(view, given));
+  return { reader: await dependencies.query.resume(cursor.point), cursor };
+}
+
+function smallest(...limits: readonly (number | undefined)[]): number | undefined {
+  const given = limits.filter((limit) => limit !== undefined);
+  return given.length === 0 ? undefined : Math.min(...given);
+}
+
 async function showView(
   context: ServingContext,
   dependencies: ServingDependencies,
@@ -112,28 +132,44 @@ async function showView(
 ): Promise<Response> {
   const { name, extension } = splitName(segment);
   const notes = context.get("notes");
+  const given = parameters(context);
   // Opened once: the state that the names are checked against is the one that answers.
-  const opened = await dependencies.query.snapshot(parseState(parameters(context)));
-  let question: Question;
+  const { reader, cursor } = await openState(dependencies, name, given);
+  const shared = new SharedReader(reader);
+  const opened = shared.hold();
+  let asked: Question;
   let format: AnswerFormat;
   try {
     const view = findView(opened, name);
     notes.view = view.name;
-    question = parseQuestion(parameters(context), view.columns);
+    const derived = derivedColumns(view, { ageAt: opened.committedAt.slice(0, 10) });
+    asked = parseQuestion(
+      given,
+      [...view.columns, ...derived].map((column) => column.name),
+    );
     format = chooseFormat(context, extension);
     notes.format = format;
   } catch (error) {
     opened.release();
     throw error;
   }
-  const limit =
-    format === "html" ? Math.min(question.limit ?? Number.MAX_SAFE_INTEGER, PAGE_ROWS + 1) : question.limit;
+  const limit = smallest(
+    asked.question.limit,
+    dependencies.maxRows,
+    format === "html" ? PAGE_ROWS : undefined,
+  );
   const read = await dependencies.query.readOpened(opened, {
-    ...question,
+    ...asked.question,
     view: name,
     ...(limit === undefined ? {} : { limit }),
+    ...(cursor === undefined ? {} : { after: cursor.position }),
   });
-  return await sendAnswer(context, dependencies, read, format);
+  return await sendAnswer(context, dependencies, {
+    read,
+    format,
+    count: asked.count,
+    hold: () => shared.hold(),
+  });
 }
 
 /** The routes of views. */

@@ -89,9 +89,10 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
   const data = live === undefined ? batch : mergedCatalog({ batch, live: live.rows, database });
   const catalog = withSystemViews(data, [runsView(runs)]);
   const allowed = allowedHosts(options.host);
+  const query = createQuery({ catalog, database, temporaryFolder });
   const questions = createApp({
     catalog,
-    query: createQuery({ catalog, database, temporaryFolder }),
+    query,
     clock: systemClock,
     runs,
     published: () => publishedSnapshot(lake, defaultTarget(lake.store)),
@@ -157,6 +158,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
       await compacting;
       await forgetting;
       await fetching?.stop();
+      query.close();
       await live?.close();
       database.close();
       await rm(temporaryFolder, { recursive: true, force: true });

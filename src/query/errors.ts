@@ -14,6 +14,12 @@ export type QueryErrorCode =
   | "query/duplicate-column"
   | "query/no-columns"
   | "query/list-filter"
+  | "query/not-a-list"
+  | "query/not-text"
+  | "query/no-order"
+  | "query/bad-condition"
+  | "query/too-many-conditions"
+  | "query/cursor-gone"
   | "query/bad-value"
   | "query/bad-limit"
   | "query/sql-refused"
@@ -70,8 +76,12 @@ export function requireReady(view: SnapshotView): void {
   if (view.state === "failed") throw viewFailed(view);
 }
 
-export function unknownColumn(name: string, view: SnapshotView, role: string): LakeError {
-  const names = view.columns.map((column) => column.name);
+export function unknownColumn(
+  name: string,
+  view: SnapshotView,
+  role: string,
+  names: readonly string[] = view.columns.map((column) => column.name),
+): LakeError {
   return new LakeError(
     "invalid-input",
     "query/unknown-column",
@@ -88,6 +98,15 @@ export function badValue(column: string, expected: string): LakeError {
     {
       details: { column, expected },
     },
+  );
+}
+
+/** A page is asked for of a state that can no longer be read. */
+export function cursorGone(): LakeError {
+  return new LakeError(
+    "not-found",
+    "query/cursor-gone",
+    "The state that this cursor reads is no longer kept. Ask for the first page again; to page for longer than a few minutes, pin the state first (POST /pins) and read with pin=<name>.",
   );
 }
 

@@ -10,20 +10,30 @@ export type {
 export type { QueryErrorCode } from "./errors.js";
 export { type ResultFormat, resultFormats } from "./format.js";
 export { type Freshness, freshnessOf } from "./freshness.js";
+export { type KeepPolicy, SharedReader } from "./kept-states.js";
 export { lakeCatalog } from "./lake-catalog.js";
 export { mergedCatalog } from "./merged-catalog.js";
 export { type OneShotInput, runViewOnFiles, runViewOnSource, viewRunner } from "./one-shot.js";
 export { createQuery, type QueryService } from "./query-service.js";
+export type { PageFacts, RowCount } from "./question/bound-question.js";
+export { derivedColumns } from "./question/columns.js";
 export {
-  type ColumnFilter,
+  type ColumnOperator,
+  type Condition,
+  columnOperators,
+  type ValueOperator,
+} from "./question/condition.js";
+export type { Position } from "./question/position.js";
+export type { OrderItem, SelectItem, ViewQuestion } from "./question/view-question.js";
+export {
   findView,
   type ReadContext,
   readView,
   type StateRequest,
-  type ViewQuestion,
   type ViewRead,
   type ViewRequest,
 } from "./read-view.js";
 export type { EncodedResult, EncodeOptions } from "./result.js";
+export { type ResumePoint, resumePoint } from "./resume.js";
 export { runSql, type SqlAnswer, type SqlFormat, type SqlOptions } from "./run-sql.js";
 export { type SystemRow, type SystemView, withSystemViews } from "./system-views.js";

@@ -1,14 +1,16 @@
 import type { LakeCatalog, SnapshotReader } from "./catalog.js";
+import { type KeepPolicy, KeptStates } from "./kept-states.js";
+import type { ViewQuestion } from "./question/view-question.js";
 import {
   openSnapshot,
   type ReadContext,
   readOpened,
   readView,
   type StateRequest,
-  type ViewQuestion,
   type ViewRead,
   type ViewRequest,
 } from "./read-view.js";
+import { type ResumePoint, resumeAt } from "./resume.js";
 import { runSql, type SqlAnswer, type SqlOptions } from "./run-sql.js";
 
 /** Everything that may be asked of a lake. */
@@ -21,15 +23,25 @@ export interface QueryService {
   runSql(sql: string, options?: SqlOptions): Promise<SqlAnswer>;
   /** Holds a state open: the snapshot of a number, or the newest one with the changes since. Release it. */
   snapshot(request?: StateRequest): Promise<SnapshotReader>;
+  /** Keeps a state for later pages, taking the reader over; see {@link KeptStates}. */
+  keep(reader: SnapshotReader): void;
+  /** Opens the state that a page was read in; see {@link resumeAt}. */
+  resume(point: ResumePoint): Promise<SnapshotReader>;
+  /** Gives back what is kept. The service can still be used. */
+  close(): void;
 }
 
 /** The query service of one lake. The database stays the caller's to close. */
-export function createQuery(context: ReadContext): QueryService {
+export function createQuery(context: ReadContext, keeping?: KeepPolicy): QueryService {
   const catalog: LakeCatalog = context.catalog;
+  const kept = new KeptStates(keeping);
   return {
     readView: async (request) => await readView(context, request),
     runSql: async (sql, options = {}) => await runSql(catalog, sql, options),
     readOpened: async (snapshot, question) => await readOpened(context, snapshot, question),
     snapshot: async (request) => await openSnapshot(catalog, request),
+    keep: (reader) => kept.keep(reader),
+    resume: async (point) => await resumeAt(catalog, kept, point),
+    close: () => kept.close(),
   };
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Database, parseColumnType, quoteIdentifier } from "#duckdb";
+import { type Database, parseColumnType, type RunOptions } from "#duckdb";
 import { LakeError } from "#kernel";
 import type {
   LakeCatalog,
@@ -10,29 +10,12 @@ import type {
   SnapshotView,
   ViewColumn,
 } from "./catalog.js";
-import { checkValue } from "./column-value.js";
 import type { EncodedColumn } from "./encoding.js";
-import { noSnapshot, requireReady, unknownColumn, unknownView } from "./errors.js";
+import { noSnapshot, requireReady, unknownView } from "./errors.js";
 import type { ResultFormat } from "./format.js";
-import { type EncodedResult, type EncodeOptions, ResultEncoder, type Statement } from "./result.js";
-
-/** One condition on a column; conditions are joined by AND. */
-export interface ColumnFilter {
-  readonly column: string;
-  readonly operator: "eq";
-  /** The value as text; it must be a value of the column's type. */
-  readonly value: string;
-}
-
-/** A question to one view of a snapshot. Names are checked against the view, values against the types of their columns. */
-export interface ViewQuestion {
-  readonly view: string;
-  /** Columns in the order wanted; all columns in view order when absent. */
-  readonly select?: readonly string[];
-  readonly filters?: readonly ColumnFilter[];
-  /** At most this many rows, 0 included; all rows when absent. */
-  readonly limit?: number;
-}
+import { BoundQuestion, type PageFacts, type RowCount } from "./question/bound-question.js";
+import type { ViewQuestion } from "./question/view-question.js";
+import { type EncodedResult, type EncodeOptions, ResultEncoder } from "./result.js";
 
 /** Which state to read. */
 export interface StateRequest extends ReadConsistency {
@@ -48,13 +31,19 @@ export interface ViewRead {
   /** The state that it was opened at. */
   readonly state: ReadState;
   readonly view: SnapshotView;
-  /** The columns of the answer, in order. */
+  /** The columns of the answer, in order, under the names that they have in it. */
   readonly columns: readonly ViewColumn[];
+  /** At most this many rows are in the answer; undefined when all are. */
+  readonly rowLimit: number | undefined;
   /** Hex digest of everything that decides the rows of the answer: equal digests mean equal rows in equal order. */
   readonly fingerprint: string;
   encode(format: ResultFormat, options?: EncodeOptions): Promise<EncodedResult>;
   /** The rows as text for people, null for NULL; all in memory, so ask with a limit. */
   texts(options?: EncodeOptions): Promise<(string | null)[][]>;
+  /** Whether the limit cuts rows off, and where the next page begins. Computed when asked for, once. */
+  page(options?: RunOptions): Promise<PageFacts>;
+  /** How many rows answer the question without its limit; see {@link RowCount}. */
+  count(kind: "exact" | "estimated", options?: RunOptions): Promise<RowCount>;
   release(): void;
 }
 
@@ -95,33 +84,6 @@ export function findView(snapshot: SnapshotReader, name: string): SnapshotView {
   return view;
 }
 
-function findColumn(view: SnapshotView, name: string, role: string): ViewColumn {
-  const column = view.columns.find((candidate) => candidate.name === name);
-  if (column === undefined) throw unknownColumn(name, view, role);
-  return column;
-}
-
-function selectColumns(view: SnapshotView, names: readonly string[] | undefined): readonly ViewColumn[] {
-  if (names === undefined) return view.columns;
-  if (names.length === 0) {
-    throw new LakeError(
-      "invalid-input",
-      "query/no-columns",
-      "select names no column; name at least one or leave it out.",
-    );
-  }
-  const columns = names.map((name) => findColumn(view, name, "select"));
-  const twice = columns.find((column, index) => columns.indexOf(column) !== index);
-  if (twice !== undefined) {
-    throw new LakeError(
-      "invalid-input",
-      "query/duplicate-column",
-      `select names column '${twice.name}' twice.`,
-    );
-  }
-  return columns;
-}
-
 /** A view's column in the terms of the encoders. */
 export function encodedColumn(column: ViewColumn): EncodedColumn {
   const type = parseColumnType(column.sqlType);
@@ -131,77 +93,28 @@ export function encodedColumn(column: ViewColumn): EncodedColumn {
   return { name: column.name, type, decimalText };
 }
 
-/** Collects values to bind; the text that stands for a value never depends on it. */
-class Bindings {
-  readonly values: string[] = [];
-
-  bind(value: string, sqlType: string): string {
-    return `CAST($${this.values.push(value)} AS ${sqlType})`;
-  }
-}
-
-function condition(view: SnapshotView, filter: ColumnFilter, bindings: Bindings): string {
-  const column = findColumn(view, filter.column, "a filter");
-  const type = parseColumnType(column.sqlType);
-  if (type.kind === "list") {
-    throw new LakeError(
-      "invalid-input",
-      "query/list-filter",
-      `Column '${column.name}' holds lists, which cannot be filtered; filter on another column.`,
-    );
-  }
-  const value = bindings.bind(checkValue(column.name, type, filter.value), column.sqlType);
-  return `${quoteIdentifier(column.name)} = ${value}`;
-}
-
-/**
- * The one place where a question becomes SQL text. Identifiers come from the catalog and are quoted, values are bound.
- *
- * Rows leave in a canonical order: by resource key and then by value. The order of files and layers would be cheaper, but
- * the engine does not keep it through joins and unions on several threads, and equal questions must get equal bytes.
- * A limit is found on the key column alone first, since a top-n over all columns would read all of them everywhere.
- */
-async function statement(
-  view: SnapshotView,
-  columns: readonly ViewColumn[],
-  request: ViewQuestion,
-): Promise<Statement> {
-  const bindings = new Bindings();
-  const conditions = (request.filters ?? []).map((filter) => condition(view, filter, bindings));
-  const where = (all: readonly string[]) => (all.length === 0 ? "" : `WHERE ${all.join(" AND ")}`);
-  const names = columns.map((column) => quoteIdentifier(column.name)).join(", ");
-  const relation = await view.relation();
-  const order = `ORDER BY _lake_key, ${names}`;
-  const rows = (all: readonly string[]) => `SELECT ${names} FROM ${relation} AS _view ${where(all)} ${order}`;
-  let source = rows(conditions);
-  if (request.limit !== undefined) {
-    const limit = `LIMIT ${bindings.bind(String(request.limit), "BIGINT")}`;
-    const keys = `SELECT _lake_key FROM ${relation} AS _keys ${where(conditions)} ORDER BY _lake_key ${limit}`;
-    const upTo = `_lake_key <= (SELECT max(_lake_key) FROM (${keys}))`;
-    source = `${rows([...conditions, upTo])} ${limit}`;
-  }
-  return { source, parameters: bindings.values, columns: columns.map(encodedColumn) };
-}
-
-function fingerprint(
-  snapshot: SnapshotSummary,
-  view: SnapshotView,
-  columns: readonly ViewColumn[],
-  request: ViewQuestion,
-): string {
-  const filters = (request.filters ?? []).map(({ column, operator, value }) => [column, operator, value]);
-  const names = columns.map((column) => column.name);
-  const question = [
+/** Everything that decides the rows of an answer, in one digest. Ages depend on the day of the snapshot, which is named with it. */
+function fingerprint(snapshot: SnapshotSummary, view: SnapshotView, request: ViewQuestion): string {
+  const { select, filters, order, limit, after, ageAt } = request;
+  const state = [
     snapshot.id,
     snapshot.committedAt,
+    view.hash ?? null,
     view.changedAt ?? null,
     view.revision ?? null,
-    view.name,
-    names,
-    filters,
-    request.limit ?? null,
   ];
-  return createHash("sha256").update(JSON.stringify(question)).digest("hex");
+  const question = [
+    view.name,
+    select ?? null,
+    filters ?? [],
+    order ?? [],
+    limit ?? null,
+    after ?? null,
+    ageAt ?? null,
+  ];
+  return createHash("sha256")
+    .update(JSON.stringify([state, question]))
+    .digest("hex");
 }
 
 function checkLimit(limit: number | undefined): void {
@@ -236,16 +149,22 @@ export async function readOpened(
     checkLimit(request.limit);
     const view = findView(snapshot, request.view);
     requireReady(view);
-    const columns = selectColumns(view, request.select);
-    const encoder = () => new ResultEncoder(context.database, bound, context.temporaryFolder);
-    const bound = await statement(view, columns, request);
+    const bound = new BoundQuestion(context.database, view, {
+      ...request,
+      ageAt: request.ageAt ?? snapshot.committedAt.slice(0, 10),
+    });
+    const encoder = async (options: EncodeOptions): Promise<ResultEncoder> =>
+      new ResultEncoder(context.database, await bound.statement(options), context.temporaryFolder);
     return {
       state: stateOf(snapshot),
       view,
-      columns,
-      fingerprint: fingerprint(snapshot, view, columns, request),
-      encode: async (format, options = {}) => await encoder().encode(format, options),
-      texts: async (options = {}) => await encoder().texts(options),
+      columns: bound.columns,
+      rowLimit: request.limit,
+      fingerprint: fingerprint(snapshot, view, request),
+      encode: async (format, options = {}) => await (await encoder(options)).encode(format, options),
+      texts: async (options = {}) => await (await encoder(options)).texts(options),
+      page: async (options = {}) => await bound.page(options),
+      count: async (kind, options = {}) => await bound.count(kind, options),
       release: () => snapshot.release(),
     };
   } catch (error) {

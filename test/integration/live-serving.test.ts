@@ -100,6 +100,37 @@ describe("a lake that serves live changes of a source", () => {
     expect(await families()).toEqual(["By the run", "Changed", "Family p2"]);
   });
 
+  it("pages through the state of the first page while changes, a flush and a run go on", async () => {
+    const put = async (id: string, family: string): Promise<void> => {
+      const changed = server.store.put("Patient", id, patient(id, family));
+      expect(await notify("POST", SECRET, String(changed.text!.read()))).toBe(204);
+    };
+    await put("p1", "Changed");
+    const epoch = await serving.live!.journal.head();
+    const found: string[] = [];
+    const meanwhile = [
+      async () => await put("p4", "New"),
+      async () => await serving.live!.flush(),
+      async () => {
+        server.store.put("Patient", "p2", patient("p2", "By the run"));
+        await lake.run();
+        await serving.live!.rows.refresh();
+      },
+    ];
+    let address: string | undefined =
+      `/views/patient_names.csv?select=family&limit=1&order=family&min_epoch=${epoch}`;
+    while (address !== undefined) {
+      const response: Response = await fetch(`${serving.url}${address}`);
+      expect(response.status).toBe(200);
+      expect(response.headers.get("X-Lake-Epoch")).toBe(String(epoch));
+      found.push((await response.text()).trim().split("\n")[1]!);
+      address = /<([^>]+)>; rel="next"/.exec(response.headers.get("Link") ?? "")?.[1];
+      await meanwhile.shift()?.();
+    }
+    expect(found).toEqual(["Changed", "Family p2", "Family p3"]);
+    expect(await families()).toEqual(["By the run", "Changed", "Family p3", "New"]);
+  });
+
   it("says on every answer how fresh it is, in every format, and in full at /freshness", async () => {
     const changed = server.store.put("Patient", "p1", patient("p1", "Changed"));
     await notify("POST", SECRET, String(changed.text!.read()));

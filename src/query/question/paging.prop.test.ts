@@ -1,0 +1,138 @@
+import path from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Database } from "#duckdb";
+import { createParquetLake, type ParquetLake } from "../../../test/support/parquet-lake.js";
+import { bytesOf } from "../../../test/support/result-bytes.js";
+import { createQuery, type QueryService } from "../query-service.js";
+import type { Condition } from "./condition.js";
+import type { Position } from "./position.js";
+import type { ViewQuestion } from "./view-question.js";
+
+let lake: ParquetLake;
+let database: Database;
+let query: QueryService;
+
+const columns = ["grade", "score", "day", "seen_at", "flag", "note"] as const;
+
+beforeAll(async () => {
+  lake = await createParquetLake();
+  database = await Database.open({ preserveInsertionOrder: true, threads: 2 });
+  query = createQuery({ catalog: lake.catalog, database, temporaryFolder: path.join(lake.folder, "tmp") });
+  // Several rows per resource, whole duplicates among them, few distinct values and many NULLs: everything that a page can break on.
+  await lake.commit([
+    {
+      name: "ties",
+      layered: true,
+      columns: [
+        { name: "grade", sqlType: "INTEGER" },
+        { name: "score", sqlType: "DOUBLE" },
+        { name: "day", sqlType: "DATE" },
+        { name: "seen_at", sqlType: "TIMESTAMP WITH TIME ZONE" },
+        { name: "flag", sqlType: "BOOLEAN" },
+        { name: "note", sqlType: "VARCHAR" },
+      ],
+      select: `SELECT md5((i // 5)::VARCHAR) AS _lake_key, CASE WHEN i % 7 > 0 THEN (i % 3)::INTEGER END AS grade,
+        CASE i % 5 WHEN 0 THEN NULL WHEN 1 THEN 0.1 WHEN 2 THEN 1e300 ELSE -2.5 END AS score,
+        CASE WHEN i % 4 > 0 THEN DATE '0999-12-31' + ((i % 2) * 400000)::INTEGER END AS day,
+        TIMESTAMPTZ '2020-01-01 00:00:00.123456+02' + to_seconds((i % 3)::BIGINT) AS seen_at,
+        CASE WHEN i % 3 > 0 THEN i % 2 = 0 END AS flag, CASE i % 4 WHEN 0 THEN '' WHEN 1 THEN 'é"x' WHEN 2 THEN 'B' END AS note
+        FROM range(300) t(i)`,
+    },
+  ]);
+});
+
+afterAll(async () => {
+  expect(lake.held()).toBe(0);
+  query.close();
+  database.close();
+  await lake.close();
+});
+
+async function answer(
+  question: Omit<ViewQuestion, "view">,
+): Promise<{ lines: string[]; next: Position | undefined }> {
+  const read = await query.readView({ view: "ties", ...question });
+  try {
+    const { next, rowCount } = await read.page();
+    const text = (await bytesOf(await read.encode("ndjson"))).toString();
+    const lines = text === "" ? [] : text.trimEnd().split("\n");
+    if (question.limit !== undefined) expect(lines).toHaveLength(rowCount!);
+    return { lines, next };
+  } finally {
+    read.release();
+  }
+}
+
+const orders = fc.uniqueArray(
+  fc.record({ column: fc.constantFrom(...columns), descending: fc.boolean(), nullsFirst: fc.boolean() }),
+  { maxLength: 3, selector: ({ column }) => column },
+);
+const filters: fc.Arbitrary<Condition[]> = fc.subarray<Condition>([
+  { operator: "not", condition: { operator: "eq", column: "grade", value: "1" } },
+  {
+    operator: "or",
+    conditions: [
+      { operator: "is", column: "flag", value: "null" },
+      { operator: "gt", column: "score", value: "0" },
+    ],
+  },
+]);
+
+describe("pages of an answer", () => {
+  it("put together are the answer: no row twice, none left out, whatever the order, the filters and the size", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        orders,
+        filters,
+        fc.subarray([...columns], { minLength: 1 }),
+        fc.integer({ min: 17, max: 120 }),
+        async (order, conditions, select, limit) => {
+          const question = { order, filters: conditions, select };
+          const whole = await answer(question);
+          const pages: string[] = [];
+          let after: Position | undefined;
+          do {
+            const page = await answer({ ...question, limit, ...(after === undefined ? {} : { after }) });
+            pages.push(...page.lines);
+            after = page.next;
+            expect(page.lines.length <= limit && (after === undefined || page.lines.length === limit)).toBe(
+              true,
+            );
+          } while (after !== undefined);
+          expect(pages).toEqual(whole.lines);
+        },
+      ),
+      { seed: 63, numRuns: Number(process.env["FHIR_LAKE_PROP_RUNS"] ?? 6) },
+    );
+  }, 300_000);
+
+  it("leave in the order asked for, NULL where it was asked for", async () => {
+    const sorted = async (descending: boolean, nullsFirst: boolean) => {
+      const { lines } = await answer({
+        select: ["grade"],
+        order: [{ column: "grade", descending, nullsFirst }],
+      });
+      const grades = lines.map((line) => (JSON.parse(line) as { grade: number | null }).grade);
+      return grades.filter((grade, index) => index === 0 || grade !== grades[index - 1]);
+    };
+    expect(await sorted(false, false)).toEqual([0, 1, 2, null]);
+    expect(await sorted(true, false)).toEqual([2, 1, 0, null]);
+    expect(await sorted(true, true)).toEqual([null, 2, 1, 0]);
+  });
+
+  it("count what the limit leaves out", async () => {
+    const read = await query.readView({
+      view: "ties",
+      limit: 2,
+      filters: [{ operator: "is", column: "grade", value: "null" }],
+    });
+    expect(await read.count("exact")).toEqual({ rows: 43, exact: true });
+    expect(await read.page()).toMatchObject({ rowCount: 2, truncated: true });
+    read.release();
+    const all = await query.readView({ view: "ties", limit: 0 });
+    expect(await all.count("estimated")).toEqual({ rows: 300, exact: true });
+    expect(await all.page()).toEqual({ rowCount: 0, truncated: true, next: undefined });
+    all.release();
+  });
+});
