@@ -105,66 +105,70 @@ function pointsOf(labels: readonly string[]): string[] {
   );
 }
 
-it("a source's run killed at labelled points and at any moment ends, when run again, with the server's rows", async () => {
-  const random = seeded(SEED);
-  const calm = arrange("calm");
-  const full = pointsOf(await labelsOf(calm.run));
-  await change();
-  const begun = performance.now();
-  const increment = pointsOf(await labelsOf(calm.run));
-  // Kills are spread over as long as a run takes here and now.
-  const runMs = performance.now() - begun;
-  const chosen = [
-    ...full.map((point) => ({ point, fresh: true })),
-    ...increment.map((point) => ({ point, fresh: false })),
-  ]
-    .map((each) => ({ ...each, rank: random() }))
-    .sort((a, b) => a.rank - b.rank)
-    .slice(0, POINTS);
-
-  const kills: number[] = [];
-  const stormy = arrange("stormy");
-  expect((await cli(stormy.run)).code).toBe(0);
-  for (const [i, { point, fresh }] of chosen.entries()) {
+it(
+  "a source's run killed at labelled points and at any moment ends, when run again, with the server's rows",
+  async () => {
+    const random = seeded(SEED);
+    const calm = arrange("calm");
+    const full = pointsOf(await labelsOf(calm.run));
     await change();
-    const { location, run } = fresh ? arrange(`fresh-${i}`) : stormy;
-    const crashed = await cli(run, { env: { FHIR_LAKE_CRASH_AT: point } });
-    expect([null, 0], `${point}: ${crashed.stderr}`).toContain(crashed.code);
-    if (crashed.code === null) kills.push(Date.now());
-    const again = await cli(run, DEBUG);
-    expect(again.code, `after ${point}: ${again.stderr}`).toBe(0);
-    // A run that was resumed holds what the interrupted one had asked for.
-    if ((JSON.parse(again.stdout) as { resumes: string | null }).resumes !== null) {
-      const more = await cli(run, DEBUG);
-      expect(more.code, `after ${point}: ${more.stderr}`).toBe(0);
+    const begun = performance.now();
+    const increment = pointsOf(await labelsOf(calm.run));
+    // Kills are spread over as long as a run takes here and now.
+    const runMs = performance.now() - begun;
+    const chosen = [
+      ...full.map((point) => ({ point, fresh: true })),
+      ...increment.map((point) => ({ point, fresh: false })),
+    ]
+      .map((each) => ({ ...each, rank: random() }))
+      .sort((a, b) => a.rank - b.rank)
+      .slice(0, POINTS);
+
+    const kills: number[] = [];
+    const stormy = arrange("stormy");
+    expect((await cli(stormy.run)).code).toBe(0);
+    for (const [i, { point, fresh }] of chosen.entries()) {
+      await change();
+      const { location, run } = fresh ? arrange(`fresh-${i}`) : stormy;
+      const crashed = await cli(run, { env: { FHIR_LAKE_CRASH_AT: point } });
+      expect([null, 0], `${point}: ${crashed.stderr}`).toContain(crashed.code);
+      if (crashed.code === null) kills.push(Date.now());
+      const again = await cli(run, DEBUG);
+      expect(again.code, `after ${point}: ${again.stderr}`).toBe(0);
+      // A run that was resumed holds what the interrupted one had asked for.
+      if ((JSON.parse(again.stdout) as { resumes: string | null }).resumes !== null) {
+        const more = await cli(run, DEBUG);
+        expect(more.code, `after ${point}: ${more.stderr}`).toBe(0);
+      }
+      expect(await lakeRows(location), point).toEqual(await server.live(TYPES));
     }
-    expect(await lakeRows(location), point).toEqual(await server.live(TYPES));
-  }
 
-  for (let killed = 0; killed < KILLS; killed++) {
-    if (killed % 3 === 0) await change();
-    const { child, finished } = startCli(stormy.run, DEBUG);
-    const timer = setTimeout(() => child.kill("SIGKILL"), 50 + random() * runMs);
-    const { code, stderr } = await finished;
-    clearTimeout(timer);
-    if (code === null) kills.push(Date.now());
-    else expect(code, stderr).toBe(0);
-  }
-  for (let i = 0; i < 2; i++) {
-    const calmed = await cli(stormy.run, DEBUG);
-    expect(calmed.code, calmed.stderr).toBe(0);
-  }
-  expect(await lakeRows(stormy.location)).toEqual(await server.live(TYPES));
-  expect(fetchedAgain(await server.requests(), kills)).toEqual([]);
+    for (let killed = 0; killed < KILLS; killed++) {
+      if (killed % 3 === 0) await change();
+      const { child, finished } = startCli(stormy.run, DEBUG);
+      const timer = setTimeout(() => child.kill("SIGKILL"), 50 + random() * runMs);
+      const { code, stderr } = await finished;
+      clearTimeout(timer);
+      if (code === null) kills.push(Date.now());
+      else expect(code, stderr).toBe(0);
+    }
+    for (let i = 0; i < 2; i++) {
+      const calmed = await cli(stormy.run, DEBUG);
+      expect(calmed.code, calmed.stderr).toBe(0);
+    }
+    expect(await lakeRows(stormy.location)).toEqual(await server.live(TYPES));
+    expect(fetchedAgain(await server.requests(), kills)).toEqual([]);
 
-  const lake = await Lake.open({ location: stormy.location });
-  await vacuum(lake, { keepSnapshots: 1, graceMs: 0 });
-  expect((await verify(lake)).damaged).toEqual([]);
-  const needed = new Set(filesOf(await lake.head()).map((file) => file.key));
-  for (const folder of ["resources/", "views/"]) {
-    for await (const entry of lake.store.list(folder)) expect(needed).toContain(entry.key);
-  }
-  await lake.close();
-  const work = readdirSync(path.join(stormy.location, "work", "source-main"), { recursive: true });
-  expect(work.filter((name) => String(name).endsWith(".ndjson"))).toEqual([]);
-}, 3_600_000);
+    const lake = await Lake.open({ location: stormy.location });
+    await vacuum(lake, { keepSnapshots: 1, graceMs: 0 });
+    expect((await verify(lake)).damaged).toEqual([]);
+    const needed = new Set(filesOf(await lake.head()).map((file) => file.key));
+    for (const folder of ["resources/", "views/"]) {
+      for await (const entry of lake.store.list(folder)) expect(needed).toContain(entry.key);
+    }
+    await lake.close();
+    const work = readdirSync(path.join(stormy.location, "work", "source-main"), { recursive: true });
+    expect(work.filter((name) => String(name).endsWith(".ndjson"))).toEqual([]);
+  },
+  Math.max(3_600_000, (KILLS + POINTS) * 120_000),
+);

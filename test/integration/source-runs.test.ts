@@ -117,7 +117,7 @@ describe("webhooks", () => {
   });
 });
 
-describe("staleness", () => {
+describe("staleness", { timeout: 120_000 }, () => {
   it("is told once each time a source falls behind, by whoever notices, without any schedule", async () => {
     const heard: string[] = [];
     const receiver = createServer((request, response) => {
@@ -171,7 +171,7 @@ describe("staleness", () => {
   });
 });
 
-describe("the scheduler", () => {
+describe("the scheduler", { timeout: 120_000 }, () => {
   it("makes up once for the times that passed, then waits for the next", async () => {
     lake = await SourceLake.open({
       url: server.url,
