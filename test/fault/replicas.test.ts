@@ -111,7 +111,7 @@ describe.skipIf(!redisAvailable())("serving processes on one lake and one Redis"
 
   /** Sends changes to every replica in turn and compares what each answers with what was sent. */
   const converge = async (serving: readonly Replica[], expected: Map<string, string>): Promise<void> => {
-    for (let n = 0; n < serving.length * 3; n++) {
+    for (let n = 0; n < serving.length + 1; n++) {
       const id = `p${n % 4}`;
       const family = `Family${second}`;
       await notify(serving[n % serving.length]!, id, family);
