@@ -1,6 +1,6 @@
 import type { Connection, Database } from "#duckdb";
 import type { EventStore, StoredEvent, Subscription } from "#events";
-import { LakeError } from "#kernel";
+import { isLakeError, LakeError } from "#kernel";
 import { type ErasedTest, erasedAt, type Lake, type Snapshot, type ViewState } from "#lake";
 import { CHANGES_PREFIX, type Change, changeOf } from "#landing";
 import { type BatchPart, partsOf } from "./batch-part.js";
@@ -77,6 +77,8 @@ export class LiveLake {
   private subscription: Subscription | undefined;
   private problem: string | undefined;
   private lost: string | undefined;
+  /** True when events were trimmed away before they were read here: everything must be begun anew. */
+  private outrun = false;
 
   private constructor(options: LiveLakeOptions, connection: Connection) {
     this.options = options;
@@ -109,6 +111,7 @@ export class LiveLake {
       handle: (events) => this.handle(events),
       onError: (error) => {
         this.problem = "the journal cannot be followed";
+        if (isLakeError(error, "events/behind-retention")) this.outrun = true;
         this.options.onError?.(error);
       },
       onRecovered: () => {
@@ -216,6 +219,7 @@ export class LiveLake {
    */
   async refresh(): Promise<void> {
     const head = await this.options.lake.history.latest();
+    if (this.outrun) return this.beginAnew();
     if (head === undefined || head.id === this.snapshot?.id) return;
     if (coversLess(head, this.snapshot)) return this.beginAnew();
     const covered = Math.max(0, ...Object.values(head.sources).map((source) => source.journalPosition ?? 0));
@@ -232,6 +236,8 @@ export class LiveLake {
       await this.clearNow(undefined, this.position);
       this.subscription = undefined;
     });
+    this.outrun = false;
+    this.problem = undefined;
     await this.begin();
     this.oldestSnapshot = this.snapshot?.id ?? 0;
   }
