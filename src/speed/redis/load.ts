@@ -35,6 +35,8 @@ export async function loadShared(
     after = page.last;
   }
   const end = await state.look();
-  const isSame = typeof end !== "string" && end.generation === start.generation && suffices(end, request);
-  return isSame ? start.position : undefined;
+  if (typeof end === "string" || end.generation !== start.generation || !suffices(end, request))
+    return undefined;
+  // What was erased while it was read may have been handed over before.
+  return end.erasedAt > start.position ? undefined : start.position;
 }

@@ -5,11 +5,12 @@
 // journal position up to which it goes).
 //
 // meta: identity of the journal, generation (random, new with every reset), position up to which everything is in, base at which the
-// generation began, count of keys, mark (which event stands at markPosition), torn, floor:<source> (versions up to there were let go).
+// generation began, count of keys, mark (which event stands at markPosition), erased (position of
+// the last erasure), torn, floor:<source> (versions up to there were let go).
 
 const STANDING = `
 local function standing()
-  local m = redis.call('HMGET', KEYS[1], 'identity', 'generation', 'position', 'count', 'torn', 'base', 'markPosition', 'mark')
+  local m = redis.call('HMGET', KEYS[1], 'identity', 'generation', 'position', 'count', 'torn', 'base', 'markPosition', 'mark', 'erased')
   if not m[1] or not m[2] or not m[3] then return 'missing', m end
   if m[1] ~= ARGV[1] then return 'foreign', m end
   local count = tonumber(m[4])
@@ -19,7 +20,7 @@ local function standing()
 end
 `;
 
-/** ARGV: identity. Answers state, generation, position, base, position and id of the mark, then the fields of meta with floors. */
+/** ARGV: identity. Answers state, generation, position, base, position and id of the mark, position of the last erasure, floors. */
 export const LOOK = `${STANDING}
 local state, m = standing()
 if state ~= 'ok' then return {state} end
@@ -31,14 +32,14 @@ for i = 1, #all, 2 do
     floors[#floors + 1] = all[i + 1]
   end
 end
-return {state, m[2], m[3], m[6], m[7], m[8], floors}
+return {state, m[2], m[3], m[6], m[7], m[8], m[9], floors}
 `;
 
 /** ARGV: identity, generation, position, position and id of the mark. Forgets everything and begins at the position. */
 export const RESET = `
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 redis.call('HSET', KEYS[1], 'identity', ARGV[1], 'generation', ARGV[2], 'position', ARGV[3], 'base', ARGV[3],
-  'count', '0', 'torn', '0', 'markPosition', ARGV[4], 'mark', ARGV[5])
+  'count', '0', 'torn', '0', 'erased', '0', 'markPosition', ARGV[4], 'mark', ARGV[5])
 return {'ok'}
 `;
 
@@ -54,6 +55,7 @@ if m[2] ~= ARGV[2] then return {'moved'} end
 if m[3] ~= ARGV[3] then return {'moved'} end
 redis.call('HSET', KEYS[1], 'torn', '1')
 local count = tonumber(m[4])
+local erased = m[9]
 local entry = {'previous', ARGV[3], 'markPosition', ARGV[6], 'mark', ARGV[7]}
 for i = 8, #ARGV, 5 do
   local key, order, bytes = ARGV[i], ARGV[i + 1], ARGV[i + 4]
@@ -72,6 +74,7 @@ for i = 8, #ARGV, 5 do
       redis.call('ZADD', KEYS[4], ARGV[i + 3], key)
     end
   end
+  if key == '' then erased = ARGV[i + 3] end
   if bytes ~= '' then
     entry[#entry + 1] = 'event'
     entry[#entry + 1] = bytes
@@ -79,7 +82,7 @@ for i = 8, #ARGV, 5 do
 end
 redis.call('XADD', KEYS[5], ARGV[4] .. '-0', unpack(entry))
 redis.call('XTRIM', KEYS[5], 'MINID', ARGV[5])
-redis.call('HSET', KEYS[1], 'position', ARGV[4], 'count', count, 'markPosition', ARGV[6], 'mark', ARGV[7], 'torn', '0')
+redis.call('HSET', KEYS[1], 'position', ARGV[4], 'count', count, 'erased', erased, 'markPosition', ARGV[6], 'mark', ARGV[7], 'torn', '0')
 return {'ok'}
 `;
 

@@ -13,6 +13,8 @@ export interface Standing {
   readonly base: number;
   /** Which event stands at or below the position; undefined when nothing says so. */
   readonly mark: EventMark | undefined;
+  /** Position of the last erasure that is in; 0 when there is none. */
+  readonly erasedAt: number;
   /** By source: versions up to there were let go, because a snapshot covers them. */
   readonly floors: ReadonlyMap<string, number>;
 }
@@ -97,7 +99,7 @@ export class SharedState {
 
   /** Where the state stands; `missing`, `foreign` (another journal's) or `damaged` when it cannot be used. */
   async look(): Promise<Standing | "missing" | "foreign" | "damaged"> {
-    const [state, generation, position, base, markPosition, mark, floors] = await this.run(LOOK, []);
+    const [state, generation, position, base, markPosition, mark, erased, floors] = await this.run(LOOK, []);
     const name = text(state);
     if (name === "missing" || name === "foreign" || name === "damaged") return name;
     const flat = list(floors).map(text);
@@ -106,6 +108,7 @@ export class SharedState {
       position: Number(text(position)),
       base: Number(text(base)),
       mark: markOf(text(markPosition), text(mark)),
+      erasedAt: Number(text(erased)),
       floors: new Map(
         flat.flatMap((source, at) => (at % 2 === 0 ? [[source, Number(flat[at + 1])] as const] : [])),
       ),
