@@ -254,11 +254,48 @@ export function hasValueIn(names: NameSource, collection: Collection): Expr {
 export function existsIn(names: NameSource, collection: Collection): Expr {
   const value = hasValueIn(names, collection);
   if (collection.siblings !== undefined) return call("or", value, hasValueIn(names, collection.siblings()));
-  if (collection.many) return value;
+  if (collection.many) {
+    const { elements } = collection;
+    return elements === undefined ? value : hasValueIn(names, elements());
+  }
   const siblings = collection.variants.flatMap((v) =>
     v.sibling === undefined ? [] : [v.sibling(collection.expr)],
   );
   return siblings.length === 0 ? value : call("or", value, ...siblings.map((s) => call("isNotNull", s.expr)));
+}
+
+/** True when some item is a primitive without a value, which is equal to nothing; never NULL. */
+export function valuelessIn(names: NameSource, collection: Collection): Expr {
+  if (isEmpty(collection) || !mayBeValueless(collection)) return boolean(false);
+  if (!collection.many) {
+    return call("and", existsIn(names, collection), call("not", hasValueIn(names, collection)));
+  }
+  const items = collection.elements!();
+  const without = transform(names, items.expr, (item) => call("not", valuePresent(items, item)));
+  return call("listAny", without);
+}
+
+/** True for primitives reached by a path, beside which an id or extensions can stand in the place of a value. */
+export function mayBeValueless(collection: Collection): boolean {
+  if (collection.elements !== undefined) return true;
+  if (collection.many) return false;
+  return collection.siblings !== undefined || collection.variants.some((v) => v.sibling !== undefined);
+}
+
+function valuePresent({ variants }: Collection, item: Expr): Expr {
+  const checks = variants.map((variant) => call("isNotNull", variant.pick(item)));
+  return checks.length === 1 ? checks[0]! : call("or", ...checks);
+}
+
+/** One place per item, as a list: its value, or NULL for a primitive that has none. Only for plain values. */
+export function places(names: NameSource, collection: Collection): Expr {
+  if (collection.many) {
+    const items = collection.elements?.();
+    if (items === undefined) return compact(names, collection).expr;
+    return transform(names, items.expr, items.variants[0]!.pick);
+  }
+  const one = call("listRange", choose(existsIn(names, collection), integer(1), integer(0)));
+  return transform(names, one, () => collection.expr);
 }
 
 /** True when the expression can stop the statement. */

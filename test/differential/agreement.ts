@@ -8,6 +8,7 @@ import {
   type RunView,
   type ViewResult,
 } from "../../src/compiler/conformance/index.js";
+import { compileView } from "../../src/compiler/index.js";
 import { isLakeError } from "../../src/kernel/index.js";
 import {
   evaluateView,
@@ -109,10 +110,30 @@ function rowDifference(expected: readonly OracleRow[], actual: readonly ExactObj
   return left.length === 0 ? undefined : `unexpected ${formatExactJson(left[0]!)}`;
 }
 
+function asText(cell: OracleCell): OracleCell {
+  if (cell === null || typeof cell === "string") return cell;
+  if (Array.isArray(cell)) return (cell as readonly OracleCell[]).map(asText);
+  return typeof cell === "boolean" ? String(cell) : (cell as OracleNumber).digits;
+}
+
+/** Columns whose values may be of several FHIR types: in a table they are text. */
+function textColumns(view: unknown): ReadonlySet<string> {
+  const { columns } = compileView(view);
+  return new Set(columns.filter(({ fhirType }) => fhirType === undefined).map(({ name }) => name));
+}
+
 function compareResults(
-  expected: { columns: readonly string[]; rows: OracleRow[] },
+  pair: Pair,
+  result: { columns: readonly string[]; rows: OracleRow[] },
   actual: ViewResult,
 ): Agreement {
+  const mixed = textColumns(pair.view);
+  const rows = result.rows.map((row) =>
+    Object.fromEntries(
+      Object.entries(row).map(([name, cell]) => [name, mixed.has(name) ? asText(cell) : cell]),
+    ),
+  );
+  const expected = { ...result, rows };
   if (expected.columns.join() !== actual.columns.join()) {
     return { kind: "disagree", reason: `columns ${expected.columns.join()} but ${actual.columns.join()}` };
   }
@@ -149,7 +170,7 @@ export async function checkAgreement(
   }
   if ("error" in expected)
     return { kind: "disagree", reason: `oracle error '${expected.error}', but rows came` };
-  return compareResults(expected, actual);
+  return compareResults(pair, expected, actual);
 }
 
 /** The kind of a disagreement: equal for reasons that differ in data only. */

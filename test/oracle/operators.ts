@@ -17,6 +17,7 @@ import {
   OracleError,
   orderItems,
   temporalItem,
+  UnspecifiedError,
   type Value,
   worthOf,
 } from "./values.js";
@@ -71,6 +72,9 @@ function binary(fn: (a: Item[], b: Item[]) => unknown): UserFunction {
 
 function comparison(test: (order: number) => boolean): UserFunction {
   return binary((a, b) => {
+    // Empty beside several items is empty by one sentence of the specification and an error by another.
+    if ((a.length === 0) !== (b.length === 0) && a.length + b.length > 1)
+      throw new UnspecifiedError("a comparison of nothing with several items");
     const [x, y] = [single(a, "a comparison"), single(b, "a comparison")];
     if (x === undefined || y === undefined) return [];
     const order = orderItems(x, y);
@@ -169,6 +173,11 @@ export const operatorFunctions: Record<string, UserFunction> = {
     internalStructures: true,
     arity: { 1: ["Any"] },
     fn: (_input: Item[], a: Item[]) => negate(a),
+  },
+  criterionOf: {
+    internalStructures: true,
+    arity: { 1: ["Any"] },
+    fn: (_input: Item[], a: Item[]) => optional(single(a, "a criterion")),
   },
   opUnion: binary((a, b) => distinctItems([...a, ...b])),
   opIn: binary((a, b) => {

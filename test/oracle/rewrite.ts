@@ -111,6 +111,8 @@ class Printer {
   private printCall(call: SyntaxNode): string {
     const [name, parameters] = call.children!;
     const printed = (parameters?.children ?? []).map((parameter) => this.print(parameter));
+    // fhirpath.js takes the first of several criteria, where one is allowed.
+    if (name!.text === "iif" && printed.length > 0) printed[0] = `criterionOf(${printed[0]})`;
     return `${name!.text}(${printed.join(", ")})`;
   }
 

@@ -1,5 +1,15 @@
 import { call, createUsage, type Expr, integer } from "#plan";
-import { bare, type Collection, filter, isEmpty, isPlain, itemOf, self } from "../collection.js";
+import {
+  bare,
+  type Collection,
+  filter,
+  isEmpty,
+  isPlain,
+  itemOf,
+  mayBeValueless,
+  places,
+  self,
+} from "../collection.js";
 import { equals, isMember, wholeText } from "../compare.js";
 import { asList, EMPTY, familiesOf, familyOfAll, familyType, plain, toNumber } from "../convert.js";
 import type { Span } from "../errors.js";
@@ -7,9 +17,30 @@ import { COMPUTED_DECIMAL, isNumeric } from "../family.js";
 import type { Analysis } from "../scope.js";
 import { type FunctionTable, fn, type Invocation } from "./signature.js";
 
+/** The items, each in its place: primitives without a value are NULL, and equal to nothing. */
+function placed(analysis: Analysis, input: Collection): Collection {
+  const items = plain(analysis, input);
+  return { ...bare(items), expr: places(analysis.names, items), many: true, sparse: false };
+}
+
+/** `result` of `inputs`, and how its items without a value are found, where there can be any. */
+function withPlaces(
+  result: Collection,
+  inputs: readonly Collection[],
+  elements: () => Collection,
+): Collection {
+  return inputs.some(mayBeValueless) ? { ...result, elements } : result;
+}
+
 /** The items without those equal to an earlier one, in order. */
 export function distinctItems(analysis: Analysis, input: Collection): Collection {
   if (isEmpty(input) || !input.many) return input;
+  return withPlaces(distinctOf(analysis, input), [input], () =>
+    distinctValues(analysis, placed(analysis, input)),
+  );
+}
+
+function distinctOf(analysis: Analysis, input: Collection): Collection {
   const items = asList(analysis, plain(analysis, input));
   switch (familyOfAll(analysis, items)) {
     case "complex":
@@ -115,15 +146,21 @@ function combine(
       span,
     );
   }
-  const [a, b] = lists;
+  return withPlaces(joined(analysis, lists), [left, right], () =>
+    // Placed or not, items have the types that had a common form above.
+    joined(analysis, unified(analysis, placed(analysis, left), placed(analysis, right))!),
+  );
+}
+
+function joined(analysis: Analysis, [a, b]: readonly [Collection, Collection]): Collection {
   const structured = familiesOf(analysis, a).some((f) => f === "complex" || f === "quantity");
   const [x, y] =
     structured && a.variants[0]!.usage !== b.variants[0]!.usage
       ? [asJson(analysis, a), asJson(analysis, b)]
       : [a, b];
   // Long unions stay flat.
-  const joined = x.expr.kind === "call" && x.expr.operation === "listConcatenate" ? x.expr.args : [x.expr];
-  return { ...bare(x), expr: call("listConcatenate", ...joined, y.expr), sparse: false };
+  const before = x.expr.kind === "call" && x.expr.operation === "listConcatenate" ? x.expr.args : [x.expr];
+  return { ...bare(x), expr: call("listConcatenate", ...before, y.expr), sparse: false };
 }
 
 /** Structures as JSON: those of different paths have different fields, and one may even contain the other. */
@@ -154,13 +191,16 @@ function among(invocation: Invocation, keep: boolean): Collection {
   const { analysis, input, args, scope, ast } = invocation;
   if (isEmpty(input)) return EMPTY;
   const other = analysis.analyze(args[0]!, scope);
-  const items = asList(analysis, isPlain(input) ? input : plain(analysis, input));
-  const expr = filter(analysis.names, items.expr, (item) => {
-    const member = call("isTrue", isMember(analysis, itemOf(items, item), other, ast.nameSpan, ast));
-    return keep ? member : call("not", member);
-  });
-  const kept: Collection = { ...bare(items), expr };
-  return keep ? distinctItems(analysis, kept) : kept;
+  const kept = (items: Collection): Collection => {
+    const expr = filter(analysis.names, items.expr, (item) => {
+      const member = call("isTrue", isMember(analysis, itemOf(items, item), other, ast.nameSpan, ast));
+      return keep ? member : call("not", member);
+    });
+    return { ...bare(items), expr };
+  };
+  const found = kept(asList(analysis, isPlain(input) ? input : plain(analysis, input)));
+  if (keep) return distinctItems(analysis, found);
+  return withPlaces(found, [input], () => kept(placed(analysis, input)));
 }
 
 /** FHIRPath 5.3 intersect and exclude, and 5.4, combining. */

@@ -6,8 +6,10 @@ import {
   existsIn,
   isEmpty,
   itemOf,
+  mayBeValueless,
   positional,
   single,
+  valuelessIn,
 } from "../collection.js";
 import { isMember } from "../compare.js";
 import { asList, familyOfAll, plain, truth } from "../convert.js";
@@ -68,7 +70,9 @@ function subsetOf(invocation: Invocation, reverse: boolean): Collection {
   const variable = analysis.names.variable();
   const item = itemOf(items, { kind: "variable", name: variable });
   const body = isMember(analysis, item, whole, ast.nameSpan, ast);
-  return single("boolean", call("listAll", { kind: "transform", list: items.expr, variable, body }));
+  const members = call("listAll", { kind: "transform", list: items.expr, variable, body });
+  if (!mayBeValueless(part)) return single("boolean", members);
+  return single("boolean", choose(valuelessIn(analysis.names, part), boolean(false), members));
 }
 
 function isDistinct(invocation: Invocation): Collection {
