@@ -100,9 +100,7 @@ describe.skipIf(!redisAvailable())("serving processes on one lake and one Redis"
     return head;
   };
   const answer = async (of: Replica, minEpoch: number): Promise<{ rows: string[]; state: string | null }> => {
-    const response = await fetch(
-      `${of.url}/views/patient_names.csv?select=id,family&min_epoch=${minEpoch}`,
-    );
+    const response = await fetch(`${of.url}/views/patient_names.csv?select=id,family&min_epoch=${minEpoch}`);
     expect(response.status).toBe(200);
     expect(Number(response.headers.get("X-Lake-Epoch"))).toBeGreaterThanOrEqual(minEpoch);
     const [, ...rows] = (await response.text()).trim().split(/\r?\n/);
