@@ -78,6 +78,7 @@ module.exports = {
     sole("fhir-kit-client", "node_modules/fhir-kit-client/", "^ingestion/search/"),
     sole("s3", "node_modules/@aws-sdk/", "^src/storage/"),
     sole("hono", "node_modules/(hono|@hono)/", "^(serving|ingestion/subscriptions)/"),
+    sole("ucum", "node_modules/@atomic-ehr/", "^src/query/cohort/"),
     sole("undici", "node_modules/undici/", "^ingestion/http/"),
     ...layers,
     ...edgeLayers,

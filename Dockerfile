@@ -5,7 +5,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN npx tsc -b \
-  && npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
+  && npm prune --omit=dev --omit=peer --ignore-scripts --no-audit --no-fund \
   && find dist -name "*.map" -delete -o -name "*.d.ts" -delete -o -name "*.tsbuildinfo" -delete
 
 FROM node:22-bookworm-slim

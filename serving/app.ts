@@ -4,12 +4,13 @@ import path from "node:path";
 import { Hono, type MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { type Clock, LakeError, packageRoot } from "#kernel";
-import type { LakeCatalog, QueryService, SourceLiveStates } from "#query";
+import type { CohortService, LakeCatalog, QueryService, SourceLiveStates } from "#query";
 import type { RequestNotes, RunLedger, ServingDependencies, ServingEnv } from "./context.js";
 import { errorResponse } from "./http/errors.js";
 import { type Authorize, RouteTable } from "./http/routes.js";
 import type { Logger } from "./log.js";
 import { CursorCodec } from "./question/cursor.js";
+import { cohortRoutes } from "./routes/cohorts.js";
 import { ingestRoutes } from "./routes/ingest.js";
 import { systemRoutes } from "./routes/system.js";
 import { viewRoutes } from "./routes/views.js";
@@ -18,6 +19,7 @@ import { viewRoutes } from "./routes/views.js";
 export interface AppOptions {
   readonly catalog: LakeCatalog;
   readonly query: QueryService;
+  readonly cohorts?: CohortService;
   readonly clock: Clock;
   readonly log: Logger;
   /** 32 bytes that cursors are sealed with: servers of one key read each other's. A key of this process alone when absent. */
@@ -93,6 +95,7 @@ export function createApp(options: AppOptions): ServingApp {
   const dependencies: ServingDependencies = {
     catalog,
     query,
+    cohorts: options.cohorts,
     clock,
     log,
     release,
@@ -126,6 +129,7 @@ export function createApp(options: AppOptions): ServingApp {
   systemRoutes(table, dependencies);
   ingestRoutes(table, dependencies);
   viewRoutes(table, dependencies);
+  cohortRoutes(table, dependencies);
   app.notFound((context) => {
     throw table.unanswered(context);
   });

@@ -1,7 +1,7 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import type { Clock } from "#kernel";
-import type { LakeCatalog, QueryService, SourceLiveStates } from "#query";
+import type { CohortService, LakeCatalog, QueryService, SourceLiveStates } from "#query";
 import type { Ledger } from "#runs";
 import type { Logger } from "./log.js";
 import type { CursorCodec } from "./question/cursor.js";
@@ -27,6 +27,8 @@ export interface SelfCheck {
 export interface ServingDependencies {
   readonly catalog: LakeCatalog;
   readonly query: QueryService;
+  /** Absent where no cohorts are kept. */
+  readonly cohorts: CohortService | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   /** Names the release in entity tags, since another release may write other bytes. */

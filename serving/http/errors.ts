@@ -16,6 +16,8 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
   ["serving/not-acceptable", 406],
   ["serving/method-not-allowed", 405],
   ["serving/wrong-host", 421],
+  ["serving/not-json", 415],
+  ["serving/body-too-large", 413],
   ["lake/snapshot-gone", 410],
   ["query/cursor-gone", 410],
 ]);
@@ -27,6 +29,8 @@ const titles: Readonly<Record<number, string>> = {
   406: "No such format",
   409: "Conflict",
   410: "No longer available",
+  413: "Too large",
+  415: "Not JSON",
   421: "Wrong host",
   500: "The server failed",
   501: "Not supported",

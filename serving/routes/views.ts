@@ -1,35 +1,14 @@
 import { derivedColumns, findView, SharedReader, type SnapshotReader, type SnapshotView } from "#query";
 import type { ServingContext, ServingDependencies } from "../context.js";
 import { PAGE_ROWS, viewListPage } from "../html/view-page.js";
+import { chooseFormat, parameters, splitName } from "../http/choose-format.js";
 import { freshnessMeta, freshnessNow } from "../http/freshness.js";
-import {
-  type AnswerFormat,
-  answerFormats,
-  contentType,
-  formatByAccept,
-  formatByName,
-} from "../http/negotiate.js";
+import { type AnswerFormat, contentType } from "../http/negotiate.js";
 import { checkParameters, parseQuestion, parseState, type Question } from "../http/question.js";
 import { pathParameter, type RouteTable } from "../http/routes.js";
 import { type Cursor, checkCursor, questionDigest } from "../question/cursor.js";
 import { prettyJson, sendDocument } from "./send.js";
 import { sendAnswer } from "./view-answer.js";
-
-function parameters(context: ServingContext): URLSearchParams {
-  return new URL(context.req.url).searchParams;
-}
-
-/** The format of an answer: extension before `_format` before Accept. */
-function chooseFormat(
-  context: ServingContext,
-  extension: string | undefined,
-  offered: readonly AnswerFormat[] = answerFormats,
-): AnswerFormat {
-  const named = extension ?? parameters(context).get("_format") ?? undefined;
-  return named === undefined
-    ? formatByAccept(context.req.header("Accept"), offered)
-    : formatByName(named, offered);
-}
 
 /** Runs `work` on the snapshot that the request names, and gives it back. */
 async function withSnapshot<T>(
@@ -97,13 +76,6 @@ async function showSchema(
     const body = prettyJson({ ...freshnessMeta(freshness), lakeState: freshness.state, ...schema(view) });
     return sendDocument(context, freshness, dependencies.release, { contentType: "application/json", body });
   });
-}
-
-/** `name` or `name.extension`: view names hold no dot. */
-function splitName(segment: string): { readonly name: string; readonly extension: string | undefined } {
-  const dot = segment.lastIndexOf(".");
-  if (dot < 0) return { name: segment, extension: undefined };
-  return { name: segment.slice(0, dot), extension: segment.slice(dot + 1) };
 }
 
 /** The state that a page is read in: that of its cursor, or the one that the request names. */

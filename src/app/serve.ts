@@ -4,7 +4,16 @@ import { Database } from "#duckdb";
 import { createReceiver, type Receiver, type Sender } from "#ingestion";
 import { isLakeError, systemClock } from "#kernel";
 import { keepCompact, type Lake } from "#lake";
-import { createQuery, lakeCatalog, mergedCatalog, withSystemViews } from "#query";
+import {
+  CohortService,
+  CohortStore,
+  createQuery,
+  lakeCatalog,
+  lakeVersions,
+  mergedCatalog,
+  ReleaseGuard,
+  withSystemViews,
+} from "#query";
 import { Ledger } from "#runs";
 import {
   allowedHosts,
@@ -32,6 +41,8 @@ export interface ServeOptions {
   readonly live?: LiveServing | undefined;
   /** By source: data older than so many milliseconds are shown as stale. */
   readonly stalenessTargets?: Readonly<Record<string, number>>;
+  /** Counts of persons from 1 to one less are not shown; 0 shows all. Default 11. */
+  readonly smallCell?: number;
   /** Merge layers in the background while serving. Default true. */
   readonly compaction?: boolean;
 }
@@ -57,6 +68,8 @@ export interface LakeServer extends RunningServer {
 }
 
 const MIB = 1 << 20;
+/** The threshold of CMS and PCORnet. */
+const DEFAULT_SMALL_CELL = 11;
 const NOTIFY = "/notify";
 
 /** One address for both edges: notifications go to the receiver, everything else is a question. */
@@ -93,6 +106,15 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
   const questions = createApp({
     catalog,
     query,
+    cohorts: new CohortService({
+      catalog,
+      database,
+      temporaryFolder,
+      store: new CohortStore(lake.store, systemClock),
+      smallCell: options.smallCell ?? DEFAULT_SMALL_CELL,
+      guard: new ReleaseGuard(),
+      versions: lakeVersions(lake),
+    }),
     clock: systemClock,
     runs,
     published: () => publishedSnapshot(lake, defaultTarget(lake.store)),

@@ -7,6 +7,19 @@ export type {
   SnapshotView,
   ViewColumn,
 } from "./catalog.js";
+export type { AttritionStep } from "./cohort/attrition.js";
+export type { CohortDiff } from "./cohort/diff.js";
+export { ReleaseGuard } from "./cohort/release-guard.js";
+export { lakeVersions, type ResourceVersions } from "./cohort/resource-versions.js";
+export {
+  type CohortContext,
+  type CohortCount,
+  type CohortRead,
+  CohortService,
+  type DatasetDescription,
+  parseDimensions,
+} from "./cohort/service.js";
+export { CohortStore, type StoredCohort, type StoredDataset } from "./cohort/store.js";
 export type { QueryErrorCode } from "./errors.js";
 export { type ResultFormat, resultFormats } from "./format.js";
 export { type Freshness, freshnessOf } from "./freshness.js";

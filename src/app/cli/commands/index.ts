@@ -1,5 +1,6 @@
 import type { Command } from "../command.js";
 import { backupCommand } from "./backup.js";
+import { cohortCommands } from "./cohort.js";
 import { compactCommand } from "./compact.js";
 import { configCommand } from "./config.js";
 import { conformanceCommand } from "./conformance.js";
@@ -46,6 +47,7 @@ export const commands: readonly Command[] = [
   viewRunCommand,
   viewExplainCommand,
   queryCommand,
+  ...cohortCommands,
   serveCommand,
   snapshotsCommand,
   verifyCommand,
