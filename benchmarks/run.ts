@@ -6,8 +6,12 @@ import { packageRoot } from "#kernel";
 import type { Figure, Scenario } from "./scenario.js";
 import { bulkLoadScenario } from "./scenarios/bulk-load.js";
 import { ingestScenario } from "./scenarios/ingest.js";
+import { liveLatencyScenario } from "./scenarios/live-latency.js";
+import { liveSoakScenario } from "./scenarios/live-soak.js";
+import { liveSustainedScenario } from "./scenarios/live-sustained.js";
 import { materializeScenario } from "./scenarios/materialize.js";
 import { memoryScenario } from "./scenarios/memory.js";
+import { mergedReadScenario } from "./scenarios/merged-read.js";
 import { nightsScenario } from "./scenarios/nights.js";
 import { viewsScenario } from "./views/scenario.js";
 
@@ -18,6 +22,10 @@ const scenarios: readonly Scenario[] = [
   nightsScenario,
   memoryScenario,
   bulkLoadScenario,
+  liveLatencyScenario,
+  liveSustainedScenario,
+  liveSoakScenario,
+  mergedReadScenario,
 ];
 
 function machine(): Record<string, unknown> {

@@ -19,8 +19,17 @@ export interface PublishedSnapshot {
 export interface SelfCheck {
   /** ISO instant. */
   readonly checkedAt: string;
-  readonly comparisons: number;
-  readonly differences: number;
+  /** The two snapshots that views were read over, at one epoch. */
+  readonly snapshots: readonly [number, number];
+  readonly epoch: number;
+  /** Names of the views. */
+  readonly compared: readonly string[];
+  /** Views whose rows were not the same, and how many rows only the older or only the newer state had. */
+  readonly differences: readonly {
+    readonly view: string;
+    readonly onlyBefore: number;
+    readonly onlyAfter: number;
+  }[];
 }
 
 /** What the routes work with. */

@@ -22,8 +22,10 @@ import {
   type HttpApp,
   type Logger,
   type RunningServer,
+  type SelfCheck,
   startServer,
 } from "#serving";
+import { type Canary, type CanaryOptions, startCanary } from "./canary.js";
 import { compactInTurn } from "./compact-in-turn.js";
 import { type FetchBackOptions, startFetchBack } from "./fetch-back.js";
 import { forgetErased } from "./forget-erased.js";
@@ -39,6 +41,8 @@ export interface ServeOptions {
   readonly memoryLimitBytes?: number;
   /** Follow a journal: changes since the snapshot are in answers, and notifications are accepted. */
   readonly live?: LiveServing | undefined;
+  /** How merged reads are compared with themselves in the background; by default once a minute at most, with the log alone as alarm. */
+  readonly selfCheck?: SelfCheckOptions;
   /** By source: data older than so many milliseconds are shown as stale. */
   readonly stalenessTargets?: Readonly<Record<string, number>>;
   /** Counts of persons from 1 to one less are not shown; 0 shows all. Default 11. */
@@ -61,6 +65,12 @@ export interface LiveServing {
   /** Sources whose Subscriptions are kept and watched, or that are polled; needs `fetchBack`. */
   readonly follow?: Pick<FollowOptions, "sources" | "catchUp">;
 }
+
+/** How a server checks itself, see {@link startCanary}. */
+export type SelfCheckOptions = Pick<
+  CanaryOptions,
+  "everyMs" | "viewsPerCheck" | "mostRows" | "onResult" | "onDifference"
+>;
 
 /** A server, and its live side where it has one. */
 export interface LakeServer extends RunningServer {
@@ -101,6 +111,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
   const live = await liveSide(lake, database, options.live, log);
   const data = live === undefined ? batch : mergedCatalog({ batch, live: live.rows, database });
   const catalog = withSystemViews(data, [runsView(runs)]);
+  const canary = live === undefined ? undefined : canaryOf(lake, { live, batch, database }, options, log);
   const allowed = allowedHosts(options.host);
   const query = createQuery({ catalog, database, temporaryFolder });
   const questions = createApp({
@@ -119,6 +130,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
     runs,
     published: () => publishedSnapshot(lake, defaultTarget(lake.store)),
     ...(live === undefined ? {} : { liveStates: live.states }),
+    ...(canary === undefined ? {} : { selfCheck: () => shownCheck(canary) }),
     ...(options.stalenessTargets === undefined ? {} : { stalenessTargets: options.stalenessTargets }),
     ...(allowed === undefined ? {} : { allowedHosts: allowed }),
     log,
@@ -180,6 +192,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
       await compacting;
       await forgetting;
       await fetching?.stop();
+      await canary?.stop();
       query.close();
       await live?.close();
       database.close();
@@ -193,6 +206,37 @@ function isFollowing(serving: LiveServing | undefined, { states }: Live): boolea
   const follow = serving?.follow;
   if (follow === undefined) return false;
   return follow.sources.length > 0 || states.sourceStates().some(({ state }) => state !== "off");
+}
+
+function canaryOf(
+  lake: Lake,
+  { live, batch, database }: Pick<CanaryOptions, "batch" | "database"> & { readonly live: Live },
+  { selfCheck = {} }: ServeOptions,
+  log: Logger,
+): Canary {
+  return startCanary({
+    ...selfCheck,
+    lake,
+    journal: live.journal,
+    rows: live.rows,
+    database,
+    batch,
+    clock: systemClock,
+    onDifference: async (result) => {
+      const views = result.differences.map(({ view }) => view).join(", ");
+      log.error("merged reads differ", { views, before: result.before, after: result.after });
+      await selfCheck.onDifference?.(result);
+    },
+    onError: (error) => log.error("checking merged reads", { code: codeOf(error) }),
+  });
+}
+
+/** What `/freshness` shows of the last check. */
+function shownCheck(canary: Canary): SelfCheck | undefined {
+  const last = canary.last();
+  if (last === undefined) return undefined;
+  const { checkedAt, before, after, epoch, compared, differences } = last;
+  return { checkedAt, snapshots: [before, after], epoch, compared, differences };
 }
 
 /** What may be logged of an error. */

@@ -167,9 +167,9 @@ const webhook = z.strictObject({
   url: z.union([url, secretSchema]),
   secret: secretSchema.optional().meta({ description: "key of the HMAC-SHA256 signature" }),
   on: z
-    .array(z.enum(["failure", "staleness"]))
+    .array(z.enum(["failure", "staleness", "difference"]))
     .min(1)
-    .default(["failure", "staleness"]),
+    .default(["failure", "staleness", "difference"]),
 });
 
 const retention = z.strictObject({

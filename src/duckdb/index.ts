@@ -1,7 +1,13 @@
 export { type AppendedValue, appendRows } from "./append-rows.js";
 export { encodeArrow } from "./arrow.js";
 export { type ColumnType, parseColumnType } from "./column-type.js";
-export { Connection, Database, type DatabaseOptions, type RunOptions } from "./database.js";
+export {
+  Connection,
+  Database,
+  type DatabaseOptions,
+  type PreparedStatement,
+  type RunOptions,
+} from "./database.js";
 export { mapDuckDbError } from "./errors.js";
 export { type ParquetRequest, writeParquet } from "./parquet.js";
 export { quoteIdentifier, quoteLiteral } from "./quote.js";

@@ -8,7 +8,7 @@ export interface SubscriptionOptions extends EventFilter {
   readonly name?: string;
   /** Events after this position, where no progress is saved; default 0. */
   readonly from?: number;
-  /** Most events in a batch. Default 1,000. */
+  /** Most events in a batch; fewer while events are large, so that a batch holds about 32 MB. Default 1,000. */
   readonly batch?: number;
   /** How often other processes' appends are looked for when no hint comes. Default 200 ms. */
   readonly pollMs?: number;
@@ -52,6 +52,10 @@ interface Look {
   readonly head: number;
 }
 
+/** What a batch holds at most, about: payloads are larger or smaller than those of the batch before. */
+const BATCH_CHARACTERS = 32 * 2 ** 20;
+const FIRST_BATCH = 1000;
+
 /** A reader that falls behind remembers when the head was where, at most this often. */
 const LOOK_EVERY_MS = 250;
 
@@ -59,6 +63,7 @@ class Runner implements Subscription {
   position = 0;
   currentAt = 0;
   private readonly looks: Look[] = [];
+  private limit: number;
   private readonly clock: Clock;
   private readonly store: SubscribedJournal;
   private readonly options: SubscriptionOptions;
@@ -76,6 +81,7 @@ class Runner implements Subscription {
     clock: Clock,
   ) {
     this.clock = clock;
+    this.limit = Math.min(options.batch ?? 1000, FIRST_BATCH);
     this.store = store;
     this.options = options;
     const unlisten = listen(() => this.hint());
@@ -116,7 +122,8 @@ class Runner implements Subscription {
 
   /** Handles one batch; false when there was none. */
   private async step(): Promise<boolean> {
-    const { batch = 1000, name, handle } = this.options;
+    const { name, handle } = this.options;
+    const batch = this.limit;
     // Taken before reading: when nothing matches up to here, progress is still made.
     const at = this.clock.now().getTime();
     const head = await this.store.head();
@@ -124,6 +131,7 @@ class Runner implements Subscription {
     if (head <= this.position) return false;
     const events = await this.store.readAll(this.position, batch, this.options);
     if (events.length > 0) await handle(events);
+    this.adjust(events);
     const reached =
       events.length < batch ? Math.max(head, events.at(-1)?.position ?? 0) : events.at(-1)!.position;
     if (name !== undefined) await this.store.saveCheckpoint(name, reached);
@@ -134,6 +142,14 @@ class Runner implements Subscription {
   private look(look: Look): void {
     if (look.head <= this.position) this.currentAt = Math.max(this.currentAt, look.at);
     else if (look.at - (this.looks.at(-1)?.at ?? 0) >= LOOK_EVERY_MS) this.looks.push(look);
+  }
+
+  private adjust(events: readonly StoredEvent[]): void {
+    if (events.length === 0) return;
+    const characters = events.reduce((sum, event) => sum + (event.payload?.length ?? 0), 0);
+    const fitting = Math.floor(BATCH_CHARACTERS / Math.max(1, characters / events.length));
+    // A run of small events says little about those to come: grow step by step.
+    this.limit = Math.max(1, Math.min(this.options.batch ?? 1000, this.limit * 2, fitting));
   }
 
   private advance(position: number): void {

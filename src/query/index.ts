@@ -20,12 +20,13 @@ export {
   parseDimensions,
 } from "./cohort/service.js";
 export { CohortStore, type StoredCohort, type StoredDataset } from "./cohort/store.js";
+export { compareStates, type StateComparison } from "./compare-states.js";
 export type { QueryErrorCode } from "./errors.js";
 export { type ResultFormat, resultFormats } from "./format.js";
 export { type Freshness, freshnessOf } from "./freshness.js";
 export { type KeepPolicy, SharedReader } from "./kept-states.js";
 export { lakeCatalog } from "./lake-catalog.js";
-export { mergedCatalog } from "./merged-catalog.js";
+export { mergedCatalog, mergedReader } from "./merged-catalog.js";
 export { type OneShotInput, runViewOnFiles, runViewOnSource, viewRunner } from "./one-shot.js";
 export { createQuery, type QueryService } from "./query-service.js";
 export type { PageFacts, RowCount } from "./question/bound-question.js";

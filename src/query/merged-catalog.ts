@@ -94,6 +94,39 @@ async function openPoint(
 }
 
 /**
+ * The state at a point that is held, which the reader takes over: a later position over an older snapshot may be given too, while what the two
+ * need is held otherwise.
+ */
+export async function mergedReader(options: MergedCatalogOptions, hold: Hold): Promise<SnapshotReader> {
+  const known = knowledge(options.live, "merged");
+  try {
+    return overlaid(options, hold, await options.batch.at(hold.snapshot), known);
+  } catch (error) {
+    hold.release();
+    throw error;
+  }
+}
+
+function overlaid(
+  options: MergedCatalogOptions,
+  hold: Hold,
+  open: SnapshotReader,
+  known: LiveKnowledge,
+): SnapshotReader {
+  const views = new Map([...open.views].map(([name, view]) => [name, merged(view, options, hold)]));
+  return {
+    ...open,
+    epoch: hold.position,
+    live: known,
+    views,
+    release: () => {
+      hold.release();
+      open.release();
+    },
+  };
+}
+
+/**
  * Snapshots with the changes since: `latest` reads at the newest point (snapshot, epoch) of the speed layer, which stays the same for
  * every view until the reader is released. A snapshot asked for by number is read as it was committed.
  */
@@ -109,19 +142,7 @@ export function mergedCatalog(options: MergedCatalogOptions): LakeCatalog {
       }
       if (minEpoch !== undefined) await reached(live, minEpoch);
       const held = await openPoint(batch, live);
-      if (held === undefined) return undefined;
-      const { hold, known, reader: open } = held;
-      const views = new Map([...open.views].map(([name, view]) => [name, merged(view, options, hold)]));
-      return {
-        ...open,
-        epoch: hold.position,
-        live: known,
-        views,
-        release: () => {
-          hold.release();
-          open.release();
-        },
-      };
+      return held === undefined ? undefined : overlaid(options, held.hold, held.reader, held.known);
     },
   };
 }

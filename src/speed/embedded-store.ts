@@ -3,7 +3,7 @@ import { CHANGES_PREFIX } from "#landing";
 import type { LiveStore } from "./live-store.js";
 
 /** Journal events handled at once. */
-const BATCH = 2000;
+const BATCH = 5000;
 
 /**
  * The store of one process: no copy of anything, the journal is read from the last snapshot on and followed. Keys and order keys

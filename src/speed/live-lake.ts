@@ -13,6 +13,7 @@ import { LiveIndex, OPEN } from "./live-index.js";
 import type { LiveStore } from "./live-store.js";
 import { LiveTypes } from "./live-types.js";
 import { Mutex } from "./mutex.js";
+import { Plans } from "./plans.js";
 import type { ReadPoint } from "./read-point.js";
 import { UncoveredTimes } from "./uncovered-times.js";
 
@@ -53,6 +54,7 @@ const COLLECT_AFTER = 5000;
 export class LiveLake {
   private readonly options: LiveLakeOptions;
   private readonly connection: Connection;
+  private readonly plans: Plans;
   private readonly store: LiveStore;
   private index = new LiveIndex();
   private readonly types: LiveTypes;
@@ -74,23 +76,27 @@ export class LiveLake {
   /** Nor can points at older positions, because the store gave newest versions alone. */
   private oldestPosition = 0;
   private forgetting: Promise<void> = Promise.resolve();
+  private preparing: Promise<void> = Promise.resolve();
+  private stopping = false;
   private subscription: Subscription | undefined;
   private problem: string | undefined;
   private lost: string | undefined;
   /** True when events were trimmed away before they were read here: everything must be begun anew. */
   private outrun = false;
 
-  private constructor(options: LiveLakeOptions, connection: Connection) {
+  private constructor(options: LiveLakeOptions, connection: Connection, plans: Plans) {
     this.options = options;
     this.connection = connection;
+    this.plans = plans;
     this.store = options.store ?? embeddedStore(options.journal);
-    this.types = new LiveTypes(options.lake, connection);
+    this.types = new LiveTypes(options.lake, connection, plans);
     this.orders = new LakeOrders(options.lake);
   }
 
   /** Builds the live rows from the store or the journal over the newest snapshot and follows both; ready when it answers. */
   static async start(options: LiveLakeOptions): Promise<LiveLake> {
-    const live = new LiveLake(options, await options.database.connect());
+    const { database } = options;
+    const live = new LiveLake(options, await database.connect(), await Plans.open(database));
     await live.begin();
     return live;
   }
@@ -104,6 +110,7 @@ export class LiveLake {
       : "the lake was set back beyond what the journal keeps; run its sources in full";
     this.position = start;
     await this.mutex.run(() => this.adoptNow(head));
+    this.preparing = this.prepare(head);
     const loaded = isWhole ? await this.load(head, start) : undefined;
     if (loaded === undefined && this.position > start) await this.mutex.run(() => this.clearNow(head, start));
     this.subscription = this.store.follow({
@@ -121,6 +128,20 @@ export class LiveLake {
     await this.subscription.reached(Math.max(await journal.head(), covered));
     this.position = Math.max(this.position, this.subscription.position);
     this.oldestPosition = loaded === undefined ? 0 : this.position;
+  }
+
+  /** Makes tables and plans while reads, and changes between two of its steps, go on. */
+  private async prepare(head: Snapshot | undefined): Promise<void> {
+    try {
+      for (const step of this.types.preparation(head)) {
+        await this.mutex.run(async () => {
+          // A newer snapshot brings views of its own; what it needs is made when a change comes.
+          if (!this.stopping && this.snapshot?.id === head?.id) await step();
+        });
+      }
+    } catch (error) {
+      this.options.onError?.(error);
+    }
   }
 
   /** Takes the newest versions from the store; answers the position from which on changes must be followed, if it could. */
@@ -362,8 +383,13 @@ export class LiveLake {
   }
 
   async stop(): Promise<void> {
+    this.stopping = true;
     await this.subscription?.stop();
     await this.forgetting;
-    await this.mutex.run(async () => this.connection.close());
+    await this.preparing;
+    await this.mutex.run(async () => {
+      this.plans.close();
+      this.connection.close();
+    });
   }
 }

@@ -4,6 +4,7 @@ import type { Change } from "#landing";
 import { duckdbTextRelation } from "#sql";
 import { OPEN, type Replaced } from "./live-index.js";
 import type { LiveView } from "./live-view.js";
+import type { Planned, Plans } from "./plans.js";
 import type { ReadPoint } from "./read-point.js";
 import { unionShape } from "./union-shape.js";
 
@@ -28,12 +29,16 @@ export class LiveType {
   private readonly incoming: string;
   private readonly incomingName: string;
   private readonly typed: string;
+  private readonly plans: Plans;
   private readonly views = new Map<string, LiveView>();
+  /** Fills the typed table from `incoming`; undefined until the views are known that it is typed for. */
+  private typing: Planned | undefined;
   private oldest = OPEN;
   private newest = 0;
 
-  constructor(definitions: Definitions, type: string) {
+  constructor(definitions: Definitions, type: string, plans: Plans) {
     this.definitions = definitions;
+    this.plans = plans;
     this.type = type;
     this.versions = quoteIdentifier(`live_versions_${type}`);
     this.incomingName = `live_incoming_${type}`;
@@ -52,6 +57,13 @@ export class LiveType {
     await connection.run(
       `CREATE OR REPLACE TABLE ${this.incoming} (_from BIGINT, _lake_key VARCHAR, _lake_id VARCHAR, _lake_source VARCHAR, deleted BOOLEAN, raw VARCHAR)`,
     );
+    this.plans.tablesChanged();
+  }
+
+  /** Makes everything that the first change would otherwise wait for. */
+  async ready(): Promise<void> {
+    await this.layOut();
+    for (const view of this.views.values()) await view.ready();
   }
 
   view(hash: string): LiveView | undefined {
@@ -65,13 +77,29 @@ export class LiveType {
   /** Adds an empty view; {@link addRows} fills it. */
   async addView(connection: Connection, view: LiveView): Promise<void> {
     await view.create(connection);
+    this.plans.tablesChanged();
     this.views.set(view.hash, view);
+    this.relayOut();
   }
 
   async dropView(connection: Connection, hash: string): Promise<void> {
     const view = this.views.get(hash);
     this.views.delete(hash);
     await view?.drop(connection);
+    this.plans.tablesChanged();
+    this.relayOut();
+  }
+
+  /** Frees the plans; the tables stay until others take their names. */
+  close(): void {
+    this.relayOut();
+    for (const view of this.views.values()) view.close();
+  }
+
+  /** The views have changed: what is typed for them changes too. */
+  private relayOut(): void {
+    this.typing?.close();
+    this.typing = undefined;
   }
 
   /**
@@ -87,21 +115,14 @@ export class LiveType {
     await this.addRows(connection, changes, [...this.views.values()]);
     await connection.run("BEGIN");
     try {
+      await connection.run(
+        `INSERT INTO ${this.versions} SELECT _lake_key::UUID, _from, ${OPEN}, ${OPEN}, _lake_source FROM ${this.incoming}`,
+      );
+      // After the new ones: a version that was replaced within this very batch ends where the next begins.
       if (replaced.length > 0) {
         const list = replaced.map(({ position, by }) => `(${position}, ${by})`).join(", ");
         await connection.run(
           `UPDATE ${this.versions} SET _to = r.until FROM (VALUES ${list}) r(position, until) WHERE _from = r.position`,
-        );
-      }
-      // A version that was replaced within this very batch ends where the next begins.
-      const ends = new Map(replaced.map(({ position, by }) => [position, by]));
-      const within = changes.filter((change) => ends.has(change.position));
-      await connection.run(
-        `INSERT INTO ${this.versions} SELECT _lake_key::UUID, _from, ${OPEN}, ${OPEN}, _lake_source FROM ${this.incoming}`,
-      );
-      for (const { position } of within) {
-        await connection.run(
-          `UPDATE ${this.versions} SET _to = ${ends.get(position)!} WHERE _from = ${position}`,
         );
       }
       await connection.run("COMMIT");
@@ -138,6 +159,7 @@ export class LiveType {
    * said so: from there on answers are other ones. Readers at work keep what they have begun to read.
    */
   async erase(connection: Connection, keys: readonly string[], position: number): Promise<void> {
+    this.relayOut();
     await connection.run(`DROP TABLE IF EXISTS ${this.typed}`);
     await this.createIncoming(connection);
     const list = keys.map((key) => `${quoteLiteral(key)}::UUID`).join(", ");
@@ -149,6 +171,7 @@ export class LiveType {
       `CREATE OR REPLACE TABLE ${this.versions} AS SELECT * FROM ${this.versions} WHERE _lake_key NOT IN (${list})`,
     );
     for (const view of this.views.values()) await view.erase(connection, this.versions);
+    this.plans.tablesChanged();
     this.newest = Math.max(this.newest, position);
   }
 
@@ -165,7 +188,33 @@ export class LiveType {
   ): Promise<void> {
     const positions = changes.filter((change) => change.kind === "U").map((change) => change.position);
     if (positions.length === 0 || views.length === 0) return;
-    const shape = unionShape(views.map((view) => view.compiled.requiredShape));
+    const { typing, shape } = await this.layOut();
+    await connection.run(`TRUNCATE ${this.typed}`);
+    await typing.run();
+    for (const view of views) {
+      await view.add(connection, { select: (where) => this.select(view, shape, where), positions });
+    }
+  }
+
+  private shape(): ReturnType<typeof unionShape> {
+    return unionShape([...this.views.values()].map((view) => view.compiled.requiredShape));
+  }
+
+  private select(view: LiveView, shape: ReturnType<typeof unionShape>, where: string): string {
+    return view.compiled.sql({
+      relation: where === "" ? this.typed : `(SELECT * FROM ${this.typed} ${where})`,
+      shape,
+      keyColumn: "_from",
+      idColumn: "_lake_id",
+      sourceColumn: "_lake_source",
+      rawColumn: "raw",
+    }).text;
+  }
+
+  /** Makes the table that incoming texts are typed into, with everything that some view reads, and plans the views over it. */
+  async layOut(): Promise<{ typing: Planned; shape: ReturnType<typeof unionShape> }> {
+    const shape = this.shape();
+    if (this.typing !== undefined) return { typing: this.typing, shape };
     const parsed = duckdbTextRelation({
       relation: `(SELECT * FROM ${this.incoming} WHERE NOT deleted)`,
       textColumn: "raw",
@@ -174,20 +223,15 @@ export class LiveType {
       shape,
       definitions: this.definitions,
     });
-    const { typed } = this;
-    await connection.run(`CREATE OR REPLACE TEMP TABLE ${typed} AS ${parsed}`);
-    for (const view of views) {
-      const select = (where: string): string =>
-        view.compiled.sql({
-          relation: where === "" ? typed : `(SELECT * FROM ${typed} ${where})`,
-          shape,
-          keyColumn: "_from",
-          idColumn: "_lake_id",
-          sourceColumn: "_lake_source",
-          rawColumn: "raw",
-        }).text;
-      await view.add(connection, { select, positions });
+    await this.plans.connection.run(
+      `CREATE OR REPLACE TABLE ${this.typed} AS SELECT * FROM (${parsed}) LIMIT 0`,
+    );
+    this.plans.tablesChanged();
+    for (const view of this.views.values()) {
+      view.planOver(this.plans, this.typed, (where) => this.select(view, shape, where));
     }
+    this.typing = this.plans.statement(`INSERT INTO ${this.typed} ${parsed}`, this.incoming);
+    return { typing: this.typing, shape };
   }
 
   /** Fills one new view with the rows of changes that count already. */
@@ -209,7 +253,7 @@ export class LiveType {
     if (keys.length > 0) {
       conditions.push(`_lake_key IN (${keys.map((key) => `${quoteLiteral(key)}::UUID`).join(", ")})`);
     }
-    if (conditions.length === 0) return;
+    if (conditions.length === 0 || this.newest === 0) return;
     await connection.run(
       `UPDATE ${this.versions} SET _until = ${snapshot} WHERE _until = ${OPEN} AND (${conditions.join(" OR ")})`,
     );
@@ -218,6 +262,7 @@ export class LiveType {
 
   /** Frees what no read at or after this point can see. */
   async collect(connection: Connection, oldest: ReadPoint): Promise<void> {
+    if (this.newest === 0) return;
     await connection.run(
       `DELETE FROM ${this.versions} WHERE _until <= ${oldest.snapshot} OR _to <= ${oldest.position}`,
     );

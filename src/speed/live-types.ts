@@ -7,17 +7,34 @@ import { groupByType } from "./group-by-type.js";
 import type { Folded, LiveVersion } from "./live-index.js";
 import { LiveType } from "./live-type.js";
 import { LiveView } from "./live-view.js";
+import type { Plans } from "./plans.js";
 import type { ReadPoint } from "./read-point.js";
 
 /** The tables of live versions and rows of all resource types, with the views of the snapshot that is read over. */
 export class LiveTypes {
   private readonly lake: Lake;
   private readonly connection: Connection;
+  private readonly plans: Plans;
   private readonly types = new Map<string, LiveType>();
 
-  constructor(lake: Lake, connection: Connection) {
+  constructor(lake: Lake, connection: Connection, plans: Plans) {
     this.lake = lake;
     this.connection = connection;
+    this.plans = plans;
+  }
+
+  /**
+   * The steps that make tables and plans for every view of a snapshot, so that the first change of a type need not wait for them. Changes may
+   * come between two steps.
+   */
+  preparation(snapshot: Snapshot | undefined): (() => Promise<void>)[] {
+    const types = [...new Set(Object.values(snapshot?.views ?? {}).map((view) => view.resource))];
+    const tables = types.map((type) => async () => {
+      await (await this.made(type, snapshot)).layOut();
+    });
+    // After all tables: each new one makes the plans before it worthless.
+    const plans = types.map((type) => async () => this.types.get(type)?.ready());
+    return [...tables, ...plans];
   }
 
   get(type: string): LiveType | undefined {
@@ -26,6 +43,7 @@ export class LiveTypes {
 
   /** Forgets all tables; each is replaced when its type is next seen. */
   clear(): void {
+    for (const type of this.types.values()) type.close();
     this.types.clear();
   }
 
@@ -46,7 +64,7 @@ export class LiveTypes {
   private async made(type: string, snapshot: Snapshot | undefined): Promise<LiveType> {
     const known = this.types.get(type);
     if (known !== undefined) return known;
-    const made = new LiveType(this.lake.definitions, type);
+    const made = new LiveType(this.lake.definitions, type, this.plans);
     await made.create(this.connection);
     for (const view of Object.values(snapshot?.views ?? {})) {
       if (view.resource === type) await made.addView(this.connection, await this.liveView(view));

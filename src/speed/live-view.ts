@@ -2,6 +2,7 @@ import { type CompiledView, viewDataError } from "#compiler";
 import { type Connection, quoteIdentifier } from "#duckdb";
 import type { LakeError } from "#kernel";
 import { OPEN, type Replaced } from "./live-index.js";
+import type { Planned, Plans } from "./plans.js";
 import type { ReadPoint } from "./read-point.js";
 
 /** A live version that breaks a rule of the view, and the points at which it counts. */
@@ -20,6 +21,7 @@ export class LiveView {
   readonly table: string;
   private readonly columns: string;
   private broken: Broken[] = [];
+  private plan: Planned | undefined;
 
   constructor(hash: string, compiled: CompiledView) {
     this.hash = hash;
@@ -38,32 +40,54 @@ export class LiveView {
   }
 
   async drop(connection: Connection): Promise<void> {
+    this.close();
     await connection.run(`DROP TABLE IF EXISTS ${this.table}`);
   }
 
+  /** Frees the plan. */
+  close(): void {
+    this.plan?.close();
+  }
+
+  private insert(select: string): string {
+    return `INSERT INTO ${this.table} (_from, ${this.columns}) ${select}`;
+  }
+
+  /** Says which table {@link add} reads: `select("")` gives the view's rows of all incoming changes in it, with `_from` as their key. */
+  planOver(plans: Plans, table: string, select: (where: string) => string): void {
+    this.plan?.close();
+    this.plan = plans.statement(this.insert(select("")), table);
+  }
+
+  /** Plans {@link add} before its first use. */
+  async ready(): Promise<void> {
+    await this.plan?.ready();
+  }
+
   /**
-   * Adds the rows of the changes in `incoming`, a relation that the compiled view can read with `_from` as its key. When one of them
-   * breaks a rule of the view, each is tried alone and the breaking ones are remembered.
+   * Adds the rows of the incoming changes, as {@link planOver} was told. When one of them breaks a rule of the view, each is tried alone
+   * and the breaking ones are remembered.
    */
   async add(
     connection: Connection,
     incoming: { readonly select: (where: string) => string; readonly positions: readonly number[] },
   ): Promise<void> {
-    const error = await this.attempt(connection, incoming.select(""));
+    const error = await this.attempt(() => this.plan!.run());
     if (error === undefined) return;
     if (incoming.positions.length === 1) {
       this.broken.push({ position: incoming.positions[0]!, error, to: OPEN, until: OPEN });
       return;
     }
     for (const position of incoming.positions) {
-      const failure = await this.attempt(connection, incoming.select(`WHERE _from = ${position}`));
+      const alone = this.insert(incoming.select(`WHERE _from = ${position}`));
+      const failure = await this.attempt(() => connection.run(alone));
       if (failure !== undefined) this.broken.push({ position, error: failure, to: OPEN, until: OPEN });
     }
   }
 
-  private async attempt(connection: Connection, select: string): Promise<LakeError | undefined> {
+  private async attempt(insert: () => Promise<void>): Promise<LakeError | undefined> {
     try {
-      await connection.run(`INSERT INTO ${this.table} (_from, ${this.columns}) ${select}`);
+      await insert();
       return undefined;
     } catch (error) {
       const known = viewDataError(error);

@@ -1,3 +1,4 @@
+import type { Connection } from "#duckdb";
 import { EventStore } from "#events";
 import type { Change } from "#landing";
 import { Holds } from "../../src/speed/hold.js";
@@ -149,11 +150,11 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
         LiveView,
         "add",
         (original) =>
-          function (this: unknown, connection: never, incoming: never) {
-            const { select, positions } = incoming as { select: (w: string) => string; positions: number[] };
-            const last = positions.at(-1)!;
-            const all = (where: string): string => select(where === "" ? `WHERE _from < ${last}` : where);
-            return original.call(this, connection, { select: all, positions } as never);
+          async function (this: unknown, connection: never, incoming: never) {
+            await original.call(this, connection, incoming);
+            const { positions } = incoming as { positions: number[] };
+            const { table } = this as LiveView;
+            await (connection as Connection).run(`DELETE FROM ${table} WHERE _from = ${positions.at(-1)!}`);
           },
       ),
   },

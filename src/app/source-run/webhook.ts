@@ -6,8 +6,9 @@ import type { SourceDefinition } from "./source.js";
 
 /** What a webhook is told. Names of sources and types, codes and times: no patient data. */
 export interface WebhookEvent {
-  readonly event: "failure" | "staleness";
-  readonly source: string;
+  readonly event: "failure" | "staleness" | "difference";
+  /** Of failure and staleness. */
+  readonly source?: string;
   readonly at: string;
   readonly runId?: string;
   readonly state?: string;
@@ -15,6 +16,9 @@ export interface WebhookEvent {
   /** Of staleness: the server's time up to which the lake is complete, and the target in milliseconds. */
   readonly upTo?: string | null;
   readonly targetMs?: number;
+  /** Of difference: two snapshots over which merged reads must agree and do not, and the names of the views. */
+  readonly snapshots?: readonly [number, number];
+  readonly views?: readonly string[];
 }
 
 /** How webhooks are sent. */

@@ -7,6 +7,7 @@ import { liveSide } from "../live-option.js";
 import { withLake } from "../open-lake.js";
 import { memoryLimit, parseCount, textOption } from "../option-value.js";
 import { withSchedules } from "../schedule-beside.js";
+import { selfCheckSide } from "../self-check-option.js";
 
 const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
 
@@ -63,6 +64,7 @@ export const serveCommand: Command = {
       const server = await serveLake(lake, {
         ...address(invocation),
         stalenessTargets: stalenessTargets(loadedConfig(invocation)),
+        selfCheck: selfCheckSide(invocation, loadedConfig(invocation)),
         live,
         ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
       });

@@ -15,6 +15,7 @@ import { liveSide } from "../live-option.js";
 import { withLake } from "../open-lake.js";
 import { memoryLimit, parseCount, textOption } from "../option-value.js";
 import { withSchedules } from "../schedule-beside.js";
+import { selfCheckSide } from "../self-check-option.js";
 import { wantedViews } from "../views-option.js";
 import { ingestProgress } from "./ingest-ndjson.js";
 import { ADDRESS_HELP, ADDRESS_OPTIONS, address } from "./serve.js";
@@ -150,6 +151,7 @@ export const startCommand: Command = {
       const server = await serveLake(lake, {
         ...at,
         stalenessTargets: stalenessTargets(loadedConfig(invocation)),
+        selfCheck: selfCheckSide(invocation, loadedConfig(invocation)),
         live:
           live === undefined
             ? undefined

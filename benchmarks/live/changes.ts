@@ -1,0 +1,28 @@
+import { createReadStream } from "node:fs";
+import { createInterface } from "node:readline";
+
+const LAST_UPDATED = /"lastUpdated":"[^"]*"/;
+
+/** A resource as its server would send it after a change: the time of its last update is now. */
+export function changedNow(line: string, now = new Date()): string {
+  return line.replace(LAST_UPDATED, `"lastUpdated":"${now.toISOString()}"`);
+}
+
+/** Every n-th line of NDJSON files, at most `most`, so that every type is there in its share. */
+export async function sampleLines(files: readonly string[], most: number): Promise<string[]> {
+  const all: string[] = [];
+  for (const file of files) {
+    for await (const line of createInterface({ input: createReadStream(file) }))
+      if (line !== "") all.push(line);
+  }
+  const step = Math.max(1, Math.floor(all.length / most));
+  const taken = all.filter((_, index) => index % step === 0).slice(0, most);
+  // Types take turns as they would when a hospital's day is sent; a fixed order, so that runs are alike.
+  let state = 12_345;
+  for (let i = taken.length - 1; i > 0; i--) {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    const j = state % (i + 1);
+    [taken[i], taken[j]] = [taken[j]!, taken[i]!];
+  }
+  return taken;
+}

@@ -1,0 +1,84 @@
+// Ours, for a day: changes without end through journal, live rows, flushes, compaction, trims and vacuum, as a serving process runs them. Arguments: lake
+// folder, changes, distinct resources, samples, milliseconds that covered changes are kept, NDJSON inputs…
+import { readdir, stat } from "node:fs/promises";
+import path from "node:path";
+import { loadViews, shippedViewsDirectory } from "#batch";
+import { Database } from "#duckdb";
+import { keepCompact, Lake, vacuum } from "#lake";
+import { createQuery, lakeCatalog, mergedCatalog } from "#query";
+import { FLUSH_POLICY, startLive } from "../../src/app/live.js";
+import { sampleLines } from "../live/changes.js";
+import { appendChanges } from "../live/fill-journal.js";
+import { median } from "../measure.js";
+
+const STEP = 5_000;
+const [location, countText, keysText, samplesText, keepText, ...inputs] = process.argv.slice(2);
+const count = Number(countText);
+const lake = await Lake.open({ location: location! });
+const views = await loadViews([shippedViewsDirectory()], lake.definitions);
+const database = await Database.open({ preserveInsertionOrder: true, memoryLimitBytes: 512 * 2 ** 20 });
+const fail = (error: unknown): void => void process.stderr.write(`${String(error)}\n`);
+const live = await startLive({
+  lake,
+  database,
+  journal: { file: path.join(location!, "journal", "journal.sqlite") },
+  views,
+  flush: { ...FLUSH_POLICY, keepCoveredMs: Number(keepText) },
+  onError: fail,
+});
+const background = new AbortController();
+const compacting = keepCompact(lake, { signal: background.signal, onError: fail });
+const catalog = mergedCatalog({ batch: lakeCatalog(lake), live: live.rows, database });
+const query = createQuery({ catalog, database, temporaryFolder: path.join(location!, "staging", "soak") });
+const lines = await sampleLines(inputs, Number(keysText));
+
+async function diskBytes(folder: string): Promise<number> {
+  let sum = 0;
+  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
+    // Files come and go while they are counted.
+    if (entry.isFile())
+      sum += (await stat(path.join(entry.parentPath, entry.name)).catch(() => ({ size: 0 }))).size;
+  }
+  return sum;
+}
+
+/** CPU milliseconds of a page of 100 rows, the middle of a few. */
+async function readMs(): Promise<number> {
+  const costs: number[] = [];
+  for (let n = 0; n < 5; n++) {
+    const before = process.cpuUsage();
+    const read = await query.readView({ view: "condition", limit: 100 });
+    await read.texts();
+    read.release();
+    const { user, system } = process.cpuUsage(before);
+    costs.push((user + system) / 1000);
+  }
+  return median(costs);
+}
+
+const samples: Record<string, number>[] = [];
+const every = Math.floor(count / Number(samplesText));
+for (let sent = 0; sent < count; ) {
+  const step = Math.min(STEP, count - sent);
+  await live.rows.reached(await appendChanges(live.journal, lake, lines, { from: sent, count: step }));
+  sent += step;
+  if (Math.floor(sent / every) === samples.length) continue;
+  // As a night's maintenance would, at this scale.
+  await vacuum(lake, { keepSnapshots: 4, graceMs: Number(keepText), landingMs: Number(keepText) });
+  const { liveResources, snapshot } = live.rows.state();
+  const disk = await diskBytes(location!);
+  samples.push({ sent, rss: process.memoryUsage.rss(), disk, read: await readMs(), liveResources, snapshot });
+  process.stderr.write(`    ${JSON.stringify(samples.at(-1))}\n`);
+}
+background.abort();
+await compacting;
+await live.close();
+database.close();
+await lake.close();
+const { user, system } = process.cpuUsage();
+const cost = {
+  wall: performance.now() / 1000,
+  cpu: (user + system) / 1e6,
+  peakRss: process.resourceUsage().maxRSS * 1024,
+};
+process.stdout.write(`${JSON.stringify({ ...cost, facts: { samples } })}\n`);
