@@ -10,7 +10,7 @@ import { type FhirServer, type FhirServerOptions, startFhirServer } from "./fhir
 import { SourceLake } from "./source-lake.js";
 
 /** A port that was free a moment ago: a server is told the address before this lake listens there. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;

@@ -121,10 +121,12 @@ class Follower implements Following {
       onError,
       fetchBack: async (name, references) => {
         await ports.fetchBack(name, references);
-        const reached = await Promise.race([
-          fetched(await journal.head()).then(() => true),
-          sleep(60_000, false, { signal: this.abort.signal }),
-        ]);
+        const done = async (): Promise<boolean> => {
+          await fetched(await journal.head());
+          await rows.reached(await journal.head());
+          return true;
+        };
+        const reached = await Promise.race([done(), sleep(60_000, false, { signal: this.abort.signal })]);
         if (reached) return;
         throw new LakeError(
           "unavailable",

@@ -97,7 +97,10 @@ export class Poller {
       types: this.settings.source.config.types,
       signal: this.loop.signal,
     });
-    const not = types.filter(({ lastUpdated, history }) => lastUpdated !== "honoured" && !history);
+    // A type without resources does not show whether it can be searched by time.
+    const not = types.filter(
+      ({ lastUpdated, history }) => !["honoured", "unknown"].includes(lastUpdated) && !history,
+    );
     if (types.length === 0 || not.length > 0) {
       throw new LakeError(
         "invalid-input",

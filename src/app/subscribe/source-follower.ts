@@ -156,8 +156,13 @@ export class SourceFollower {
     this.endedAtCheck = this.endedNow();
   }
 
-  /** Forgets the numbers of Subscriptions that are gone. */
+  /** Forgets the numbers of Subscriptions that are gone; nobody knows what one told that was not followed before. */
   private async follow(ids: readonly string[]): Promise<void> {
+    const before = this.followed;
+    // At the start, those that were followed when this process or another ended.
+    const isKnown = (id: string): boolean => (before ?? this.heard.sequences).has(id);
+    if (this.heard.dirty === undefined && !ids.every(isKnown))
+      await this.mark("A Subscription is followed from now on; what changed before is being fetched.");
     this.followed = new Set(ids);
     const gone = [...this.heard.sequences.keys(), ...this.heard.ended].filter((id) => !this.counts(id));
     if (gone.length > 0) {

@@ -20,6 +20,11 @@ import { serveCommand } from "./serve.js";
 import { snapshotsCommand } from "./snapshots.js";
 import { sourceCheckCommand, sourceListCommand, sourceTestCommand } from "./source.js";
 import { startCommand } from "./start.js";
+import {
+  subscriptionsListCommand,
+  subscriptionsRemoveCommand,
+  subscriptionsSyncCommand,
+} from "./subscriptions.js";
 import { vacuumCommand } from "./vacuum.js";
 import { verifyCommand } from "./verify.js";
 import { viewExplainCommand } from "./view-explain.js";
@@ -38,6 +43,9 @@ export const commands: readonly Command[] = [
   sourceListCommand,
   sourceTestCommand,
   sourceCheckCommand,
+  subscriptionsListCommand,
+  subscriptionsSyncCommand,
+  subscriptionsRemoveCommand,
   scheduleCommand,
   runsCommand,
   configCommand,
