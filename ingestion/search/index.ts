@@ -13,7 +13,7 @@ export {
   type SearchProgress,
 } from "./fetch-by-search.js";
 export { type IdFile, listIds, writeIdFile, writeIdFileOf } from "./ids.js";
-export { type PollAnswer, type PolledChange, type PollRequest, pollType } from "./poll.js";
+export { type PolledChange, pollType } from "./poll.js";
 export { countType, type ReadResult, readResource } from "./read-source.js";
 export { instantMs, instantText } from "./search-instant.js";
 export type { SourceCheck, SourceFinding } from "./source-finding.js";

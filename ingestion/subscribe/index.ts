@@ -2,12 +2,10 @@ export type { FoundSubscription } from "./found.js";
 export {
   isDelivering,
   newEnd,
-  type PlanSettings,
   planSubscriptions,
   type SubscriptionAction,
 } from "./plan.js";
 export {
-  type HeardNumbers,
   hear,
   type MissingEvents,
   missing,
@@ -18,9 +16,6 @@ export {
 export { type SubscriptionServer, subscriptionServer } from "./server.js";
 export {
   type Dialect,
-  type PayloadLevel,
   type SubscribeSettings,
-  type WantedSubscription,
-  type WantedTopic,
   wantedSubscriptions,
 } from "./wanted.js";

@@ -7,10 +7,11 @@ import type { LiveLake, SourceLiveBoard } from "#speed";
 import type { CatchUp } from "../catch-up.js";
 import type { FetchSource } from "../fetch-back.js";
 import { journalPorts } from "../receive.js";
+import type { FollowContext } from "./context.js";
 import { FollowLog } from "./follow-log.js";
 import { Poller } from "./poller.js";
 import type { FollowSettings } from "./settings.js";
-import { type FollowContext, SourceFollower } from "./source-follower.js";
+import { SourceFollower } from "./source-follower.js";
 
 /** What following sources takes. */
 export interface FollowOptions {

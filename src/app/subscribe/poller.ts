@@ -11,9 +11,9 @@ import { isLakeError, LakeError, mapConcurrently } from "#kernel";
 import type { Lake } from "#lake";
 import { instantOfMs, type NewChange, parseInstant } from "#landing";
 import { journalPorts } from "../receive.js";
+import type { FollowContext } from "./context.js";
 import { Loop, unlessAborted } from "./loop.js";
 import type { FollowSettings, PollSettings } from "./settings.js";
-import type { FollowContext } from "./source-follower.js";
 
 /** What polling needs beside what all followers do. */
 export interface PollContext extends FollowContext {

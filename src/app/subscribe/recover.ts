@@ -1,6 +1,6 @@
 import type { MissingEvents, SubscriptionServer } from "#ingestion";
+import type { FollowContext } from "./context.js";
 import { followEvents } from "./follow-state.js";
-import type { FollowContext } from "./source-follower.js";
 
 /** Which notifications are missing and who is asked. */
 export interface MissingRequest {

@@ -1,31 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDelivering, missing, type SubscriptionServer, subscriptionServer } from "#ingestion";
-import { type Clock, isLakeError, LakeError } from "#kernel";
-import type { LiveLake, SourceLiveBoard } from "#speed";
-import type { CatchUp } from "../catch-up.js";
-import type { FetchSource } from "../fetch-back.js";
-import type { FollowLog } from "./follow-log.js";
+import { isLakeError, LakeError } from "#kernel";
+import type { FollowContext } from "./context.js";
 import { followEvents, missedUpTo } from "./follow-state.js";
 import { Loop, unlessAborted } from "./loop.js";
 import { askForMissing } from "./recover.js";
 import type { FollowSettings } from "./settings.js";
 import { carryOut, comparison, type KeptSubscriptions, keptSubscriptions } from "./sync.js";
-
-/** What every follower of one process works with. */
-export interface FollowContext {
-  readonly log: FollowLog;
-  readonly states: SourceLiveBoard;
-  readonly rows: Pick<LiveLake, "refresh">;
-  readonly catchUp: Pick<CatchUp, "run">;
-  readonly source: (name: string) => FetchSource | undefined;
-  /** Remembers that these resources must be read from the source, and resolves when they have been. */
-  readonly fetchBack: (
-    source: string,
-    references: readonly { readonly type: string; readonly id: string }[],
-  ) => Promise<void>;
-  readonly clock: Clock;
-  readonly onError?: ((error: unknown) => void) | undefined;
-}
 
 /** Searches end at whole seconds: a run that begins a second later has everything of the second in it. */
 const SETTLE_MS = 1100;

@@ -11,6 +11,8 @@ export interface DataContext {
   readonly pages: ResultPages;
   /** The base URL of the FHIR API, without a slash at its end. */
   readonly base: string;
+  /** What the capability statement says. */
+  readonly fhirVersion: string;
   /** Whether tokens are demanded, for the capability statement. */
   readonly secured: boolean;
 }

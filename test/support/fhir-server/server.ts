@@ -91,6 +91,9 @@ export async function startFhirServer(options: FhirServerOptions = {}): Promise<
   };
 }
 
+/** Servers with the topics of a later version are servers of that version. */
+const FHIR_VERSIONS: Readonly<Record<string, string>> = { "r4b-topics": "4.3.0", "r5-topics": "5.0.0" };
+
 function makeParts(options: FhirServerOptions, origin: string, fileOrigin: string): Parts {
   const profile = ehrProfile(options.profile ?? "full", options.changes);
   const clock = new ServerClock(options.now);
@@ -103,6 +106,7 @@ function makeParts(options: FhirServerOptions, origin: string, fileOrigin: strin
     store: new ResourceStore(clock, { meta: profile.meta }),
     pages: new ResultPages(clock, { keepMs: options.pageKeepMs ?? 600_000, form: profile.pageLinks }),
     base: `${origin}/fhir`,
+    fhirVersion: FHIR_VERSIONS[options.subscriptions?.kind ?? "none"] ?? "4.0.1",
     secured: authorization.demanded,
   };
   const context: ServerContext = {

@@ -1,6 +1,5 @@
 import type { DataContext } from "../context.js";
 import { CLINICAL_PARAMETERS } from "../search/parameters.js";
-import type { ServerContext } from "../server-context.js";
 
 /** R4 types that the server names although it may hold none of them yet. */
 export const COMMON_TYPES: readonly string[] = [
@@ -39,12 +38,10 @@ export const COMMON_TYPES: readonly string[] = [
   "SupplyDelivery",
 ];
 
-/** Servers with the topics of a later version are servers of that version. */
-const FHIR_VERSIONS: Readonly<Record<string, string>> = { "r4b-topics": "4.3.0", "r5-topics": "5.0.0" };
 const DEFINITION = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition";
 
 /** The CapabilityStatement: says what the profile can do, as honest servers do. */
-export function capabilityStatement(context: ServerContext): string {
+export function capabilityStatement(context: DataContext): string {
   const { profile } = context;
   const types = [...new Set([...COMMON_TYPES, ...context.store.types()])].sort();
   return JSON.stringify({
@@ -54,7 +51,7 @@ export function capabilityStatement(context: ServerContext): string {
     kind: "instance",
     software: { name: "fhir-lake test server", version: "1" },
     implementation: { description: "A FHIR server for tests", url: context.base },
-    fhirVersion: FHIR_VERSIONS[context.subscriptions.behaviour.kind] ?? "4.0.1",
+    fhirVersion: context.fhirVersion,
     format: ["application/fhir+json", "json"],
     ...(profile.export.levels.length === 0
       ? {}
