@@ -44,7 +44,7 @@ export interface WantedSubscription {
   readonly key: string;
   /** Digest of everything else that matters, secrets included: another one means that it must be written again. */
   readonly form: string;
-  /** The resource to send, with `status: requested`. */
+  /** The resource to send; it asks the server to begin. */
   resource(more: {
     readonly id?: string;
     readonly end?: string | undefined;
@@ -173,7 +173,7 @@ function r5Resource(settings: SubscribeSettings, { topic, filters }: WantedTopic
   };
 }
 
-function wanted(source: string, key: string, resource: Json): WantedSubscription {
+function wanted({ source, dialect }: SubscribeSettings, key: string, resource: Json): WantedSubscription {
   const form = hash("sha256", JSON.stringify(resource), "hex").slice(0, 16);
   return {
     key,
@@ -181,7 +181,8 @@ function wanted(source: string, key: string, resource: Json): WantedSubscription
     resource: ({ id, end }) => ({
       ...resource,
       ...(id === undefined ? {} : { id }),
-      status: "requested",
+      // Medplum's Subscriptions begin with what they are written as; elsewhere only the server makes them active.
+      status: dialect === "medplum" ? "active" : "requested",
       // Servers may hide headers and endpoints when they are read back; they leave this line alone.
       reason: `fhir-lake follows the source ${source} (form ${form})`,
       ...(end === undefined ? {} : { end }),
@@ -191,11 +192,11 @@ function wanted(source: string, key: string, resource: Json): WantedSubscription
 
 /** The Subscriptions that a source should have. Sources: R4 Subscription, Subscriptions R5 Backport 1.1, R5 Subscription, HAPI, Medplum. */
 export function wantedSubscriptions(settings: SubscribeSettings): WantedSubscription[] {
-  const { dialect, source, criteria, topics, deletes } = settings;
+  const { dialect, criteria, topics, deletes } = settings;
   if (dialect === "r5-topics") {
     return topics.map((topic) =>
       wanted(
-        source,
+        settings,
         subscriptionKey(topic.topic, topic.filters.flatMap(filterBy).map(filterText)),
         r5Resource(settings, topic),
       ),
@@ -203,14 +204,14 @@ export function wantedSubscriptions(settings: SubscribeSettings): WantedSubscrip
   }
   if (dialect === "r4-topics" || dialect === "r4b-topics") {
     return topics.map((topic) =>
-      wanted(source, subscriptionKey(topic.topic, topic.filters), backportResource(settings, topic)),
+      wanted(settings, subscriptionKey(topic.topic, topic.filters), backportResource(settings, topic)),
     );
   }
   // One Subscription of Medplum tells either one interaction or all but deletes.
   const interactions = dialect === "medplum" && deletes ? ["", "delete"] : [""];
   return criteria.flatMap((one) =>
     interactions.map((interaction) =>
-      wanted(source, subscriptionKey(one, [], interaction), criteriaResource(settings, one, interaction)),
+      wanted(settings, subscriptionKey(one, [], interaction), criteriaResource(settings, one, interaction)),
     ),
   );
 }

@@ -1,8 +1,5 @@
-import type { Clock } from "#kernel";
-
 /** Something that is done again and again, with failures that are reported and tried again later. */
 export interface LoopOptions {
-  readonly clock: Clock;
   /** Does what is due and answers in how many milliseconds to look again at the latest. */
   readonly step: () => Promise<number>;
   /** Told of a failure; answers in how many milliseconds to try again. */

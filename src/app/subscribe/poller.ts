@@ -50,7 +50,6 @@ export class Poller {
     this.name = settings.source.name;
     this.reader = new ChangeReader(context.lake.definitions, { maxDepth: 64 });
     this.loop = new Loop({
-      clock: context.clock,
       step: () => this.step(),
       failed: (error) => this.failed(error),
     });
@@ -128,7 +127,14 @@ export class Poller {
         if (mark > 0) begun.push({ capabilities, sinceMs: mark });
         else if (!Number.isNaN(watermark)) begun.push({ capabilities, sinceMs: watermark });
       }
-      if (begun.length === types.length || again) return begun;
+      if (begun.length === types.length) return begun;
+      if (again) {
+        throw new LakeError(
+          "unavailable",
+          "app/not-loaded",
+          `The source ${this.name} is polled once a run has loaded all of its types; see fhir-lake runs --source ${this.name}.`,
+        );
+      }
       await this.context.states.set(
         this.name,
         "catching-up",

@@ -75,7 +75,7 @@ function noTypes(source: string): never {
   throw new LakeError(
     "invalid-input",
     "app/nothing-to-subscribe",
-    `Say what the source ${source} should tell: name its types, or criteria under notifications.subscribe.`,
+    `Say what the source ${source} should tell: name its types (or criteria under notifications.subscribe).`,
   );
 }
 
@@ -84,6 +84,8 @@ export function followSettings(source: SourceDefinition): FollowSettings | undef
   const { notifications } = source.config;
   if (notifications === undefined) return undefined;
   const { poll, subscribe } = notifications;
+  // Runs choose types by what views read; what is polled must be the same.
+  if (poll !== undefined && source.config.types === undefined) noTypes(source.name);
   return {
     source,
     poll:

@@ -40,7 +40,6 @@ export class SourceFollower {
     this.settings = settings;
     this.name = settings.source.name;
     this.loop = new Loop({
-      clock: context.clock,
       step: () => this.step(),
       failed: (error) => this.failed(error),
     });

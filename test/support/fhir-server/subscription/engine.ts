@@ -212,7 +212,9 @@ export class SubscriptionEngine {
     carried.definition = definition;
     carried.status = definition.status;
     this.#carried.set(version.id, carried);
-    if (definition.status === "requested" || definition.status === "active") {
+    // Medplum leaves what is requested as it is: only active ones are carried out.
+    const begins = this.#behaviour.kind === "medplum" ? ["active"] : ["requested", "active"];
+    if (begins.includes(definition.status)) {
       carried.status = "requested";
       this.#queue(carried, () => this.#activate(carried));
     }
