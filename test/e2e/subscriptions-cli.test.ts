@@ -83,7 +83,7 @@ describe("Subscriptions on the command line", { timeout: 240_000 }, () => {
 
     const before = await run("subscriptions", "list");
     expect(before).toMatchObject({
-      code: 6,
+      code: 8,
       stdout: expect.stringContaining("sync would create it") as string,
     });
     expect(await run("subscriptions", "sync")).toMatchObject({ code: 0 });
