@@ -4,6 +4,7 @@ import type { EventStore } from "#events";
 import { landChanges } from "#ingestion";
 import { beginLanding, type Lake, type Snapshot } from "#lake";
 import { CHANGES_PREFIX, type Change, changeOf, changeStream } from "#landing";
+import { neededAfter } from "#speed";
 
 /** What to fold and into what. */
 export interface FlushOptions {
@@ -65,7 +66,8 @@ export async function flushJournal(lake: Lake, options: FlushOptions): Promise<F
   let snapshot: Snapshot | undefined;
   for (const { stream } of await journal.streams(CHANGES_PREFIX)) {
     const source = stream.slice(CHANGES_PREFIX.length);
-    const after = (await lake.history.latest())?.sources[source]?.journalPosition ?? 0;
+    const covered = (await lake.history.latest())?.sources[source]?.journalPosition ?? 0;
+    const after = await neededAfter(journal, stream, covered);
     const first = await firstChange(journal, source, after, upTo);
     if (first === undefined) continue;
     const made = await flushSource(lake, options, { first, after, upTo });

@@ -73,3 +73,27 @@ it("begins anew when the journal was trimmed beyond what it had read", async () 
   expect(live.state()).toMatchObject({ snapshot: 1, position: 5, liveResources: 1, degraded: undefined });
   await live.stop();
 });
+
+it("takes in a source that begins after the journal was trimmed of others", async () => {
+  await change("a");
+  await change("b");
+  await flushJournal(lake, { journal, views: new Map() });
+  await journal.trim("changes/", 2);
+  await appendChanges(journal, [{ source: "later", id: "a", clock: 1, deletes: false }]);
+  const live = await LiveLake.start({ lake, journal, database });
+  await live.reached(3);
+  expect(live.state()).toMatchObject({ position: 3, liveResources: 1, degraded: undefined });
+  const { changes, snapshot } = await flushJournal(lake, { journal, views: new Map() });
+  expect(changes).toEqual({ later: 1 });
+  expect(snapshot?.sources["later"]?.journalPosition).toBe(3);
+  await live.stop();
+});
+
+it("never takes for whole what was trimmed before a snapshot covered it", async () => {
+  await change("a");
+  await change("b");
+  await journal.trim("changes/", 1);
+  await expect(flushJournal(lake, { journal, views: new Map() })).rejects.toMatchObject({
+    code: "events/behind-retention",
+  });
+});
