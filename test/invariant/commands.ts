@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import type { Fault } from "./faulty-store.js";
 import type { Version } from "./model.js";
+import type { RedisEvent } from "./redis.js";
 
 /** A version before it has a clock of its own. */
 export interface Draft {
@@ -43,6 +44,8 @@ export type Command =
       /** Does the same again afterwards, as whoever runs it would. */
       readonly again: boolean;
     }
+  /** Something happens to Redis; nothing where there is none. */
+  | { readonly do: "redis"; readonly event: RedisEvent }
   /** The process dies as soon as these are acknowledged, whatever it was about to do with them. */
   | { readonly do: "die"; readonly drafts: readonly Draft[] };
 
@@ -102,7 +105,15 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   },
 );
 
-/** Histories of the system: what happens, in order. */
-export function histories(longest: number): fc.Arbitrary<Command[]> {
-  return fc.array(command, { minLength: 1, maxLength: longest, size: "max" });
+const redisCommand: fc.Arbitrary<Command> = fc.record({
+  do: fc.constant("redis" as const),
+  event: fc.constantFrom("flush", "kill", "restart", "keep-dump", "old-dump", "pause"),
+});
+
+/** Histories of the system: what happens, in order. With Redis, things happen to that too. */
+export function histories(longest: number, { redis = false } = {}): fc.Arbitrary<Command[]> {
+  const any = redis
+    ? fc.oneof({ weight: 3, arbitrary: command }, { weight: 1, arbitrary: redisCommand })
+    : command;
+  return fc.array(any, { minLength: 1, maxLength: longest, size: "max" });
 }

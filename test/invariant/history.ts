@@ -88,6 +88,8 @@ class Run {
         return world.skew(command.minutes);
       case "fault":
         return this.fault(command);
+      case "redis":
+        return world.redis(command.event);
       case "flush":
         return world.flush();
       case "compact":

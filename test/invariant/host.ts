@@ -3,6 +3,7 @@ import { link, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Database } from "#duckdb";
+import { UnreliableRedis } from "./redis.js";
 
 const MIB = 1 << 20;
 
@@ -40,20 +41,24 @@ export class Host {
   reads: Database;
   /** Does the lakes' work. */
   writes: Database;
+  /** Where the worlds' processes share live versions; without it each follows the journal. */
+  readonly redis: UnreliableRedis | undefined;
   private made = 0;
 
-  private constructor(folder: string, reads: Database, writes: Database) {
+  private constructor(folder: string, reads: Database, writes: Database, redis: UnreliableRedis | undefined) {
+    this.redis = redis;
     this.folder = folder;
     this.reads = reads;
     this.writes = writes;
   }
 
-  static async open(): Promise<Host> {
+  static async open(options: { readonly redis?: boolean } = {}): Promise<Host> {
     // A folder in memory where there is one.
     const folder = await mkdtemp(
       path.join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "fhir-lake-invariant-"),
     );
-    return new Host(folder, await openEngine(folder, true), await openEngine(folder, false));
+    const redis = options.redis === true ? await UnreliableRedis.open() : undefined;
+    return new Host(folder, await openEngine(folder, true), await openEngine(folder, false), redis);
   }
 
   /** An empty folder for a world. */
@@ -80,6 +85,7 @@ export class Host {
   }
 
   async close(): Promise<void> {
+    await this.redis?.stop();
     this.reads.close();
     this.writes.close();
     await rm(this.folder, { recursive: true, force: true });

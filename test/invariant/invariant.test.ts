@@ -1,25 +1,39 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, it } from "vitest";
+import { redisAvailable } from "../support/redis-server.js";
 import { histories } from "./commands.js";
 import { runHistory } from "./history.js";
 import { Host } from "./host.js";
 
-const runs = Number(process.env["FHIR_LAKE_INVARIANT_RUNS"] ?? 30);
+const runs = Number(process.env["FHIR_LAKE_INVARIANT_RUNS"] ?? 60);
 const seed = Number(process.env["FHIR_LAKE_INVARIANT_SEED"] ?? 20_261_121);
 
-describe("a merged read equals a recompute over everything accepted", () => {
+describe.each([
+  { where: "following the journal", redis: false, share: 0.95 },
+  { where: "sharing live versions in Redis", redis: true, share: 0.05 },
+])("a merged read equals a recompute over everything accepted, $where", ({ redis, share }) => {
   let host: Host;
   beforeAll(async () => {
-    host = await Host.open();
+    if (!redis || redisAvailable()) host = await Host.open({ redis });
   });
-  afterAll(() => host.close());
+  afterAll(() => host?.close());
 
-  it(`in ${runs} random histories of notifications, batches, flushes, compactions, restarts and pins`, {
-    timeout: 3_600_000,
-  }, async () => {
-    await fc.assert(
-      fc.asyncProperty(histories(12), (commands) => runHistory(host, commands)),
-      { seed, numRuns: runs, endOnFailure: process.env["CI"] === undefined && runs > 1000 },
-    );
+  const numRuns = Math.ceil(runs * share);
+  it.skipIf(redis && !redisAvailable())(
+    `in ${numRuns} random histories of notifications, batches, flushes, failures, deaths and pins`,
+    { timeout: 3_600_000 },
+    async () => {
+      const property = fc.asyncProperty(histories(12, { redis }), (commands) => runHistory(host, commands));
+      await fc.assert(property, {
+        seed,
+        numRuns,
+        endOnFailure: process.env["CI"] === undefined && runs > 1000,
+      });
+    },
+  );
+
+  it.skipIf(redis)("with everything of its own: a disk, threads, HTTP", { timeout: 600_000 }, async () => {
+    const property = fc.asyncProperty(histories(12), (commands) => runHistory(host, commands, "plain"));
+    await fc.assert(property, { seed, numRuns: Math.ceil(runs / 50), endOnFailure: true });
   });
 });

@@ -1,6 +1,7 @@
 // Runs random histories of the system against the recompute: node dist/test/invariant/main.js --runs N --seed S
 import { parseArgs } from "node:util";
 import fc from "fast-check";
+import { redisAvailable } from "../support/redis-server.js";
 import { type Command, histories } from "./commands.js";
 import { runHistory } from "./history.js";
 import { Host } from "./host.js";
@@ -21,39 +22,48 @@ if (![runs, seed, longest].every(Number.isSafeInteger) || runs < 1 || longest < 
 
 /** Every so manieth history runs on a world with everything of its own: a disk, threads, HTTP. */
 const PLAIN_EVERY = 50;
+/** Every so manieth has Redis, to which things happen. Those wait a lot, so they run beside the others. */
+const REDIS_EVERY = 20;
 const SAMPLE = 500;
+const startedAt = Date.now();
+const withRedis = redisAvailable() ? Math.floor(runs / REDIS_EVERY) : 0;
+let done = 0;
+let violations = 0;
 
-/** Runs one history; tells how it broke the rule, with what it takes to repeat it. */
-async function violates(commands: readonly Command[], number: number): Promise<boolean> {
-  try {
-    await runHistory(host, commands, number % PLAIN_EVERY === 0 ? "plain" : "quick");
-    return false;
-  } catch (error) {
-    console.log(`history ${number} of seed ${seed}: ${error instanceof Error ? error.stack : String(error)}`);
-    console.log(JSON.stringify(commands));
-    return true;
-  }
-}
-
-function tell(done: number): void {
+function tell(): void {
   const { user, system } = process.cpuUsage();
   const seconds = Math.round((Date.now() - startedAt) / 1000);
   const work = Math.round((user + system) / 1e6);
   console.log(`${done} histories, ${violations} violations, ${seconds} s, of which ${work} s on a processor`);
 }
 
-const host = await Host.open();
-let violations = 0;
-let done = 0;
-const startedAt = Date.now();
-for (let part = 0; done < runs; part++) {
-  const numRuns = Math.min(SAMPLE, runs - done);
-  for (const commands of fc.sample(histories(longest), { seed: seed + part, numRuns })) {
-    if (await violates(commands, ++done)) violations++;
-    if (done % 100 === 0) tell(done);
+/** Runs one history; says how it broke the rule, with what it takes to repeat it. */
+async function run(host: Host, commands: readonly Command[], number: number): Promise<void> {
+  try {
+    await runHistory(host, commands, number % PLAIN_EVERY === 0 ? "plain" : "quick");
+  } catch (error) {
+    violations++;
+    const store = host.redis === undefined ? "" : " with Redis";
+    console.log(
+      `history ${number}${store} of seed ${seed}: ${error instanceof Error ? error.stack : String(error)}`,
+    );
+    console.log(JSON.stringify(commands));
   }
-  await host.renewEngines();
+  if (++done % 100 === 0) tell();
 }
-await host.close();
+
+async function lane(count: number, redis: boolean): Promise<void> {
+  const host = await Host.open({ redis });
+  for (let at = 0; at < count; at += SAMPLE) {
+    const numRuns = Math.min(SAMPLE, count - at);
+    const sample = fc.sample(histories(longest, { redis }), { seed: seed + at / SAMPLE, numRuns });
+    for (const [i, commands] of sample.entries()) await run(host, commands, at + i + 1);
+    await host.renewEngines();
+  }
+  await host.close();
+}
+
+await Promise.all([lane(runs - withRedis, false), ...(withRedis > 0 ? [lane(withRedis, true)] : [])]);
+tell();
 console.log(`runs=${runs} violations=${violations}`);
 process.exitCode = violations === 0 ? 0 : 1;

@@ -1,6 +1,7 @@
 import type { Connection } from "#duckdb";
 import { EventStore } from "#events";
 import type { Change } from "#landing";
+import { History } from "../../src/lake/history.js";
 import { Holds } from "../../src/speed/hold.js";
 import { LakeOrders } from "../../src/speed/lake-orders.js";
 import { LiveIndex, type LiveVersion } from "../../src/speed/live-index.js";
@@ -51,7 +52,10 @@ const nothing = (): Method => async () => {
   // The work that was to be done here is not.
 };
 
-/** Mistakes of the speed layer, each of which the comparison with a recompute must find. */
+/** How many events a flush asks for at once; live rows ask for more. */
+const FLUSH_PAGE = 1000;
+
+/** Mistakes that an implementation might have, each of which the comparison with a recompute must find. */
 export const SEEDED_BUGS: readonly SeededBug[] = [
   {
     name: "what arrives last wins among live versions",
@@ -180,6 +184,32 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
           function (this: unknown, options: never) {
             const { from = 0, ...rest } = options as { from?: number };
             return original.call(this, { ...rest, from: from + 1 } as never);
+          },
+      ),
+  },
+  {
+    name: "a snapshot says that it covers one change more than it holds",
+    install: () =>
+      replace(
+        EventStore,
+        "readAll",
+        (original) =>
+          async function (this: unknown, ...args: never[]) {
+            const events = (await original.apply(this, args)) as unknown[];
+            return (args[1] as number) === FLUSH_PAGE ? events.slice(0, -1) : events;
+          },
+      ),
+  },
+  {
+    name: "a commit that came too late counts as done",
+    install: () =>
+      replace(
+        History,
+        "append",
+        (original) =>
+          async function (this: unknown, snapshot: never) {
+            await original.call(this, snapshot);
+            return true;
           },
       ),
   },

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type RegisteredView, registerView } from "#batch";
@@ -9,7 +10,7 @@ import { compact, Lake, vacuum } from "#lake";
 import { changeEvent, changeStream, instantOfMs, parseInstant } from "#landing";
 import { createQuery, type LakeCatalog, lakeCatalog, mergedCatalog, type SnapshotReader } from "#query";
 import { createApp, type RunningServer, silentLogger, startServer } from "#serving";
-import { LiveLake } from "#speed";
+import { LiveLake, type LiveStore, openRedisStore } from "#speed";
 import { LocalStore } from "#storage";
 import { flushJournal } from "../../src/app/flush.js";
 import { ingestNdjson, settle } from "../../src/app/ingest.js";
@@ -18,6 +19,7 @@ import { type Fault, FaultyStore } from "./faulty-store.js";
 import { type Host, type Manner, openEngine } from "./host.js";
 import { instantOf, type Version } from "./model.js";
 import { type Rows, readByHttp, readPoints } from "./reads.js";
+import type { RedisEvent } from "./redis.js";
 import { EDITIONS, type TestView } from "./views.js";
 
 const SOURCE = "main";
@@ -38,6 +40,7 @@ interface Process {
   readonly lake: Lake;
   readonly journal: EventStore;
   readonly live: LiveLake;
+  readonly store: LiveStore | undefined;
   readonly catalog: LakeCatalog;
   readonly server: RunningServer | undefined;
 }
@@ -68,6 +71,7 @@ export class World {
   private readonly folder: string;
   private readonly database: Database;
   private readonly clock = new SkewedClock();
+  private readonly lakeId = randomUUID();
   private process!: Process;
   private edition = 0;
   private batches = 0;
@@ -131,17 +135,31 @@ export class World {
       file: path.join(folder, "journal.sqlite"),
       thread: this.manner === "plain",
     });
+    const store = await this.openStore(lake, journal);
     const live = await LiveLake.start({
       lake,
       journal,
       database,
+      ...(store === undefined ? {} : { store }),
       onError: (error) => {
         if (!disk.dead) console.error("live", error);
       },
     });
     const catalog = mergedCatalog({ batch: lakeCatalog(lake), live, database });
     const server = this.manner === "plain" ? await this.serve(catalog) : undefined;
-    this.process = { disk, lake, journal, live, catalog, server };
+    this.process = { disk, lake, journal, live, store, catalog, server };
+  }
+
+  private async openStore(lake: Lake, journal: EventStore): Promise<LiveStore | undefined> {
+    const { redis } = this.host;
+    if (redis === undefined) return undefined;
+    return openRedisStore({
+      url: redis.url,
+      lakeId: this.lakeId,
+      latest: () => lake.history.latest(),
+      journal,
+      onError: () => undefined,
+    });
   }
 
   private serve(catalog: LakeCatalog): Promise<RunningServer> {
@@ -151,9 +169,10 @@ export class World {
   }
 
   private async stop(): Promise<void> {
-    const { server, live, journal, lake } = this.process;
+    const { server, live, store, journal, lake } = this.process;
     await server?.close();
     await live.stop();
+    await store?.close();
     await journal.close();
     await lake.close();
   }
@@ -277,6 +296,10 @@ export class World {
     return struck;
   }
 
+  async redis(event: RedisEvent): Promise<void> {
+    await this.host.redis?.happen(event);
+  }
+
   /** Waits until reads see everything that was accepted. */
   async catchUp(): Promise<void> {
     const { live, journal } = this.process;
@@ -316,6 +339,7 @@ export class World {
 
   async close(): Promise<void> {
     await this.stop();
+    await this.host.redis?.reset();
     if (this.manner === "plain") this.database.close();
     await rm(this.folder, { recursive: true, force: true });
   }
