@@ -196,7 +196,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
         (original) =>
           async function (this: unknown, ...args: never[]) {
             const events = (await original.apply(this, args)) as unknown[];
-            return (args[1] as number) === FLUSH_PAGE ? events.slice(0, -1) : events;
+            return (args as unknown[])[1] === FLUSH_PAGE ? events.slice(0, -1) : events;
           },
       ),
   },
