@@ -85,7 +85,7 @@ export function findView(snapshot: SnapshotReader, name: string): SnapshotView {
 }
 
 /** A view's column in the terms of the encoders. */
-export function encodedColumn(column: ViewColumn): EncodedColumn {
+function encodedColumn(column: ViewColumn): EncodedColumn {
   const type = parseColumnType(column.sqlType);
   const decimalText =
     column.fhirType === "decimal" &&
