@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Database, parseColumnType, type RunOptions } from "#duckdb";
+import type { Database, RunOptions } from "#duckdb";
 import { LakeError } from "#kernel";
 import type {
   LakeCatalog,
@@ -10,7 +10,6 @@ import type {
   SnapshotView,
   ViewColumn,
 } from "./catalog.js";
-import type { EncodedColumn } from "./encoding.js";
 import { noSnapshot, requireReady, unknownView } from "./errors.js";
 import type { ResultFormat } from "./format.js";
 import { BoundQuestion, type PageFacts, type RowCount } from "./question/bound-question.js";
@@ -82,15 +81,6 @@ export function findView(snapshot: SnapshotReader, name: string): SnapshotView {
   const view = snapshot.views.get(name);
   if (view === undefined) throw unknownView(name, snapshot.views);
   return view;
-}
-
-/** A view's column in the terms of the encoders. */
-function encodedColumn(column: ViewColumn): EncodedColumn {
-  const type = parseColumnType(column.sqlType);
-  const decimalText =
-    column.fhirType === "decimal" &&
-    (type.kind === "text" || (type.kind === "list" && type.item.kind === "text"));
-  return { name: column.name, type, decimalText };
 }
 
 /** Everything that decides the rows of an answer, in one digest. Ages depend on the day of the snapshot, which is named with it. */
