@@ -1,5 +1,6 @@
 import path from "node:path";
 import { tableFromIPC } from "apache-arrow";
+import { readSheet } from "read-excel-file/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Database } from "#duckdb";
 import { systemClock } from "#kernel";
@@ -95,7 +96,7 @@ describe("view answers", () => {
       (await parquetRows(Buffer.from(await parquet.arrayBuffer()))).map((row) => row["patient_key"]),
     ).toEqual(keys);
     const arrow = await get("/views/many.arrow");
-    expect(arrow.headers.get("Content-Type")).toBe("application/vnd.apache.arrow.stream");
+    expect(arrow.headers.get("Content-Type")).toBe("application/vnd.apache.arrow.file");
     const table = tableFromIPC(new Uint8Array(await arrow.arrayBuffer()));
     expect(table.getChild("patient_key")!.toArray()).toEqual(keys);
     expect(table.schema.metadata.get("fhir_lake_as_of")).toBe("2026-01-02T12:00:00.000Z");
@@ -140,6 +141,31 @@ describe("view answers", () => {
     expect(await rows("limit=0")).toEqual([]);
     expect(await rows("snapshot=1&select=patient_key")).toEqual([{ patient_key: "Patient/1" }]);
     expect((await get("/views/every_type?snapshot=1")).headers.get("X-Lake-Snapshot")).toBe("1");
+  });
+
+  it("say the same in their bodies as in their headers where a body can", async () => {
+    const address = "/views/every_type.json?envelope=1&limit=1&count=exact&select=patient_key";
+    const response = await get(address);
+    const body = (await response.json()) as { next: string };
+    expect(body).toMatchObject({
+      rows: [{ patient_key: "Patient/1" }],
+      rowCount: 1,
+      rowLimit: 1,
+      truncated: true,
+      totalCount: 4,
+      snapshot: 2,
+    });
+    expect(response.headers.get("Link")).toBe(`<${body.next}>; rel="next"`);
+    expect(await (await get(body.next)).json()).toMatchObject({ rows: [{ patient_key: "Patient/2" }] });
+    const lines = (await (await get("/views/every_type.ndjson?trailer=1&limit=3")).text())
+      .trimEnd()
+      .split("\n");
+    expect(JSON.parse(lines[3]!)).toMatchObject({ _trailer: { rows: 3, truncated: true, rowLimit: 3 } });
+    const excel = await get("/views/every_type.xlsx?limit=1&select=age");
+    expect(excel.headers.get("Content-Type")).toContain("spreadsheetml");
+    const about = await readSheet(Buffer.from(await excel.arrayBuffer()), "About this file");
+    expect(about).toContainEqual(["fhir_lake_truncated", "true"]);
+    expect(about).toContainEqual(["address", "/views/every_type.xlsx?limit=1&select=age"]);
   });
 
   it("have strong entity tags that differ by question and format, and 304 without a body", async () => {
@@ -279,10 +305,19 @@ describe("mistakes", () => {
     ["/views/every_type?limit=1e3", 400, "serving/bad-parameter", "limit"],
     ["/views/every_type?snapshot=x", 400, "serving/bad-parameter", "snapshot"],
     ["/views/every_type?snapshot=99", 404, "lake/unknown-snapshot", "99"],
-    ["/views/every_type.xlsx", 406, "serving/not-acceptable", "json, ndjson, csv, parquet, arrow, html"],
+    [
+      "/views/every_type.xls",
+      406,
+      "serving/not-acceptable",
+      "json, ndjson, csv, tsv, parquet, arrow, arrows, xlsx, md, html",
+    ],
     ["/views/every_type.jsn", 406, "serving/not-acceptable", "Did you mean 'json'?"],
     ["/views/every_type?_format=jsonl5", 406, "serving/not-acceptable", "json"],
     ["/views/many.", 406, "serving/not-acceptable", "json"],
+    ["/views/every_type.csv?trailer=1", 400, "serving/bad-parameter", "trailer is for ndjson"],
+    ["/views/every_type.csv?null=%22", 400, "serving/bad-parameter", "null=NA"],
+    ["/views/every_type?numbers=text", 400, "serving/bad-parameter", "numbers is string"],
+    ["/views/every_type?envelope=yes", 400, "serving/bad-parameter", "1 or 0"],
     ["/views?limit=1", 400, "serving/unknown-parameter", "limit"],
     ["/views?_format=csv", 406, "serving/not-acceptable", "json, html"],
     ["/views/every_type/schema?x=1", 400, "serving/unknown-parameter", "x"],
@@ -301,7 +336,7 @@ describe("mistakes", () => {
     expect((await get("/views/later.csv")).headers.get("Retry-After")).toBe("5");
     expect(await problem("/views/every_type", { Accept: "image/png" })).toMatchObject({
       status: 406,
-      formats: ["json", "ndjson", "csv", "parquet", "arrow", "html"],
+      formats: ["json", "ndjson", "csv", "tsv", "parquet", "arrow", "arrows", "xlsx", "md", "html"],
     });
   });
 

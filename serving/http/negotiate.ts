@@ -12,8 +12,12 @@ const mediaTypes: Readonly<Record<AnswerFormat, readonly [string, ...string[]]>>
   json: ["application/json", "text/json"],
   ndjson: ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/fhir+ndjson"],
   csv: ["text/csv", "application/csv"],
+  tsv: ["text/tab-separated-values"],
   parquet: ["application/vnd.apache.parquet", "application/parquet", "application/x-parquet"],
-  arrow: ["application/vnd.apache.arrow.stream", "application/vnd.apache.arrow"],
+  arrow: ["application/vnd.apache.arrow.file", "application/vnd.apache.arrow"],
+  arrows: ["application/vnd.apache.arrow.stream"],
+  xlsx: ["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"],
+  md: ["text/markdown"],
   html: ["text/html", "application/xhtml+xml"],
 };
 

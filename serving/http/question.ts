@@ -1,6 +1,7 @@
 import { didYouMean } from "#kernel";
 import type { Condition, StateRequest, ViewQuestion } from "#query";
 import { groupParameters, isTest, parseColumnFilter, parseGroup } from "../question/filter-grammar.js";
+import { outputParameterNames } from "../question/output-options.js";
 import { parseOrder, parseSelect } from "../question/select-grammar.js";
 import { badRequest } from "./errors.js";
 
@@ -8,7 +9,7 @@ import { badRequest } from "./errors.js";
 export const stateParameters = ["snapshot", "consistency", "min_epoch"] as const;
 
 /** The query parameters that are not columns. A column of such a name is filtered by `and=(name.eq.value)`. */
-const reserved = [
+const reserved: readonly string[] = [
   "select",
   "order",
   "limit",
@@ -17,8 +18,9 @@ const reserved = [
   "age_at",
   ...groupParameters,
   ...stateParameters,
+  ...outputParameterNames,
   "_format",
-] as const;
+];
 
 /** What a URL asks of a view, apart from state and format. */
 export interface Question {
@@ -115,7 +117,7 @@ function filtersOf(parameters: URLSearchParams): Condition[] {
   return [...parameters].flatMap(([name, value]) => {
     const group = groupParameters.find((known) => known === name);
     if (group !== undefined) return [parseGroup(group, value)];
-    return (reserved as readonly string[]).includes(name) ? [] : [parseColumnFilter(name, value)];
+    return reserved.includes(name) ? [] : [parseColumnFilter(name, value)];
   });
 }
 
@@ -125,7 +127,7 @@ function filtersOf(parameters: URLSearchParams): Condition[] {
  * the names that may be used. Values are checked later, against the types of their columns.
  */
 export function parseQuestion(parameters: URLSearchParams, columns: readonly string[]): Question {
-  const isReserved = (name: string): boolean => (reserved as readonly string[]).includes(name);
+  const isReserved = (name: string): boolean => reserved.includes(name);
   checkRepeats(parameters, (name, value) => columns.includes(name) && !isReserved(name) && isTest(value));
   checkKnown(parameters, [...columns, ...reserved]);
   const [select, order] = [parameters.get("select"), parameters.get("order")];

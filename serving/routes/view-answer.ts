@@ -1,5 +1,5 @@
 import type { HttpBindings } from "@hono/node-server";
-import type { SnapshotReader, ViewRead } from "#query";
+import type { EncodeOptions, SnapshotReader, ViewRead } from "#query";
 import type { ServingContext, ServingDependencies } from "../context.js";
 import { viewPage } from "../html/view-page.js";
 import { type BodyHooks, readyBody } from "../http/body.js";
@@ -7,6 +7,7 @@ import { entityTag } from "../http/conditional.js";
 import { freshnessNow } from "../http/freshness.js";
 import { type AnswerFormat, contentType } from "../http/negotiate.js";
 import { type PageNotes, pageHeaders, pageNotes } from "../http/page.js";
+import type { OutputOptions } from "../question/output-options.js";
 import { answerHeaders, notModified } from "./send.js";
 
 /** Stops a query when the client goes, when the time is up, or when told to. */
@@ -17,14 +18,13 @@ function stopSignal(context: ServingContext, timeoutMs: number): { signal: Abort
 }
 
 function viewHeaders(
-  read: ViewRead,
-  format: AnswerFormat,
+  { read, format, output, count }: ViewAnswer,
   dependencies: ServingDependencies,
 ): Record<string, string> {
   const headers: Record<string, string> = {
     ...answerHeaders(freshnessNow(read.state, dependencies)),
     "Content-Type": contentType(format),
-    ETag: entityTag(dependencies.release, format, read.fingerprint),
+    ETag: entityTag(dependencies.release, format, read.fingerprint, JSON.stringify(output), count ?? ""),
   };
   if (format !== "html" && format !== "json") {
     headers["Content-Disposition"] = `attachment; filename="${read.view.name}.${format}"`;
@@ -36,6 +36,7 @@ function viewHeaders(
 export interface ViewAnswer {
   readonly read: ViewRead;
   readonly format: AnswerFormat;
+  readonly output: OutputOptions;
   /** Whether the rows are to be counted beyond the limit. */
   readonly count: "exact" | "estimated" | undefined;
   /** One more hold on the state of the read. */
@@ -80,23 +81,58 @@ async function sendPage(
   return new Response(body, { headers });
 }
 
+/** What files say of themselves. Not the epoch of the read: answers of equal tags have equal bytes. */
+function metadataOf({ read }: ViewAnswer, { rowLimit, truncated }: PageNotes): Map<string, string> {
+  const { state, view } = read;
+  return new Map<string, string>([
+    ["fhir_lake_view", view.name],
+    ["fhir_lake_snapshot", String(state.id)],
+    ["fhir_lake_as_of", state.committedAt],
+    ...(view.changedAt === undefined ? [] : [["fhir_lake_changed_at", String(view.changedAt)] as const]),
+    ...(rowLimit === null ? [] : [["fhir_lake_row_limit", String(rowLimit)] as const]),
+    ["fhir_lake_truncated", String(truncated)],
+  ]);
+}
+
+/** Options of the encoder: those of the URL, and what the body is to say beside its rows. */
+function encodeOptions(
+  context: ServingContext,
+  answer: ViewAnswer,
+  page: PageNotes,
+  signal: AbortSignal,
+): EncodeOptions {
+  const { read, format, output } = answer;
+  const metadata = metadataOf(answer, page);
+  if (format === "xlsx") {
+    const { pathname, search } = new URL(context.req.url);
+    metadata.set("address", `${pathname}${search}`);
+  }
+  const { rowLimit, truncated, next, total } = page;
+  const state = {
+    snapshot: read.state.id,
+    asOf: read.state.committedAt,
+    changedAt: read.view.changedAt ?? null,
+  };
+  const about = { rowLimit, truncated, next, totalCount: total?.rows ?? null, ...state };
+  return {
+    ...output.encode,
+    signal,
+    metadata,
+    sheet: read.view.name,
+    ...(output.envelope ? { envelope: () => about } : {}),
+    ...(output.trailer ? { trailer: about } : {}),
+  };
+}
+
 async function sendRows(
   context: ServingContext,
-  read: ViewRead,
-  format: Exclude<AnswerFormat, "html">,
+  { read, format }: ViewAnswer,
+  options: EncodeOptions,
   headers: Record<string, string>,
   hooks: BodyHooks,
-  signal: AbortSignal,
 ): Promise<Response> {
-  const { changedAt } = read.view;
-  const metadata = new Map<string, string>([
-    ["fhir_lake_view", read.view.name],
-    ["fhir_lake_snapshot", String(read.state.id)],
-    ["fhir_lake_as_of", read.state.committedAt],
-    // Not the epoch of the read: answers of equal tags have equal bytes.
-    ...(changedAt === undefined ? [] : [["fhir_lake_changed_at", String(changedAt)] as const]),
-  ]);
-  const ready = await readyBody(await read.encode(format, { signal, metadata }), hooks);
+  if (format === "html") throw new TypeError("A page is no stream of rows.");
+  const ready = await readyBody(await read.encode(format, options), hooks);
   if (ready.sizeBytes === undefined) headers["Transfer-Encoding"] = "chunked";
   else headers["Content-Length"] = String(ready.sizeBytes);
   if (ready.rowCount !== undefined) headers["X-Row-Count"] = String(ready.rowCount);
@@ -114,7 +150,7 @@ export async function sendAnswer(
   answer: ViewAnswer,
 ): Promise<Response> {
   const { read, format } = answer;
-  const headers = viewHeaders(read, format, dependencies);
+  const headers = viewHeaders(answer, dependencies);
   const early =
     notModified(context, headers) ??
     (context.req.raw.method === "HEAD" ? new Response(null, { headers }) : undefined);
@@ -132,7 +168,7 @@ export async function sendAnswer(
       return response;
     }
     const hooks = bodyHooks(context, dependencies, read, stop);
-    return await sendRows(context, read, format, headers, hooks, signal);
+    return await sendRows(context, answer, encodeOptions(context, answer, page, signal), headers, hooks);
   } catch (error) {
     read.release();
     throw error;

@@ -7,6 +7,7 @@ import { type AnswerFormat, contentType } from "../http/negotiate.js";
 import { checkParameters, parseQuestion, parseState, type Question } from "../http/question.js";
 import { pathParameter, type RouteTable } from "../http/routes.js";
 import { type Cursor, checkCursor, questionDigest } from "../question/cursor.js";
+import { type OutputOptions, parseOutput } from "../question/output-options.js";
 import { prettyJson, sendDocument } from "./send.js";
 import { sendAnswer } from "./view-answer.js";
 
@@ -111,6 +112,7 @@ async function showView(
   const opened = shared.hold();
   let asked: Question;
   let format: AnswerFormat;
+  let output: OutputOptions;
   try {
     const view = findView(opened, name);
     notes.view = view.name;
@@ -121,6 +123,7 @@ async function showView(
     );
     format = chooseFormat(context, extension);
     notes.format = format;
+    output = parseOutput(given, format);
   } catch (error) {
     opened.release();
     throw error;
@@ -139,6 +142,7 @@ async function showView(
   return await sendAnswer(context, dependencies, {
     read,
     format,
+    output,
     count: asked.count,
     hold: () => shared.hold(),
   });

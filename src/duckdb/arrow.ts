@@ -3,6 +3,7 @@ import {
   Field,
   makeData,
   RecordBatch,
+  RecordBatchFileWriter,
   RecordBatchStreamWriter,
   Schema,
   Struct,
@@ -42,14 +43,18 @@ function recordBatch(schema: Schema, columns: readonly ArrowColumn[], rowCount: 
   );
 }
 
+/** The two forms of Arrow IPC: a stream ends with a mark, a file with a footer that lists its batches. */
+export type ArrowForm = "stream" | "file";
+
 /**
- * A result as an Arrow IPC stream (stream format, one schema message, uncompressed record batches, end-of-stream mark).
+ * A result as Arrow IPC (one schema, uncompressed record batches), batch by batch in either form.
  * Every column is nullable. Types: VARCHAR as Utf8, DATE as Date32, timestamps in their own unit ("UTC" when
  * they carry a zone), DECIMAL as Decimal128, numbers by width, lists as List. Other types are refused with
  * `duckdb/no-arrow-type`: cast them in the query. `onRows` hears of each batch's row count before its bytes.
  */
 export async function* encodeArrow(
   result: ResultStream,
+  form: ArrowForm = "stream",
   metadata: ReadonlyMap<string, string> = new Map(),
   onRows: (rowCount: number) => void = () => undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -59,7 +64,8 @@ export async function* encodeArrow(
     new Map(metadata),
   );
   const sink = new CollectingSink();
-  const writer = new RecordBatchStreamWriter({ autoDestroy: false });
+  const writer =
+    form === "file" ? new RecordBatchFileWriter() : new RecordBatchStreamWriter({ autoDestroy: false });
   writer.reset(sink, schema);
   let rowCount = 0;
   for await (const chunk of result.chunks()) {

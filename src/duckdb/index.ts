@@ -1,5 +1,5 @@
 export { type AppendedValue, appendRows } from "./append-rows.js";
-export { encodeArrow } from "./arrow.js";
+export { type ArrowForm, encodeArrow } from "./arrow.js";
 export { type ColumnType, parseColumnType } from "./column-type.js";
 export {
   Connection,

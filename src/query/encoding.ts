@@ -30,14 +30,14 @@ function isNested(name: string): boolean {
 }
 
 /** Text of a value that is not NULL, for CSV and tables. */
-function textOf(type: ColumnType, value: string): string {
+export function textOf(type: ColumnType, value: string): string {
   switch (type.kind) {
     case "text":
       return value;
     case "timestamp":
       return timestampText(value, type.zone);
     case "list":
-      return listJson(type.item, value, false, 0);
+      return listJson(type.item, value, false, "exact", 0);
     case "other":
       return isNested(type.name) ? `to_json(${value})::VARCHAR` : `${value}::VARCHAR`;
     default:
@@ -49,25 +49,42 @@ function quoted(text: string): string {
   return `('"' || ${text} || '"')`;
 }
 
-function listJson(item: ColumnType, value: string, decimalText: boolean, depth: number): string {
+function listJson(
+  item: ColumnType,
+  value: string,
+  decimalText: boolean,
+  numbers: JsonNumbers,
+  depth: number,
+): string {
   const name = quoteIdentifier(`_item${depth}`);
-  const each = `coalesce(${jsonOf(item, name, decimalText, depth + 1)}, 'null')`;
+  const each = `coalesce(${jsonOf(item, name, decimalText, numbers, depth + 1)}, 'null')`;
   return `('[' || array_to_string(list_transform(${value}, lambda ${name}: ${each}), ',') || ']')`;
 }
 
+/** How numbers leave in JSON: `exact` as number literals where a literal can hold them, `text` for 64-bit integers and decimals as strings. */
+export type JsonNumbers = "exact" | "text";
+
 /** JSON text of a value; NULL for NULL. */
-function jsonOf(type: ColumnType, value: string, decimalText: boolean, depth = 0): string {
+function jsonOf(
+  type: ColumnType,
+  value: string,
+  decimalText: boolean,
+  numbers: JsonNumbers,
+  depth = 0,
+): string {
   switch (type.kind) {
     case "text": {
       const json = `to_json(${value})::VARCHAR`;
-      if (!decimalText) return json;
+      if (!decimalText || numbers === "text") return json;
       return `CASE WHEN regexp_full_match(${value}, ${quoteLiteral(JSON_NUMBER)}) THEN ${value} ELSE ${json} END`;
     }
     case "boolean":
-    case "decimal":
       return `${value}::VARCHAR`;
+    case "decimal":
+      return numbers === "text" ? quoted(`${value}::VARCHAR`) : `${value}::VARCHAR`;
     case "integer": {
       if (type.bits < 64) return `${value}::VARCHAR`;
+      if (numbers === "text") return quoted(`${value}::VARCHAR`);
       const low = type.signed ? -MAX_SAFE : 0;
       return `CASE WHEN ${value} BETWEEN ${low} AND ${MAX_SAFE} THEN ${value}::VARCHAR ELSE ${quoted(`${value}::VARCHAR`)} END`;
     }
@@ -79,47 +96,27 @@ function jsonOf(type: ColumnType, value: string, decimalText: boolean, depth = 0
     case "timestamp":
       return quoted(textOf(type, value));
     case "list":
-      return listJson(type.item, value, decimalText, depth);
+      return listJson(type.item, value, decimalText, numbers, depth);
     default:
       return isNested(type.name) ? `to_json(${value})::VARCHAR` : `to_json(${value}::VARCHAR)::VARCHAR`;
   }
 }
 
-function csvField(column: EncodedColumn): string {
-  const value = quoteIdentifier(column.name);
-  const text = textOf(column.type, value);
-  const mayNeedQuotes = ["text", "list", "other"].includes(column.type.kind);
-  if (!mayNeedQuotes) return text;
-  // Four plain searches take a third of the time of one regular expression.
-  const special = [`'"'`, "','", "chr(10)", "chr(13)"].map((character) => `contains(${text}, ${character})`);
-  const needsQuotes = [`${text} = ''`, ...special].join(" OR ");
-  return `CASE WHEN ${needsQuotes} THEN '"' || replace(${text}, '"', '""') || '"' ELSE ${text} END`;
-}
-
 /** An expression that yields a row as a JSON object, members in column order, between the two given literals. */
-export function jsonRow(columns: readonly EncodedColumn[], before: string, after: string): string {
+export function jsonRow(
+  columns: readonly EncodedColumn[],
+  before: string,
+  after: string,
+  numbers: JsonNumbers = "exact",
+): string {
   const parts = columns.flatMap((column, index) => {
     const label = `${index === 0 ? `${before}{` : ","}${JSON.stringify(column.name)}:`;
     return [
       quoteLiteral(label),
-      `coalesce(${jsonOf(column.type, quoteIdentifier(column.name), column.decimalText)}, 'null')`,
+      `coalesce(${jsonOf(column.type, quoteIdentifier(column.name), column.decimalText, numbers)}, 'null')`,
     ];
   });
   return `concat(${[...parts, quoteLiteral(`}${after}`)].join(", ")})`;
-}
-
-/** An expression that yields a row as a CSV line with its LF: NULL is an empty field, the empty text is `""`. */
-export function csvRow(columns: readonly EncodedColumn[]): string {
-  const fields = columns.flatMap((column, index) =>
-    index === 0 ? [csvField(column)] : ["','", csvField(column)],
-  );
-  return `concat(${[...fields, "chr(10)"].join(", ")})`;
-}
-
-/** The header line of a CSV file, with its LF. */
-export function csvHeader(columns: readonly EncodedColumn[]): string {
-  const names = columns.map(({ name }) => (/[",\r\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name));
-  return `${names.join(",")}\n`;
 }
 
 /** Select-list items that yield every column as text for people; NULL stays NULL. */

@@ -20,6 +20,7 @@ export type QueryErrorCode =
   | "query/bad-condition"
   | "query/too-many-conditions"
   | "query/cursor-gone"
+  | "query/too-big-for-xlsx"
   | "query/bad-value"
   | "query/bad-limit"
   | "query/sql-refused"

@@ -1,5 +1,15 @@
 /** The formats in which answers leave. */
-export const resultFormats = ["json", "ndjson", "csv", "parquet", "arrow"] as const;
+export const resultFormats = [
+  "json",
+  "ndjson",
+  "csv",
+  "tsv",
+  "parquet",
+  "arrow",
+  "arrows",
+  "xlsx",
+  "md",
+] as const;
 
-/** One of {@link resultFormats}; `arrow` is the IPC stream format. */
+/** One of {@link resultFormats}; `arrow` is the IPC file format, `arrows` the IPC stream format. */
 export type ResultFormat = (typeof resultFormats)[number];

@@ -1,17 +1,34 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
-import { type Database, encodeArrow, writeParquet } from "#duckdb";
-import { csvHeader, csvRow, type EncodedColumn, jsonRow, textColumns, typedColumns } from "./encoding.js";
+import { type ArrowForm, type Database, encodeArrow, writeParquet } from "#duckdb";
+import { LakeError } from "#kernel";
+import { type DelimitedStyle, delimitedHeader, delimitedRow } from "./delimited.js";
+import { type EncodedColumn, jsonRow, textColumns, typedColumns } from "./encoding.js";
 import type { ResultFormat } from "./format.js";
+import { markdownHeader, markdownRow } from "./markdown.js";
+import { longestText, numberedRows, sheetRow } from "./xlsx/cells.js";
+import { encodeWorkbook, MOST_CHARACTERS, MOST_COLUMNS, MOST_ROWS } from "./xlsx/workbook.js";
 
 /** What may be set for one answer. */
 export interface EncodeOptions {
   /** Aborting it stops the query and fails the body. */
   readonly signal?: AbortSignal;
-  /** Facts about the answer that the typed formats carry inside: Parquet footer, Arrow schema metadata. */
+  /** Facts about the answer that some formats carry inside: Parquet footer, Arrow schema metadata, a sheet of a workbook. */
   readonly metadata?: ReadonlyMap<string, string>;
+  /** CSV and TSV: what stands for NULL; nothing when absent. */
+  readonly nullText?: string;
+  /** CSV and TSV for spreadsheet programs; see {@link DelimitedStyle}. */
+  readonly spreadsheet?: boolean;
+  /** JSON and NDJSON: 64-bit integers and decimals as strings. */
+  readonly numbersAsText?: boolean;
+  /** JSON: the rows as the member `rows` of an object, whose other members this gives when they have ended. */
+  readonly envelope?: (rowCount: number) => Readonly<Record<string, unknown>>;
+  /** NDJSON: a last line `{"_trailer": …}` with `rows`, `sha256` of all bytes before it, and these. */
+  readonly trailer?: Readonly<Record<string, unknown>>;
+  /** XLSX: name of the sheet with the rows; `rows` when absent. */
+  readonly sheet?: string;
 }
 
 /** An encoded answer. Call `close` when done with it, read or not, else its connection or its file stays. */
@@ -39,8 +56,24 @@ export interface Statement {
  * Items are computed outside of the source, so that a sort in there moves the typed values and not their text, which
  * would take twice the memory.
  */
-function select(statement: Statement, items: string): string {
+function select(statement: Pick<Statement, "source">, items: string): string {
   return `SELECT ${items} FROM (${statement.source}) AS _answer`;
+}
+
+/** What stands around the rows of a text format. */
+interface Frame {
+  readonly head?: string;
+  /** Bytes that the first row loses. */
+  readonly skip?: number;
+  readonly tail?: (rowCount: number) => string;
+}
+
+function jsonFrame({ envelope }: EncodeOptions): Frame {
+  if (envelope === undefined) return { head: "[", tail: () => "\n]\n" };
+  return {
+    head: '{"rows":[',
+    tail: (rowCount) => `\n],\n${JSON.stringify({ rowCount, ...envelope(rowCount) }).slice(1)}\n`,
+  };
 }
 
 /** Encodes the rows of one statement over one database. */
@@ -56,9 +89,13 @@ export class ResultEncoder {
     this.temporaryFolder = temporaryFolder;
   }
 
-  /** The rows in a format. Fails before the first byte where the query itself is refused by the engine. */
+  /**
+   * The rows in a format. Fails before the first byte where the query itself is refused by the engine, and with `query/too-big-for-xlsx`
+   * when a workbook cannot hold them.
+   */
   async encode(format: ResultFormat, options: EncodeOptions): Promise<EncodedResult> {
     if (format === "parquet") return await this.parquet(options);
+    if (format === "xlsx") await this.checkSheet(options);
     const body = this.streamed(format, options);
     const close = async () => {
       await body.return();
@@ -83,47 +120,115 @@ export class ResultEncoder {
 
   private streamed(format: Exclude<ResultFormat, "parquet">, options: EncodeOptions): EncodedResult["body"] {
     const { columns } = this.statement;
+    const numbers = options.numbersAsText === true ? "text" : "exact";
     switch (format) {
       case "arrow":
-        return this.arrow(options);
+        return this.arrow("file", options);
+      case "arrows":
+        return this.arrow("stream", options);
       case "csv":
-        return this.lines(csvRow(columns), { head: csvHeader(columns), skip: 0, tail: "" }, options);
-      case "ndjson":
-        return this.lines(jsonRow(columns, "", "\n"), { head: "", skip: 0, tail: "" }, options);
+        return this.delimited(",", options);
+      case "tsv":
+        return this.delimited("\t", options);
+      case "md":
+        return this.lines(markdownRow(columns), { head: markdownHeader(columns) }, options);
+      case "xlsx":
+        return this.workbook(options);
+      case "ndjson": {
+        const lines = this.lines(jsonRow(columns, "", "\n", numbers), {}, options);
+        return options.trailer === undefined ? lines : this.withTrailer(lines, options.trailer);
+      }
       case "json":
         // Every row starts with a comma, and the first one loses it: rows need not know their place.
-        return this.lines(jsonRow(columns, ",\n", ""), { head: "[", skip: 1, tail: "\n]\n" }, options);
+        return this.lines(jsonRow(columns, ",\n", "", numbers), { skip: 1, ...jsonFrame(options) }, options);
     }
+  }
+
+  private delimited(delimiter: "," | "\t", options: EncodeOptions): EncodedResult["body"] {
+    const { columns } = this.statement;
+    const { nullText, spreadsheet } = options;
+    const style: DelimitedStyle = { delimiter, nullText, spreadsheet };
+    return this.lines(delimitedRow(columns, style), { head: delimitedHeader(columns, style) }, options);
   }
 
   private async *lines(
     row: string,
-    frame: { readonly head: string; readonly skip: number; readonly tail: string },
+    frame: Frame,
     options: EncodeOptions,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
+    source: string = this.statement.source,
+  ): EncodedResult["body"] {
     const connection = await this.database.connect();
     try {
-      const sql = select(this.statement, row);
+      const sql = select({ source }, row);
       const stream = await connection.stream(sql, this.statement.parameters, { signal: options.signal });
-      let { skip } = frame;
-      if (frame.head !== "") yield Buffer.from(frame.head);
+      let skip = frame.skip ?? 0;
+      if (frame.head !== undefined) yield Buffer.from(frame.head);
       for await (const chunk of stream.chunks()) {
         this.rows += chunk.rowCount;
         yield chunk.textBytes(0).subarray(skip);
         skip = 0;
       }
-      if (frame.tail !== "") yield Buffer.from(frame.tail);
+      if (frame.tail !== undefined) yield Buffer.from(frame.tail(this.rows));
     } finally {
       connection.close();
     }
   }
 
-  private async *arrow(options: EncodeOptions): AsyncGenerator<Uint8Array, void, undefined> {
+  private async *withTrailer(
+    lines: EncodedResult["body"],
+    trailer: Readonly<Record<string, unknown>>,
+  ): EncodedResult["body"] {
+    const hash = createHash("sha256");
+    for await (const part of lines) {
+      hash.update(part);
+      yield part;
+    }
+    yield Buffer.from(
+      `${JSON.stringify({ _trailer: { rows: this.rows, sha256: hash.digest("hex"), ...trailer } })}\n`,
+    );
+  }
+
+  private workbook(options: EncodeOptions): EncodedResult["body"] {
+    const { columns } = this.statement;
+    return encodeWorkbook({
+      sheet: options.sheet ?? "rows",
+      header: columns.map(({ name }) => name),
+      rows: this.lines(sheetRow(columns), {}, options, numberedRows(this.statement.source)),
+      about: () => [["rows", String(this.rows)], ...(options.metadata ?? [])],
+    });
+  }
+
+  /** A workbook that leaves rows out, or cuts texts, would be taken for whole. */
+  private async checkSheet(options: EncodeOptions): Promise<void> {
+    const { columns, parameters } = this.statement;
+    const items = `count(*) AS _rows, coalesce(max(${longestText(columns)}), 0) AS _longest`;
+    const [row] = await this.database.with((connection) =>
+      connection.rows<{ _rows: string; _longest: string }>(select(this.statement, items), parameters, {
+        signal: options.signal,
+      }),
+    );
+    const [rows, longest] = [Number(row!._rows), Number(row!._longest)];
+    if (rows <= MOST_ROWS && longest <= MOST_CHARACTERS && columns.length <= MOST_COLUMNS) return;
+    const found =
+      rows > MOST_ROWS
+        ? `${MOST_ROWS} rows below its header, and there are ${rows}`
+        : longest > MOST_CHARACTERS
+          ? `${MOST_CHARACTERS} characters in a cell, and there is a text of ${longest}`
+          : `${MOST_COLUMNS} columns, and there are ${columns.length}`;
+    throw new LakeError(
+      "invalid-input",
+      "query/too-big-for-xlsx",
+      `A workbook holds at most ${found}; filter, select fewer columns, set a limit, or ask for csv or parquet.`,
+      { details: { rows, longest, columns: columns.length } },
+    );
+  }
+
+  private async *arrow(form: ArrowForm, options: EncodeOptions): EncodedResult["body"] {
     const connection = await this.database.connect();
     try {
       const sql = select(this.statement, typedColumns(this.statement.columns));
       const stream = await connection.stream(sql, this.statement.parameters, { signal: options.signal });
-      yield* encodeArrow(stream, options.metadata, (count) => {
+      yield* encodeArrow(stream, form, options.metadata, (count) => {
         this.rows += count;
       });
     } finally {

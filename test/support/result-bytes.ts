@@ -11,8 +11,9 @@ export async function bytesOf(result: EncodedResult): Promise<Buffer> {
 }
 
 /** The fields of a CSV text after RFC 4180, null for an empty field without quotes. Lines end in LF. */
-export function parseCsv(text: string): (string | null)[][] {
+export function parseCsv(text: string, delimiter: "," | "\t" = ","): (string | null)[][] {
   const rows: (string | null)[][] = [];
+  const plain = delimiter === "," ? /[^,\n]*/y : /[^\t\n]*/y;
   let row: (string | null)[] = [];
   let at = 0;
   while (at < text.length) {
@@ -30,7 +31,8 @@ export function parseCsv(text: string): (string | null)[][] {
       }
       field = value;
     } else {
-      const rest = /^[^,\n]*/.exec(text.slice(at, at + 10_000))![0];
+      plain.lastIndex = at;
+      const rest = plain.exec(text)![0];
       at += rest.length;
       field = rest === "" ? null : rest;
     }
@@ -38,7 +40,7 @@ export function parseCsv(text: string): (string | null)[][] {
     if (text[at] === "\n") {
       rows.push(row);
       row = [];
-    } else if (text[at] !== ",") throw new Error(`neither a comma nor a line end at ${at}`);
+    } else if (text[at] !== delimiter) throw new Error(`neither a comma nor a line end at ${at}`);
     else if (text[at + 1] === "\n") {
       row.push(null);
       rows.push(row);
