@@ -277,7 +277,10 @@ describe("the schema of a view", () => {
       fhirType: "decimal",
       path: "value_text",
       collection: false,
+      nullable: true,
       description: null,
+      phi: null,
+      systemColumn: null,
     });
     expect(schema.columns).toHaveLength(everyType.columns.length);
     expect((await get("/views/later/schema")).status).toBe(200);

@@ -5,13 +5,15 @@ import { Hono, type MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { type Clock, LakeError, packageRoot } from "#kernel";
 import type { CohortService, LakeCatalog, QueryService, SourceLiveStates } from "#query";
-import type { RequestNotes, RunLedger, ServingDependencies, ServingEnv } from "./context.js";
+import type { Pins, RequestNotes, RunLedger, ServingDependencies, ServingEnv } from "./context.js";
 import { errorResponse } from "./http/errors.js";
 import { type Authorize, RouteTable } from "./http/routes.js";
 import type { Logger } from "./log.js";
 import { CursorCodec } from "./question/cursor.js";
 import { cohortRoutes } from "./routes/cohorts.js";
+import { dictionaryRoutes } from "./routes/dictionary.js";
 import { ingestRoutes } from "./routes/ingest.js";
+import { pinRoutes } from "./routes/pins.js";
 import { systemRoutes } from "./routes/system.js";
 import { viewRoutes } from "./routes/views.js";
 
@@ -22,6 +24,7 @@ export interface AppOptions {
   readonly cohorts?: CohortService;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly pins?: Pins;
   /** 32 bytes that cursors are sealed with: servers of one key read each other's. A key of this process alone when absent. */
   readonly cursorKey?: Uint8Array;
   /** No answer has more rows than this, and says so when it is cut; no such cap when absent. */
@@ -99,6 +102,7 @@ export function createApp(options: AppOptions): ServingApp {
     clock,
     log,
     release,
+    pins: options.pins,
     cursors: new CursorCodec(options.cursorKey),
     maxRows: options.maxRows,
     queryTimeoutMs: options.queryTimeoutMs ?? 300_000,
@@ -128,6 +132,8 @@ export function createApp(options: AppOptions): ServingApp {
   const table = new RouteTable(app, options.authorize ?? (() => Promise.resolve()));
   systemRoutes(table, dependencies);
   ingestRoutes(table, dependencies);
+  pinRoutes(table, dependencies);
+  dictionaryRoutes(table, dependencies);
   viewRoutes(table, dependencies);
   cohortRoutes(table, dependencies);
   app.notFound((context) => {

@@ -32,6 +32,29 @@ export interface SelfCheck {
   }[];
 }
 
+/** A promise to keep a state readable under a name. */
+export interface StatePin {
+  readonly name: string;
+  readonly snapshot: number;
+  /** ISO instants; without `until` it holds until it is released. */
+  readonly createdAt: string;
+  readonly until?: string;
+}
+
+/** The pins of a lake. */
+export interface Pins {
+  /** Pins a snapshot, or everything accepted so far. Fails when the name is taken or was. */
+  create(request: {
+    readonly name: string;
+    readonly snapshot?: number;
+    readonly lifetimeMs?: number;
+  }): Promise<StatePin>;
+  list(): Promise<readonly StatePin[]>;
+  /** Fails with kind `not-found`. */
+  find(name: string): Promise<StatePin>;
+  release(name: string): Promise<StatePin>;
+}
+
 /** What the routes work with. */
 export interface ServingDependencies {
   readonly catalog: LakeCatalog;
@@ -42,6 +65,8 @@ export interface ServingDependencies {
   readonly log: Logger;
   /** Names the release in entity tags, since another release may write other bytes. */
   readonly release: string;
+  /** Absent where states cannot be pinned. */
+  readonly pins: Pins | undefined;
   readonly cursors: CursorCodec;
   /** No answer has more rows than this; undefined for no such cap. */
   readonly maxRows: number | undefined;

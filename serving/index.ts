@@ -1,5 +1,5 @@
 export { type AppOptions, createApp, type ServingApp } from "./app.js";
-export type { SelfCheck } from "./context.js";
+export type { Pins, SelfCheck, StatePin } from "./context.js";
 export { createLogger, type LogFields, type Logger, type LogOptions, silentLogger } from "./log.js";
 export {
   allowedHosts,

@@ -20,6 +20,8 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
   ["serving/body-too-large", 413],
   ["lake/snapshot-gone", 410],
   ["query/cursor-gone", 410],
+  ["query/as-of-gone", 410],
+  ["lake/pin-released", 410],
 ]);
 
 const titles: Readonly<Record<number, string>> = {

@@ -6,7 +6,7 @@ import { parseOrder, parseSelect } from "../question/select-grammar.js";
 import { badRequest } from "./errors.js";
 
 /** The parameters that say which state is read. */
-export const stateParameters = ["snapshot", "consistency", "min_epoch"] as const;
+export const stateParameters = ["snapshot", "as_of", "pin", "consistency", "min_epoch"] as const;
 
 /** The query parameters that are not columns. A column of such a name is filtered by `and=(name.eq.value)`. */
 const reserved: readonly string[] = [
@@ -86,13 +86,31 @@ function oneOf<T extends string>(
   throw badRequest("bad-parameter", `${name} is ${choices}.${didYouMean(text, words)}`, { parameter: name });
 }
 
-/** Which state a URL asks for: `snapshot=n`, or `consistency=` and `min_epoch=` of the newest. */
-export function parseState(parameters: URLSearchParams): StateRequest {
+const instantPattern = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/;
+
+/** `as_of=`, an instant that is not to come: what the lake will hold then nobody can tell. */
+function instant(text: string, now: Date): string {
+  const at = instantPattern.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(at) && at <= now.getTime()) return new Date(at).toISOString();
+  throw badRequest(
+    "bad-parameter",
+    Number.isNaN(at)
+      ? "as_of is no instant with a time zone; write it like as_of=2026-11-01T00:00:00Z (+ as %2B)."
+      : "as_of lies in the future, for which no answer can be repeated.",
+    { parameter: "as_of" },
+  );
+}
+
+/**
+ * Which state a URL asks for: `snapshot=n` or `as_of=`, or `consistency=` and `min_epoch=` of the newest. `pin=` is looked up by the caller.
+ */
+export function parseState(parameters: URLSearchParams, now: Date): StateRequest {
   const number = (name: string): number | undefined => {
     const text = parameters.get(name);
     return text === null ? undefined : wholeNumber(name, text);
   };
   const snapshot = number("snapshot");
+  const asOf = parameters.get("as_of");
   const minEpoch = number("min_epoch");
   const consistency = oneOf(parameters, "consistency", {
     merged: "with live changes",
@@ -100,6 +118,7 @@ export function parseState(parameters: URLSearchParams): StateRequest {
   });
   return {
     ...(snapshot === undefined ? {} : { snapshot }),
+    ...(asOf === null ? {} : { asOf: instant(asOf, now) }),
     ...(consistency === undefined ? {} : { consistency }),
     ...(minEpoch === undefined ? {} : { minEpoch }),
   };

@@ -18,11 +18,15 @@ function stopSignal(context: ServingContext, timeoutMs: number): { signal: Abort
 }
 
 function viewHeaders(
-  { read, format, output, count }: ViewAnswer,
+  { read, format, output, count, pinned }: ViewAnswer,
   dependencies: ServingDependencies,
 ): Record<string, string> {
   const headers: Record<string, string> = {
     ...answerHeaders(freshnessNow(read.state, dependencies)),
+    // A view of what the lake knows of itself shows the present, whatever was pinned.
+    ...(pinned && read.view.revision === undefined
+      ? { "Cache-Control": "private, max-age=86400, immutable" }
+      : {}),
     "Content-Type": contentType(format),
     ETag: entityTag(dependencies.release, format, read.fingerprint, JSON.stringify(output), count ?? ""),
   };
@@ -39,6 +43,8 @@ export interface ViewAnswer {
   readonly output: OutputOptions;
   /** Whether the rows are to be counted beyond the limit. */
   readonly count: "exact" | "estimated" | undefined;
+  /** True when the address names a pin: it answers the same until the pin is released. */
+  readonly pinned: boolean;
   /** One more hold on the state of the read. */
   readonly hold: () => SnapshotReader;
 }

@@ -1,56 +1,20 @@
-import { derivedColumns, findView, SharedReader, type SnapshotReader, type SnapshotView } from "#query";
+import { derivedColumns, findView, SharedReader, type SnapshotReader } from "#query";
 import type { ServingContext, ServingDependencies } from "../context.js";
 import { PAGE_ROWS, viewListPage } from "../html/view-page.js";
 import { chooseFormat, parameters, splitName } from "../http/choose-format.js";
 import { freshnessMeta, freshnessNow } from "../http/freshness.js";
 import { type AnswerFormat, contentType } from "../http/negotiate.js";
-import { checkParameters, parseQuestion, parseState, type Question } from "../http/question.js";
+import { checkParameters, parseQuestion, type Question, stateParameters } from "../http/question.js";
 import { pathParameter, type RouteTable } from "../http/routes.js";
 import { type Cursor, checkCursor, questionDigest } from "../question/cursor.js";
 import { type OutputOptions, parseOutput } from "../question/output-options.js";
+import { viewSummary } from "./dictionary.js";
+import { openRequested, withSnapshot } from "./open-state.js";
 import { prettyJson, sendDocument } from "./send.js";
 import { sendAnswer } from "./view-answer.js";
 
-/** Runs `work` on the snapshot that the request names, and gives it back. */
-async function withSnapshot<T>(
-  context: ServingContext,
-  dependencies: ServingDependencies,
-  work: (snapshot: SnapshotReader) => T | Promise<T>,
-): Promise<T> {
-  const snapshot = await dependencies.query.snapshot(parseState(parameters(context)));
-  try {
-    return await work(snapshot);
-  } finally {
-    snapshot.release();
-  }
-}
-
-function summary(view: SnapshotView): Record<string, unknown> {
-  return {
-    name: view.name,
-    resource: view.resource,
-    description: view.description ?? null,
-    state: view.state,
-    rowCount: view.rowCount,
-    columnCount: view.columns.length,
-    href: `/views/${encodeURIComponent(view.name)}`,
-  };
-}
-
-function schema(view: SnapshotView): Record<string, unknown> {
-  const columns = view.columns.map((column) => ({
-    name: column.name,
-    sqlType: column.sqlType,
-    fhirType: column.fhirType ?? null,
-    path: column.path,
-    collection: column.collection,
-    description: column.description ?? null,
-  }));
-  return { ...summary(view), columns };
-}
-
 async function listViews(context: ServingContext, dependencies: ServingDependencies): Promise<Response> {
-  checkParameters(parameters(context), ["snapshot", "consistency", "min_epoch", "_format"]);
+  checkParameters(parameters(context), [...stateParameters, "_format"]);
   const format = chooseFormat(context, undefined, ["json", "html"]);
   return await withSnapshot(context, dependencies, (snapshot) => {
     const freshness = freshnessNow(snapshot, dependencies);
@@ -58,24 +22,8 @@ async function listViews(context: ServingContext, dependencies: ServingDependenc
     const body =
       format === "html"
         ? viewListPage(snapshot, views)
-        : prettyJson({ ...freshnessMeta(freshness), views: views.map(summary) });
+        : prettyJson({ ...freshnessMeta(freshness), views: views.map(viewSummary) });
     return sendDocument(context, freshness, dependencies.release, { contentType: contentType(format), body });
-  });
-}
-
-async function showSchema(
-  context: ServingContext,
-  dependencies: ServingDependencies,
-  name: string,
-): Promise<Response> {
-  checkParameters(parameters(context), ["snapshot", "consistency", "min_epoch", "_format"]);
-  chooseFormat(context, undefined, ["json", "html"]);
-  return await withSnapshot(context, dependencies, (snapshot) => {
-    const view = findView(snapshot, name);
-    const freshness = freshnessNow(snapshot, dependencies);
-    // A view has a state of its own, which must not hide the lake's.
-    const body = prettyJson({ ...freshnessMeta(freshness), lakeState: freshness.state, ...schema(view) });
-    return sendDocument(context, freshness, dependencies.release, { contentType: "application/json", body });
   });
 }
 
@@ -86,8 +34,7 @@ async function openState(
   given: URLSearchParams,
 ): Promise<{ readonly reader: SnapshotReader; readonly cursor: Cursor | undefined }> {
   const text = given.get("cursor");
-  if (text === null)
-    return { reader: await dependencies.query.snapshot(parseState(given)), cursor: undefined };
+  if (text === null) return { reader: await openRequested(given, dependencies), cursor: undefined };
   const cursor = dependencies.cursors.decode(text);
   checkCursor(cursor, view, questionDigest(view, given));
   return { reader: await dependencies.query.resume(cursor.point), cursor };
@@ -144,6 +91,7 @@ async function showView(
     format,
     output,
     count: asked.count,
+    pinned: given.has("pin"),
     hold: () => shared.hold(),
   });
 }
@@ -153,15 +101,6 @@ export function viewRoutes(table: RouteTable, dependencies: ServingDependencies)
   table.add(
     { method: "GET", path: "/views", permission: "metadata.read", summary: "All views" },
     async (context) => await listViews(context, dependencies),
-  );
-  table.add(
-    {
-      method: "GET",
-      path: "/views/:view/schema",
-      permission: "metadata.read",
-      summary: "The columns of a view",
-    },
-    async (context) => await showSchema(context, dependencies, pathParameter(context, "view")),
   );
   table.add(
     { method: "GET", path: "/views/:view", permission: "views.read", summary: "The rows of a view" },

@@ -30,6 +30,7 @@ import { compactInTurn } from "./compact-in-turn.js";
 import { type FetchBackOptions, startFetchBack } from "./fetch-back.js";
 import { forgetErased } from "./forget-erased.js";
 import { type Live, type LiveOptions, startLive } from "./live.js";
+import { lakePins } from "./pins.js";
 import { journalPorts } from "./receive.js";
 import { type FollowOptions, startFollowing } from "./subscribe/follower.js";
 import { runsView } from "./system-views.js";
@@ -128,6 +129,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
     }),
     clock: systemClock,
     runs,
+    pins: lakePins(lake, live),
     published: () => publishedSnapshot(lake, defaultTarget(lake.store)),
     ...(live === undefined ? {} : { liveStates: live.states }),
     ...(canary === undefined ? {} : { selfCheck: () => shownCheck(canary) }),

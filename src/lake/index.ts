@@ -45,7 +45,7 @@ export { planRestore, type RestorePlan, restoreSnapshot } from "./operations/res
 export { type VacuumOptions, type VacuumReport, vacuum } from "./operations/vacuum.js";
 export { type DamagedObject, type VerifyReport, verify } from "./operations/verify.js";
 export { type FileOrders, newestOrder, ordersOf } from "./orders.js";
-export { type Pin, type PinRequest, pin, pins, unpin } from "./pins.js";
+export { findPin, type Pin, type PinRequest, pin, pins, releasePin } from "./pins.js";
 export { FileWriter } from "./publish.js";
 export { changedKeys, layerResources, liveResources, type ResourceRelation, viewRows } from "./relation.js";
 export type { Retention } from "./retention.js";

@@ -38,12 +38,21 @@ function pinKey(name: string): string {
 
 /**
  * Keeps a snapshot readable under a name until {@link unpin}. Errors: `lake/pin-exists` unless the same snapshot is pinned under that name
- * already, `lake/bad-pin-name`, `lake/no-such-snapshot`, `lake/snapshot-gone`.
+ * already, `lake/pin-name-used` when it stood for another snapshot once, `lake/bad-pin-name`, `lake/no-such-snapshot`, `lake/snapshot-gone`.
  */
 export async function pin(lake: Lake, request: PinRequest): Promise<Pin> {
   const key = pinKey(request.name);
   const snapshot = request.snapshot ?? (await lake.head()).id;
   await lake.history.at(snapshot);
+  const before = await readReleased(lake, request.name);
+  if (before !== undefined && before.snapshot !== snapshot) {
+    throw new LakeError(
+      "conflict",
+      "lake/pin-name-used",
+      `The name '${request.name}' stood for snapshot ${before.snapshot}, and addresses with it must not come to mean another; choose a new name.`,
+      { details: { name: request.name, snapshot: before.snapshot } },
+    );
+  }
   const now = lake.clock.now().getTime();
   const made: Pin = {
     name: request.name,
@@ -93,6 +102,55 @@ export function holds(one: Pin, now: Date): boolean {
   return one.until === undefined || Date.parse(one.until) > now.getTime();
 }
 
+/** Where it stands that a name was promised to a snapshot once. */
+function releasedKey(name: string): string {
+  return `released-pins/${name}.json`;
+}
+
+/** Remembers for good which snapshot a name stood for, so that an address with it never comes to mean another. */
+export async function rememberReleased(lake: Lake, one: Pin): Promise<void> {
+  await lake.store.putIfAbsent(releasedKey(one.name), Buffer.from(JSON.stringify(one)));
+}
+
+async function readReleased(lake: Lake, name: string): Promise<Pin | undefined> {
+  pinKey(name);
+  return await readPin(lake, releasedKey(name));
+}
+
+/**
+ * Takes a pin off as {@link unpin} does, but keeps its name from being given to another snapshot: addresses that carry the name were promised to
+ * repeat their answer or to fail. Errors: `lake/no-such-pin`.
+ */
+export async function releasePin(lake: Lake, name: string): Promise<Pin> {
+  const standing = await readPin(lake, pinKey(name));
+  if (standing !== undefined) await rememberReleased(lake, standing);
+  return await unpin(lake, name);
+}
+
+/** The pin of a name that counts now. Errors: `lake/pin-released` when it counts no more, `lake/no-such-pin` when it never did. */
+export async function findPin(lake: Lake, name: string): Promise<Pin> {
+  const standing = await readPin(lake, pinKey(name));
+  if (standing !== undefined && holds(standing, lake.clock.now())) return standing;
+  const released = standing ?? (await readReleased(lake, name));
+  if (released === undefined) return await noSuchPin(lake, name);
+  const oldest = (await lake.history.ids())[0];
+  throw new LakeError(
+    "not-found",
+    "lake/pin-released",
+    `The pin '${name}' no longer holds its snapshot ${released.snapshot}. The oldest snapshot that can be read is ${oldest ?? "none"}.`,
+    { details: { name, snapshot: released.snapshot, oldest } },
+  );
+}
+
+async function noSuchPin(lake: Lake, name: string): Promise<never> {
+  const names = (await allPins(lake)).map((one) => one.name);
+  throw new LakeError(
+    "not-found",
+    "lake/no-such-pin",
+    `There is no pin '${name}'.${didYouMean(name, names)} fhir-lake pins lists all.`,
+  );
+}
+
 /** The pins that count now, by name. */
 export async function pins(lake: Lake): Promise<Pin[]> {
   const now = lake.clock.now();
@@ -103,14 +161,7 @@ export async function pins(lake: Lake): Promise<Pin[]> {
 export async function unpin(lake: Lake, name: string): Promise<Pin> {
   const key = pinKey(name);
   const standing = await readPin(lake, key);
-  if (standing === undefined) {
-    const names = (await allPins(lake)).map((one) => one.name);
-    throw new LakeError(
-      "not-found",
-      "lake/no-such-pin",
-      `There is no pin '${name}'.${didYouMean(name, names)} fhir-lake pins lists all.`,
-    );
-  }
+  if (standing === undefined) return await noSuchPin(lake, name);
   await lake.store.delete(key);
   return standing;
 }

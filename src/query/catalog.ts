@@ -28,6 +28,8 @@ export interface SnapshotView {
    * `failed` when data broke a rule of the view: reading it is refused with the reason.
    */
   readonly state: "ready" | "building" | "failed";
+  /** The ViewDefinition that the rows come from; absent where there is none. */
+  definition?(): Promise<Readonly<Record<string, unknown>>>;
   /** Why a `failed` view has no rows. */
   readonly failure?: { readonly code: string; readonly message: string };
   readonly rowCount: number;

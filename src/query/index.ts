@@ -28,6 +28,7 @@ export { type KeepPolicy, SharedReader } from "./kept-states.js";
 export { lakeCatalog } from "./lake-catalog.js";
 export { mergedCatalog, mergedReader } from "./merged-catalog.js";
 export { type OneShotInput, runViewOnFiles, runViewOnSource, viewRunner } from "./one-shot.js";
+export type { ColumnProfile, FrequentValue, ProfileOptions, ViewProfile } from "./profile.js";
 export { createQuery, type QueryService } from "./query-service.js";
 export type { PageFacts, RowCount } from "./question/bound-question.js";
 export { derivedColumns } from "./question/columns.js";

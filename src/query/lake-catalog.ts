@@ -8,12 +8,14 @@ const READY_SNAPSHOTS = 8;
 
 /** A snapshot that was read lately, with the views that were asked for. */
 class OpenSnapshot {
+  private readonly lake: Lake;
   private readonly snapshot: Snapshot;
   private readonly views: ReadonlyMap<string, readonly [ViewState, OpenView]>;
   private readers = 0;
   private kept = true;
 
   constructor(lake: Lake, snapshot: Snapshot) {
+    this.lake = lake;
     this.snapshot = snapshot;
     const sorted = Object.entries(snapshot.views).sort(([a], [b]) => (a < b ? -1 : 1));
     this.views = new Map(sorted.map(([name, view]) => [name, [view, new OpenView(lake, view)]]));
@@ -23,6 +25,7 @@ class OpenSnapshot {
     this.readers++;
     const used = new Set<OpenView>();
     let reading = true;
+    const { lake } = this;
     const { id, committedAt, sources } = this.snapshot;
     const unverified = Object.values(sources).some((source) => source.deletesVerified === false);
     const relation = (view: OpenView): Promise<string> => {
@@ -38,7 +41,10 @@ class OpenSnapshot {
       sources,
       ...(unverified ? { deletesVerified: false } : {}),
       views: new Map(
-        [...this.views].map(([name, [view, open]]) => [name, describe(name, view, () => relation(open))]),
+        [...this.views].map(([name, [view, open]]) => [
+          name,
+          describe(lake, name, view, () => relation(open)),
+        ]),
       ),
       release: () => {
         if (!reading) return;
@@ -61,13 +67,22 @@ class OpenSnapshot {
   }
 }
 
-function describe(name: string, view: ViewState, relation: () => Promise<string>): SnapshotView {
+/** The ViewDefinition that a view was built from. */
+async function definitionOf(lake: Lake, view: ViewState): Promise<Record<string, unknown>> {
+  return JSON.parse(Buffer.from(await lake.store.get(view.definition)).toString("utf8")) as Record<
+    string,
+    unknown
+  >;
+}
+
+function describe(lake: Lake, name: string, view: ViewState, relation: () => Promise<string>): SnapshotView {
   const description = view.description ?? view.title;
   return {
     name,
     hash: view.hash,
     columns: view.columns,
     relation,
+    definition: async () => await definitionOf(lake, view),
     state: view.state,
     ...(view.failure === undefined ? {} : { failure: view.failure }),
     rowCount: view.rowCount,
@@ -88,6 +103,8 @@ export interface ReadyCatalog extends LakeCatalog {
  */
 export function lakeCatalog(lake: Lake): ReadyCatalog {
   const ready = new Map<number, OpenSnapshot>();
+  /** A snapshot never changes, and a list of many must not read them all each time. */
+  const summaries = new Map<number, SnapshotSummary>();
 
   const reader = (snapshot: Snapshot): SnapshotReader => {
     const open = ready.get(snapshot.id) ?? new OpenSnapshot(lake, snapshot);
@@ -116,8 +133,9 @@ export function lakeCatalog(lake: Lake): ReadyCatalog {
     snapshots: async () => {
       const ids = (await lake.history.ids()).reverse();
       const summary = async (id: number): Promise<SnapshotSummary> => {
-        const { committedAt } = await lake.history.at(id);
-        return { id, committedAt };
+        const known = summaries.get(id) ?? { id, committedAt: (await lake.history.at(id)).committedAt };
+        summaries.set(id, known);
+        return known;
       };
       return Promise.all(ids.map(summary));
     },

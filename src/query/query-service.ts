@@ -1,5 +1,6 @@
 import type { LakeCatalog, SnapshotReader } from "./catalog.js";
 import { type KeepPolicy, KeptStates } from "./kept-states.js";
+import { type ProfileOptions, profileView, type ViewProfile } from "./profile.js";
 import type { ViewQuestion } from "./question/view-question.js";
 import {
   openSnapshot,
@@ -27,6 +28,8 @@ export interface QueryService {
   keep(reader: SnapshotReader): void;
   /** Opens the state that a page was read in; see {@link resumeAt}. */
   resume(point: ResumePoint): Promise<SnapshotReader>;
+  /** What the columns of a view hold in an open state, which stays the caller's; see {@link profileView}. */
+  profile(snapshot: SnapshotReader, view: string, options: ProfileOptions): Promise<ViewProfile>;
   /** Gives back what is kept. The service can still be used. */
   close(): void;
 }
@@ -42,6 +45,7 @@ export function createQuery(context: ReadContext, keeping?: KeepPolicy): QuerySe
     snapshot: async (request) => await openSnapshot(catalog, request),
     keep: (reader) => kept.keep(reader),
     resume: async (point) => await resumeAt(catalog, kept, point),
+    profile: async (snapshot, view, options) => await profileView(context.database, snapshot, view, options),
     close: () => kept.close(),
   };
 }

@@ -18,8 +18,10 @@ import { type EncodedResult, type EncodeOptions, ResultEncoder } from "./result.
 
 /** Which state to read. */
 export interface StateRequest extends ReadConsistency {
-  /** Number of the snapshot to read, not together with the other two; the newest when absent. */
+  /** Number of the snapshot to read, not together with the others; the newest when absent. */
   readonly snapshot?: number;
+  /** ISO instant: the newest snapshot that was committed by then, not together with the others. */
+  readonly asOf?: string;
 }
 
 /** A question to one view of a state that is opened for it. */
@@ -54,16 +56,39 @@ export interface ReadContext {
   readonly temporaryFolder: string;
 }
 
-/** The snapshot of that number, or the newest; fails with `query/no-snapshot` while there is none. */
+/** Number of the newest snapshot that was committed by an instant. Fails with `query/as-of-gone` when no such snapshot is kept. */
+async function snapshotAsOf(catalog: LakeCatalog, asOf: string): Promise<number> {
+  const kept = await catalog.snapshots();
+  const found = kept.find(({ committedAt }) => Date.parse(committedAt) <= Date.parse(asOf));
+  if (found !== undefined) return found.id;
+  const oldest = kept.at(-1);
+  if (oldest === undefined) throw noSnapshot();
+  throw new LakeError(
+    "not-found",
+    "query/as-of-gone",
+    `No snapshot that old is kept; the oldest that can be read is ${oldest.id} of ${oldest.committedAt}.`,
+    { details: { oldest: oldest.id, committedAt: oldest.committedAt } },
+  );
+}
+
+/** The snapshot of that number or time, or the newest; fails with `query/no-snapshot` while there is none. */
 export async function openSnapshot(
   catalog: LakeCatalog,
-  { snapshot: id, ...options }: StateRequest = {},
+  { snapshot, asOf, ...options }: StateRequest = {},
 ): Promise<SnapshotReader> {
+  if (snapshot !== undefined && asOf !== undefined) {
+    throw new LakeError(
+      "invalid-input",
+      "query/snapshot-and-as-of",
+      "Both a snapshot and as_of are named; leave one of them out.",
+    );
+  }
+  const id = asOf === undefined ? snapshot : await snapshotAsOf(catalog, asOf);
   if (id !== undefined && (options.minEpoch !== undefined || options.consistency === "merged")) {
     throw new LakeError(
       "invalid-input",
       "query/snapshot-and-epoch",
-      "A numbered snapshot is read as it was committed; leave out either the snapshot or consistency=merged and min_epoch.",
+      "A snapshot named by number, time or pin is read as it was committed; leave out either that or consistency=merged and min_epoch.",
     );
   }
   const reader = id === undefined ? await catalog.latest(options) : await catalog.at(id);
@@ -115,10 +140,11 @@ function checkLimit(limit: number | undefined): void {
 
 /** Opens the state and binds the question to it; see {@link readOpened}. */
 export async function readView(context: ReadContext, request: ViewRequest): Promise<ViewRead> {
-  const { snapshot, consistency, minEpoch, ...question } = request;
+  const { snapshot, asOf, consistency, minEpoch, ...question } = request;
   checkLimit(question.limit);
   const opened = await openSnapshot(context.catalog, {
     ...(snapshot === undefined ? {} : { snapshot }),
+    ...(asOf === undefined ? {} : { asOf }),
     ...(consistency === undefined ? {} : { consistency }),
     ...(minEpoch === undefined ? {} : { minEpoch }),
   });

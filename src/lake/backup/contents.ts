@@ -6,7 +6,16 @@ import { type FileRef, filesOf, type Snapshot, snapshotKey } from "../snapshot.j
 import type { BackedUpObject } from "./generation.js";
 
 /** Folders of small records that go with the snapshots. */
-const RECORDS = ["pins/", "removed/", "erasures/", "quarantine/", "runs/", "cohorts/", "lake-id.json"];
+const RECORDS = [
+  "pins/",
+  "released-pins/",
+  "removed/",
+  "erasures/",
+  "quarantine/",
+  "runs/",
+  "cohorts/",
+  "lake-id.json",
+];
 
 /** What a backup is to hold: data files by name, records with their bytes. */
 export interface BackupContents {

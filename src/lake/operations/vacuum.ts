@@ -1,7 +1,7 @@
 import { mapConcurrently } from "#kernel";
 import type { Lake } from "../lake.js";
 import { isStorageNotFound } from "../not-found.js";
-import { allPins, holds, pins } from "../pins.js";
+import { allPins, holds, pins, rememberReleased } from "../pins.js";
 import { REMOVED_MANIFESTS, readRemoved, recordRemoved } from "../removed.js";
 import { keptByPolicy, type Retention } from "../retention.js";
 import { decodeSnapshot, filesOf, type Snapshot, snapshotIdOf, snapshotKey } from "../snapshot.js";
@@ -222,5 +222,6 @@ export async function vacuum(lake: Lake, options: VacuumOptions): Promise<Vacuum
 async function clearEndedPins(lake: Lake): Promise<void> {
   const now = lake.clock.now();
   const ended = (await allPins(lake)).filter((pin) => !holds(pin, now));
+  for (const pin of ended) await rememberReleased(lake, pin);
   if (ended.length > 0) await lake.store.deleteMany(ended.map((pin) => `pins/${pin.name}.json`));
 }

@@ -1,4 +1,4 @@
-import { pin, pins, unpin } from "#lake";
+import { pin, pins, releasePin } from "#lake";
 import type { Command } from "../command.js";
 import { EXIT } from "../exit-code.js";
 import { withLake } from "../open-lake.js";
@@ -70,7 +70,7 @@ export const pinsCommand: Command = {
 /** `fhir-lake unpin` */
 export const unpinCommand: Command = {
   name: ["unpin"],
-  summary: "Take a pin off; vacuum may then remove its snapshot",
+  summary: "Take a pin off for good; vacuum may then remove its snapshot",
   usage: "<name>",
   options: {},
   positionals: [1, 1],
@@ -79,7 +79,7 @@ export const unpinCommand: Command = {
       invocation,
       async (lake) => {
         const { output, positionals } = invocation;
-        const one = await unpin(lake, positionals[0]!);
+        const one = await releasePin(lake, positionals[0]!);
         output.document(one);
         output.line(`Snapshot ${one.snapshot} is no longer held by '${one.name}'.`);
         return EXIT.ok;
