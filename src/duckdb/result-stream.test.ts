@@ -30,7 +30,7 @@ async function collect(sql: string): Promise<{ texts: (string | null)[]; bytes: 
 async function arrowTable(sql: string) {
   return await database.with(async (connection) => {
     const parts: Uint8Array[] = [];
-    for await (const part of encodeArrow(await connection.stream(sql), new Map([["who", "me"]]))) {
+    for await (const part of encodeArrow(await connection.stream(sql), "stream", new Map([["who", "me"]]))) {
       parts.push(part);
     }
     return tableFromIPC(Buffer.concat(parts));
