@@ -13,6 +13,7 @@ import { materializeScenario } from "./scenarios/materialize.js";
 import { memoryScenario } from "./scenarios/memory.js";
 import { mergedReadScenario } from "./scenarios/merged-read.js";
 import { nightsScenario } from "./scenarios/nights.js";
+import { servingScenario } from "./scenarios/serving.js";
 import { viewsScenario } from "./views/scenario.js";
 
 const scenarios: readonly Scenario[] = [
@@ -26,6 +27,7 @@ const scenarios: readonly Scenario[] = [
   liveSustainedScenario,
   liveSoakScenario,
   mergedReadScenario,
+  servingScenario,
 ];
 
 function machine(): Record<string, unknown> {

@@ -3,7 +3,7 @@ import type { Pins } from "#serving";
 import type { Live } from "./live.js";
 
 /**
- * The pins of a lake for its server. A pin names a snapshot; to pin what is accepted so far, the live changes are made one first (ADR 0012).
+ * The pins of a lake for its server. A pin names a snapshot; to pin what is accepted so far, the live changes are made one first (ADR 0014).
  */
 export function lakePins(lake: Lake, live: Pick<Live, "flush"> | undefined): Pins {
   return {

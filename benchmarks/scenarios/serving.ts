@@ -1,0 +1,153 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { BenchContext, Figure, Scenario } from "../scenario.js";
+
+interface Served {
+  readonly url: string;
+  readonly process: ChildProcess;
+}
+
+async function serve(folder: string, rows: number): Promise<Served> {
+  const script = fileURLToPath(new URL("../sides/serve-view.js", import.meta.url));
+  const child = spawn(process.execPath, [script, folder, String(rows)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
+  const { port } = JSON.parse(line) as { port: number };
+  return { url: `http://127.0.0.1:${port}/views/observations`, process: child };
+}
+
+/** Memory of the server now, in bytes; 0 where the system does not tell. */
+function residentBytes({ process: child }: Served): number {
+  try {
+    const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+    return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
+/** Milliseconds of each of `total` requests that `clients` make, each one after the other. */
+async function latencies(
+  clients: number,
+  total: number,
+  request: (index: number) => Promise<void>,
+): Promise<number[]> {
+  const times: number[] = [];
+  let next = 0;
+  const client = async (): Promise<void> => {
+    while (next < total) {
+      const index = next++;
+      const before = performance.now();
+      await request(index);
+      times.push(performance.now() - before);
+    }
+  };
+  await Promise.all(Array.from({ length: clients }, client));
+  return times.sort((a, b) => a - b);
+}
+
+async function read(address: string, headers: Record<string, string> = {}, status = 200): Promise<Response> {
+  const response = await fetch(address, { headers });
+  await response.arrayBuffer();
+  if (response.status !== status) throw new Error(`${address} answered ${response.status}`);
+  return response;
+}
+
+interface Question {
+  readonly name: string;
+  readonly address: (index: number) => string;
+  readonly bar: string;
+}
+
+const questions: readonly Question[] = [
+  { name: "page of 100 by key", address: () => "?limit=100", bar: "<= 100" },
+  {
+    name: "page of 100 of one patient",
+    address: (i) => `?patient_key=Patient/${(i * 7919) % 50}&limit=100`,
+    bar: "<= 100",
+  },
+  {
+    name: "100 rows in any order",
+    address: (i) => `?order=value_number.desc&flag=is.${i % 2 === 0}&limit=100`,
+    bar: "<= 300",
+  },
+  {
+    name: "count",
+    address: (i) => `?code=code-${i % 300}&count=exact&limit=1`,
+    bar: "<= 300",
+  },
+];
+
+async function pages(served: Served, { quick, log }: BenchContext): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  for (const { name, address, bar } of questions) {
+    for (const clients of [1, 10, 50]) {
+      const total = quick ? clients * 2 : Math.max(60, clients * 6);
+      const times = await latencies(clients, total, async (i) => void (await read(served.url + address(i))));
+      const p95 = times[Math.ceil(times.length * 0.95) - 1]!;
+      log(`${name}, ${clients} clients: p50 ${Math.round(times[times.length >> 1]!)} ms`);
+      figures.push({
+        name: `${name}, p95 at ${clients} clients`,
+        value: p95,
+        unit: "ms",
+        min: times[0]!,
+        max: times.at(-1)!,
+        ...(clients === 50 ? {} : { bar }),
+      });
+    }
+  }
+  const tag = (await read(`${served.url}?limit=100`)).headers.get("ETag") ?? "";
+  const times = await latencies(1, quick ? 5 : 200, async () => {
+    await read(`${served.url}?limit=100`, { "If-None-Match": tag }, 304);
+  });
+  const p95 = times[Math.ceil(times.length * 0.95) - 1]!;
+  return [...figures, { name: "304, p95", value: p95, unit: "ms", bar: "<= 5" }];
+}
+
+async function formats(served: Served, rows: number): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  for (const format of ["json", "ndjson", "csv", "tsv", "parquet", "arrow", "arrows", "xlsx", "md"]) {
+    const before = residentBytes(served);
+    let peak = before;
+    const watch = setInterval(() => {
+      peak = Math.max(peak, residentBytes(served));
+    }, 20);
+    const start = performance.now();
+    const response = await fetch(`${served.url}.${format}`);
+    let size = 0;
+    for await (const part of response.body ?? []) size += (part as Uint8Array).byteLength;
+    const seconds = (performance.now() - start) / 1000;
+    clearInterval(watch);
+    if (response.status !== 200 || size === 0) throw new Error(`${format} answered ${response.status}`);
+    figures.push({ name: `${format}, rows a second`, value: rows / seconds, unit: "" });
+    figures.push({
+      name: `${format}, growth of memory`,
+      value: (peak - before) / 1e6,
+      unit: "MB",
+      bar: "<= 300",
+    });
+  }
+  return figures;
+}
+
+/** One view over HTTP: how soon pages come, how fast whole answers leave, and how much memory they take. */
+export const servingScenario: Scenario = {
+  name: "serving",
+  about: "a view of a million rows over HTTP: pages at 1, 10 and 50 clients, whole answers in every format",
+  run: async (context) => {
+    const rows = context.quick ? 20_000 : 1_000_000;
+    const served = await serve(context.scratch, rows);
+    try {
+      // The first question opens files and compiles code.
+      await read(`${served.url}?limit=1`);
+      return [...(await pages(served, context)), ...(await formats(served, rows))];
+    } finally {
+      served.process.kill("SIGTERM");
+      await once(served.process, "exit");
+    }
+  },
+};
