@@ -14,6 +14,7 @@ import { jsonBody } from "../http/json-body.js";
 import type { AnswerFormat } from "../http/negotiate.js";
 import { checkParameters, parseState } from "../http/question.js";
 import { pathParameter, type Route, type RouteTable } from "../http/routes.js";
+import { parseOutput } from "../question/output-options.js";
 import { prettyJson, sendDocument } from "./send.js";
 import { sendAnswer } from "./view-answer.js";
 
@@ -127,7 +128,7 @@ class CohortRoutes {
 
   private async open(context: ServingContext, extra: readonly string[]): Promise<CohortRead> {
     checkParameters(parameters(context), [...STATE, "version", ...extra]);
-    const state = parseState(parameters(context));
+    const state = parseState(parameters(context), this.dependencies.clock.now());
     return await this.cohorts.open(
       pathParameter(context, "id"),
       whole(context, "version", 1),
@@ -190,7 +191,9 @@ class CohortRoutes {
     return await sendAnswer(context, this.dependencies, {
       read,
       format,
+      output: parseOutput(new URLSearchParams(), format),
       count: undefined,
+      pinned: false,
       hold: () => snapshot,
     });
   }
