@@ -71,7 +71,7 @@ describe("a profile", () => {
     expect(columns[0]).toEqual({
       name: "patient_key",
       nullPercent: 0,
-      distinct: expect.any(Number),
+      distinct: expect.any(Number) as number,
       low: null,
       high: null,
       top: null,
