@@ -1,3 +1,4 @@
+import { viewDataError } from "#compiler";
 import { type AppendedValue, appendRows, type Connection, quoteIdentifier, quoteLiteral } from "#duckdb";
 import type { Definitions } from "#fhir";
 import type { Change } from "#landing";
@@ -112,7 +113,7 @@ export class LiveType {
     replaced: readonly Replaced[],
   ): Promise<void> {
     await this.fill(connection, changes);
-    await this.addRows(connection, changes, [...this.views.values()]);
+    await this.addRows(changes, [...this.views.values()]);
     await connection.run("BEGIN");
     try {
       await connection.run(
@@ -159,9 +160,7 @@ export class LiveType {
    * said so: from there on answers are other ones. Readers at work keep what they have begun to read.
    */
   async erase(connection: Connection, keys: readonly string[], position: number): Promise<void> {
-    this.relayOut();
-    await connection.run(`DROP TABLE IF EXISTS ${this.typed}`);
-    await this.createIncoming(connection);
+    await this.renewIncoming(connection);
     const list = keys.map((key) => `${quoteLiteral(key)}::UUID`).join(", ");
     const [row] = await connection.rows<{ n: string }>(
       `SELECT count(*) AS n FROM ${this.versions} WHERE _lake_key IN (${list})`,
@@ -175,24 +174,66 @@ export class LiveType {
     this.newest = Math.max(this.newest, position);
   }
 
+  /** Makes all tables anew with the rows that they have, which frees the memory of those that were removed. */
+  async renew(connection: Connection): Promise<void> {
+    if (this.newest === 0) return;
+    await this.renewIncoming(connection);
+    for (const table of [this.versions, ...[...this.views.values()].map((view) => view.table)]) {
+      await connection.run(`CREATE OR REPLACE TABLE ${table} AS SELECT * FROM ${table}`);
+    }
+    this.plans.tablesChanged();
+  }
+
+  /** Makes the tables anew that texts pass through. */
+  private async renewIncoming(connection: Connection): Promise<void> {
+    this.relayOut();
+    await connection.run(`DROP TABLE IF EXISTS ${this.typed}`);
+    await this.createIncoming(connection);
+  }
+
   private async fill(connection: Connection, changes: readonly Change[]): Promise<void> {
     await connection.run(`TRUNCATE ${this.incoming}`);
     await appendRows(connection, this.incomingName, incomingRows(changes));
   }
 
   /** Adds rows of views for changes whose versions stand, or will stand, in the table of versions. */
-  private async addRows(
-    connection: Connection,
-    changes: readonly Change[],
-    views: readonly LiveView[],
-  ): Promise<void> {
+  private async addRows(changes: readonly Change[], views: readonly LiveView[]): Promise<void> {
     const positions = changes.filter((change) => change.kind === "U").map((change) => change.position);
     if (positions.length === 0 || views.length === 0) return;
     const { typing, shape } = await this.layOut();
-    await connection.run(`TRUNCATE ${this.typed}`);
-    await typing.run();
-    for (const view of views) {
-      await view.add(connection, { select: (where) => this.select(view, shape, where), positions });
+    // Planning makes transactions of its own.
+    await typing.ready();
+    for (const view of views) await view.ready();
+    const within = (work: () => Promise<void>): Promise<void> => this.withTyped(typing, work);
+    try {
+      await within(async () => {
+        for (const view of views) await view.add();
+      });
+    } catch (error) {
+      if (viewDataError(error) === undefined) throw error;
+      const { connection } = this.plans;
+      for (const view of views) {
+        const select = (where: string): string => this.select(view, shape, where);
+        await view.addSound(connection, { positions, select, within });
+      }
+    }
+  }
+
+  /**
+   * Does something while the incoming changes stand in the typed table, in one transaction. The table is empty again before it ends: rows that
+   * only ever stood in a transaction leave nothing behind, while those removed later would keep their memory.
+   */
+  private async withTyped(typing: Planned, work: () => Promise<void>): Promise<void> {
+    const { connection } = this.plans;
+    await connection.run("BEGIN");
+    try {
+      await typing.run();
+      await work();
+      await connection.run(`DELETE FROM ${this.typed}`);
+      await connection.run("COMMIT");
+    } catch (error) {
+      await connection.run("ROLLBACK").catch(() => undefined);
+      throw error;
     }
   }
 
@@ -237,7 +278,7 @@ export class LiveType {
   /** Fills one new view with the rows of changes that count already. */
   async backfill(connection: Connection, view: LiveView, changes: readonly Change[]): Promise<void> {
     await this.fill(connection, changes);
-    await this.addRows(connection, changes, [view]);
+    await this.addRows(changes, [view]);
   }
 
   /** Hides versions from snapshot `snapshot` on: those of a source up to a position, and those of these resources. */

@@ -10,12 +10,17 @@ import { LiveView } from "./live-view.js";
 import type { Plans } from "./plans.js";
 import type { ReadPoint } from "./read-point.js";
 
+/** Tables are made anew when so many characters of texts have passed through them. */
+const RENEW_CHARACTERS = 24 * 2 ** 20;
+
 /** The tables of live versions and rows of all resource types, with the views of the snapshot that is read over. */
 export class LiveTypes {
   private readonly lake: Lake;
   private readonly connection: Connection;
   private readonly plans: Plans;
   private readonly types = new Map<string, LiveType>();
+  /** Characters of texts since {@link renew}. */
+  private passed = 0;
 
   constructor(lake: Lake, connection: Connection, plans: Plans) {
     this.lake = lake;
@@ -29,12 +34,12 @@ export class LiveTypes {
    */
   preparation(snapshot: Snapshot | undefined): (() => Promise<void>)[] {
     const types = [...new Set(Object.values(snapshot?.views ?? {}).map((view) => view.resource))];
-    const tables = types.map((type) => async () => {
-      await (await this.made(type, snapshot)).layOut();
-    });
-    // After all tables: each new one makes the plans before it worthless.
+    // All tables at once and before the plans: each new one makes the plans before it worthless.
+    const tables = async (): Promise<void> => {
+      for (const type of types) await (await this.made(type, snapshot)).layOut();
+    };
     const plans = types.map((type) => async () => this.types.get(type)?.ready());
-    return [...tables, ...plans];
+    return [tables, ...plans];
   }
 
   get(type: string): LiveType | undefined {
@@ -54,11 +59,19 @@ export class LiveTypes {
 
   /** Makes a fold's outcome count from its positions on, with rows for the views of a snapshot. */
   async apply(folded: Folded, snapshot: Snapshot | undefined): Promise<void> {
+    this.passed += folded.current.reduce((sum, { raw }) => sum + raw.length, 0);
+    if (this.passed > RENEW_CHARACTERS) await this.renew();
     for (const [type, group] of groupByType(folded.current)) {
       const own = new Set(group.map((change) => change.position));
       const replaced = folded.replaced.filter(({ by }) => own.has(by));
       await (await this.made(type, snapshot)).apply(this.connection, group, replaced);
     }
+  }
+
+  /** Frees the memory of removed rows, see {@link Plans.open}. All views are planned again afterwards, which costs less than a second. */
+  private async renew(): Promise<void> {
+    this.passed = 0;
+    for (const type of this.types.values()) await type.renew(this.connection);
   }
 
   private async made(type: string, snapshot: Snapshot | undefined): Promise<LiveType> {

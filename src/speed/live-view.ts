@@ -13,6 +13,15 @@ interface Broken {
   until: number;
 }
 
+/** Changes that stand in the typed table while something is done `within`. */
+export interface IncomingChanges {
+  /** Of the changes that are no deletes. */
+  readonly positions: readonly number[];
+  /** The view's SELECT over those that a condition leaves. */
+  readonly select: (where: string) => string;
+  readonly within: (work: () => Promise<void>) => Promise<void>;
+}
+
 /** Rows of one view over live resources: a table keyed by the position of the change that made each row. */
 export class LiveView {
   readonly hash: string;
@@ -64,23 +73,26 @@ export class LiveView {
     await this.plan?.ready();
   }
 
+  /** Adds the rows of the incoming changes, as {@link planOver} was told. Fails with the data's error when one of them breaks a rule of the view. */
+  async add(): Promise<void> {
+    await this.plan!.run();
+  }
+
   /**
-   * Adds the rows of the incoming changes, as {@link planOver} was told. When one of them breaks a rule of the view, each is tried alone
-   * and the breaking ones are remembered.
+   * {@link add} where some view was broken: when it is this one, each change is tried alone and the breaking ones are remembered. `within`
+   * runs one piece of work over the incoming changes, all of it or nothing.
    */
-  async add(
-    connection: Connection,
-    incoming: { readonly select: (where: string) => string; readonly positions: readonly number[] },
-  ): Promise<void> {
-    const error = await this.attempt(() => this.plan!.run());
+  async addSound(connection: Connection, incoming: IncomingChanges): Promise<void> {
+    const { positions, select, within } = incoming;
+    const error = await this.attempt(() => within(() => this.add()));
     if (error === undefined) return;
-    if (incoming.positions.length === 1) {
-      this.broken.push({ position: incoming.positions[0]!, error, to: OPEN, until: OPEN });
+    if (positions.length === 1) {
+      this.broken.push({ position: positions[0]!, error, to: OPEN, until: OPEN });
       return;
     }
-    for (const position of incoming.positions) {
-      const alone = this.insert(incoming.select(`WHERE _from = ${position}`));
-      const failure = await this.attempt(() => connection.run(alone));
+    for (const position of positions) {
+      const alone = this.insert(select(`WHERE _from = ${position}`));
+      const failure = await this.attempt(() => within(() => connection.run(alone)));
       if (failure !== undefined) this.broken.push({ position, error: failure, to: OPEN, until: OPEN });
     }
   }

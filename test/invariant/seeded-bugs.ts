@@ -8,7 +8,6 @@ import { LiveIndex, type LiveVersion } from "../../src/speed/live-index.js";
 import { LiveLake } from "../../src/speed/live-lake.js";
 import { LiveType } from "../../src/speed/live-type.js";
 import { LiveTypes } from "../../src/speed/live-types.js";
-import { LiveView } from "../../src/speed/live-view.js";
 
 /** A mistake that an implementation might have, put in while `install`ed; the answer takes it out again. */
 export interface SeededBug {
@@ -151,14 +150,17 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     name: "one live version of a batch gets no rows",
     install: () =>
       replace(
-        LiveView,
-        "add",
+        LiveType,
+        "fill",
         (original) =>
-          async function (this: unknown, connection: never, incoming: never) {
-            await original.call(this, connection, incoming);
-            const { positions } = incoming as { positions: number[] };
-            const { table } = this as LiveView;
-            await (connection as Connection).run(`DELETE FROM ${table} WHERE _from = ${positions.at(-1)!}`);
+          async function (this: unknown, connection: never, changes: never) {
+            await original.call(this, connection, changes);
+            const { incoming } = this as { incoming: string };
+            const last = (changes as Change[]).at(-1)!.position;
+            // No view makes rows of a delete; the version itself counts as before.
+            await (connection as Connection).run(
+              `UPDATE ${incoming} SET deleted = true WHERE _from = ${last}`,
+            );
           },
       ),
   },
