@@ -92,9 +92,13 @@ export function bare(collection: Collection): Collection {
 
 /** The collection of at most one item, kept only where the test is true. */
 export function restrict(collection: Collection, test: Expr): Collection {
-  const { elements } = collection;
-  const kept = restricted(collection, test);
-  return elements === undefined ? kept : { ...kept, elements: () => restricted(elements(), test) };
+  const { elements, siblings } = collection;
+  return {
+    ...restricted(collection, test),
+    ...(elements === undefined ? {} : { elements: () => restricted(elements(), test) }),
+    // What stands beside a primitive is an item without its value, too.
+    ...(siblings === undefined ? {} : { siblings: () => restricted(siblings(), test) }),
+  };
 }
 
 function restricted(collection: Collection, test: Expr): Collection {

@@ -127,15 +127,29 @@ function process(select: Select, scope: Scope): OracleRow[] {
   });
 }
 
+function holds(path: string, scope: Scope): boolean {
+  const items = evaluate(path, scope);
+  if (items.length > 1) throw new OracleError("a where condition has several values");
+  const value = items.length === 0 ? false : dataOf(items[0]!);
+  if (value !== null && typeof value !== "boolean") throw new OracleError("a where condition is not boolean");
+  return value === true;
+}
+
+/** A condition that fails counts only where no other one excludes the resource: their order is not specified. */
 function included(view: View, scope: Scope): boolean {
-  return view.where.every((path) => {
-    const items = evaluate(path, scope);
-    if (items.length > 1) throw new OracleError("a where condition has several values");
-    const value = items.length === 0 ? false : dataOf(items[0]!);
-    if (value !== null && typeof value !== "boolean")
-      throw new OracleError("a where condition is not boolean");
-    return value === true;
-  });
+  const failures: OracleError[] = [];
+  let all = true;
+  for (const path of view.where) {
+    try {
+      all = holds(path, scope) && all;
+    } catch (error) {
+      if (!(error instanceof OracleError)) throw error;
+      failures.push(error);
+    }
+  }
+  if (all && failures[0] !== undefined) throw failures[0];
+  if (failures.length > 0) scope.trouble.seen = true;
+  return all;
 }
 
 /** What a view gives. */
@@ -143,8 +157,8 @@ export interface OracleResult {
   readonly columns: readonly string[];
   readonly rows: OracleRow[];
   /**
-   * True when a column of a row that was dropped later (an empty sibling iteration) is an error: the specification does
-   * not say whether such a column is evaluated at all.
+   * True when a column of a row that was dropped later (an empty sibling iteration), or a condition beside one that is not true, is an
+   * error: the specification does not say whether such an expression is evaluated at all.
    */
   readonly droppedError: boolean;
 }
