@@ -18,8 +18,10 @@ export interface JournalStart {
  * after others were trimmed are all kept, although nothing of it is covered.
  */
 export async function neededAfter(journal: EventStore, stream: string, covered: number): Promise<number> {
+  const trimmed = await journal.trimmedTo(stream);
+  if (covered >= trimmed) return covered;
   for await (const first of journal.readStream(stream)) {
-    return first.version === 1 ? Math.max(covered, first.position - 1) : covered;
+    return first.version === 1 ? trimmed : covered;
   }
   return covered;
 }
