@@ -11,13 +11,13 @@ const TOPICS = {
   grace: "300ms",
 };
 
-describe("a lake that follows a source by its notifications", { timeout: 120_000 }, () => {
+describe("a lake that follows a source by its notifications", { timeout: 300_000 }, () => {
   let followed: FollowedLake;
   afterEach(() => followed?.close());
 
   const server = (): FhirServer => followed.server as FhirServer;
   const put = (id: string, family: string): unknown => server().store.put("Patient", id, named(id, family));
-  const same = async (timeoutMs = 60_000): Promise<void> => {
+  const same = async (timeoutMs = 140_000): Promise<void> => {
     await expect
       .poll(() => followed.families(), { timeout: timeoutMs, interval: 50 })
       .toEqual(familiesOf(server()));
@@ -54,7 +54,7 @@ describe("a lake that follows a source by its notifications", { timeout: 120_000
       expect(subscriptions().every(({ status }) => status === "active")).toBe(true);
       await followed.untilState("live");
     },
-    120_000,
+    300_000,
   );
 
   const topics = async (
@@ -238,7 +238,7 @@ describe("a lake that follows a source by its notifications", { timeout: 120_000
   }, 120_000);
 });
 
-describe("a lake that polls a source", { timeout: 120_000 }, () => {
+describe("a lake that polls a source", { timeout: 300_000 }, () => {
   let followed: FollowedLake;
   afterEach(() => followed?.close());
   const server = (): FhirServer => followed.server as FhirServer;
@@ -264,7 +264,7 @@ describe("a lake that polls a source", { timeout: 120_000 }, () => {
       // Looking again and again brings nothing twice.
       expect(await followed.serving.live!.journal.head()).toBe(head);
     },
-    120_000,
+    300_000,
   );
 
   it("goes on after the source was away, and says that it is", async () => {

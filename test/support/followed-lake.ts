@@ -135,7 +135,7 @@ export class FollowedLake {
   }
 
   /** Resolves when the source is in that state. */
-  async untilState(wanted: string, timeoutMs = 60_000): Promise<void> {
+  async untilState(wanted: string, timeoutMs = 140_000): Promise<void> {
     const until = Date.now() + timeoutMs;
     for (;;) {
       const now = await this.state();
