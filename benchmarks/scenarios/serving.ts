@@ -66,8 +66,13 @@ interface Question {
 const questions: readonly Question[] = [
   { name: "page of 100 by key", address: () => "?limit=100", bar: "<= 100" },
   {
+    name: "page of 100 from the middle",
+    address: (i) => `?patient_key=gt.Patient/${(i * 7919) % 1000}&limit=100`,
+    bar: "<= 100",
+  },
+  {
     name: "page of 100 of one patient",
-    address: (i) => `?patient_key=Patient/${(i * 7919) % 50}&limit=100`,
+    address: (i) => `?patient_key=Patient/${(i * 7919) % 1000}&limit=100`,
     bar: "<= 100",
   },
   {

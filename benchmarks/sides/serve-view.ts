@@ -25,7 +25,7 @@ const types: Readonly<Record<string, string>> = {
 const columns: ViewColumn[] = Object.entries(types).map(([name, sqlType]) => ({
   name,
   sqlType,
-  path: name,
+  path: name === "patient_key" ? "subject.getReferenceKey(Patient)" : name,
   fhirType: name === "value_text" ? "decimal" : undefined,
   collection: false,
   description: undefined,
@@ -37,14 +37,14 @@ const database = await Database.open({
   memoryLimitBytes: 512 * 1024 * 1024,
   tempDirectory: path.join(folder, "spill"),
 });
-// Sorted as a lake sorts its files: by patient, then by day.
+// Sorted as a lake sorts its files, by patient and then by day, in row groups of its size.
 await database.with((connection) =>
   connection.run(
     `COPY (SELECT CAST(md5(i::VARCHAR) AS UUID) AS _lake_key, 'Patient/' || (i // 20) AS patient_key, 'code-' || (i % 300) AS code,
       DATE '1950-01-01' + ((i // 20) % 20000)::INTEGER AS birth_date, ((i % 7919) / 7.0)::DECIMAL(12,2)::VARCHAR AS value_text,
       ((i * 7919) % 1000003) / 7.0 AS value_number, i::BIGINT AS n, TIMESTAMPTZ '2020-01-01 00:00:00+00' + to_seconds(i) AS "at",
-      i % 2 = 0 AS flag, 'some "display", text ' || (i % 1000) AS display FROM range(${rowCount}) t(i))
-     TO ${quoteLiteral(file)} (FORMAT parquet, COMPRESSION zstd)`,
+      i % 2 = 0 AS flag, 'some "display", text ' || (i % 1000) AS display FROM range(${rowCount}) t(i) ORDER BY patient_key, "at")
+     TO ${quoteLiteral(file)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480)`,
   ),
 );
 

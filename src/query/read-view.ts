@@ -181,7 +181,10 @@ export async function readOpened(
       texts: async (options = {}) => await (await encoder(options)).texts(options),
       page: async (options = {}) => await bound.page(options),
       count: async (kind, options = {}) => await bound.count(kind, options),
-      release: () => snapshot.release(),
+      release: () => {
+        bound.close();
+        snapshot.release();
+      },
     };
   } catch (error) {
     snapshot.release();

@@ -5,14 +5,8 @@ import type { Statement } from "../result.js";
 import { Bindings } from "./bindings.js";
 import { type QuestionColumn, QuestionColumns } from "./columns.js";
 import { ConditionSql } from "./condition-sql.js";
-import {
-  fromPosition,
-  orderItems,
-  type Position,
-  placeItems,
-  type SortColumn,
-  upToPosition,
-} from "./position.js";
+import { type PageSource, PageTable } from "./page-table.js";
+import { fromPosition, orderItems, type Position, placeItems, type SortColumn } from "./position.js";
 import type { ViewQuestion } from "./view-question.js";
 
 /** What a limit does to an answer. */
@@ -75,6 +69,10 @@ function outputs(columns: QuestionColumns, select: ViewQuestion["select"]): Outp
 }
 
 function sortColumns(columns: QuestionColumns, order: ViewQuestion["order"] = []): SortColumn[] {
+  if (order.length === 0) {
+    const { clustered } = columns;
+    return clustered === undefined ? [] : [{ column: clustered, descending: false, nullsFirst: false }];
+  }
   const seen = new Set<string>();
   return order.map(({ column: name, descending = false, nullsFirst = false }) => {
     const column = columns.find(name, "order");
@@ -90,9 +88,12 @@ function sortColumns(columns: QuestionColumns, order: ViewQuestion["order"] = []
 /**
  * The one place where a question becomes SQL text. Identifiers come from the catalog and are quoted, values are bound.
  *
- * Rows leave in a canonical order: as asked, then by resource key, then by value. The order of files and layers would be cheaper, but
- * the engine does not keep it through joins and unions on several threads, and equal questions must get equal bytes.
- * The last row of a page is found on the sort columns alone first, since a top-n over all columns would read all of them everywhere.
+ * Rows leave in a canonical order: as asked, or else by patient where the view shows one, then by resource key, then by value. The order
+ * of files and layers would be cheaper, but the engine does not keep it through joins and unions on several threads, and equal questions
+ * must get equal bytes.
+ *
+ * A question with a limit reads its rows once, into a {@link PageTable}. Where rows lie in the files as they are to leave, some of the
+ * first ones that fit tell how far the page can reach at most, so that only that piece of the files is read in full.
  */
 export class BoundQuestion {
   /** The columns of the answer as it names them. */
@@ -105,7 +106,7 @@ export class BoundQuestion {
   private readonly sort: readonly SortColumn[];
   private readonly used: ReadonlySet<string>;
   private relation: Promise<string> | undefined;
-  private facts: Promise<PageFacts & { readonly last: Position | undefined }> | undefined;
+  private table: Promise<PageTable> | undefined;
 
   /** Fails with the codes of bad questions. */
   constructor(database: Database, view: SnapshotView, question: ViewQuestion & { readonly ageAt: string }) {
@@ -145,86 +146,103 @@ export class BoundQuestion {
 
   /** The SELECT that answers. */
   async statement(options: RunOptions = {}): Promise<Statement> {
-    const bindings = new Bindings();
-    const { limit, after } = this.question;
-    const where = [...this.conditions(bindings), ...this.from(bindings)];
-    let cut = "";
-    if (limit !== undefined) {
-      const { last, rowCount } = await this.pageFacts(options);
-      if (last !== undefined) where.push(upToPosition(this.sort, last, bindings));
-      cut = `LIMIT ${bindings.bind(String(rowCount), "BIGINT")} OFFSET ${bindings.bind(String(after?.skip ?? 0), "BIGINT")}`;
-    } else if (after !== undefined) {
-      cut = `OFFSET ${bindings.bind(String(after.skip), "BIGINT")}`;
-    }
-    const items = this.outputs.map(({ column, name }) => {
-      const own = `_view.${quoteIdentifier(column.name)}`;
-      return column.name === name ? own : `${own} AS ${quoteIdentifier(name)}`;
-    });
-    const tieBreak = this.outputs.map(({ column }) => `_view.${quoteIdentifier(column.name)}`);
-    const order = [...orderItems(this.sort), ...tieBreak].join(", ");
-    const source = `SELECT ${items.join(", ")} FROM ${await this.rows()} AS _view ${whereOf(where)} ORDER BY ${order} ${cut}`;
     const columns = this.outputs.map(({ column, name }) => ({
       name,
       type: column.type,
       decimalText: column.decimalText,
     }));
+    const { limit, after } = this.question;
+    if (limit !== undefined) {
+      return { source: (await this.pageTable(limit, options)).statement(), parameters: [], columns };
+    }
+    const bindings = new Bindings();
+    const where = [...this.conditions(bindings), ...this.from(bindings)];
+    const cut = after === undefined ? "" : `OFFSET ${bindings.bind(String(after.skip), "BIGINT")}`;
+    const source = `SELECT ${this.items().join(", ")} FROM ${await this.rows()} AS _view ${whereOf(where)} ORDER BY ${this.order()} ${cut}`;
     return { source, parameters: bindings.values, columns };
+  }
+
+  /** What is selected of `_view`: the answer's columns under its names. */
+  private items(): string[] {
+    return this.outputs.map(({ column, name }) => {
+      const own = `_view.${quoteIdentifier(column.name)}`;
+      return column.name === name ? own : `${own} AS ${quoteIdentifier(name)}`;
+    });
+  }
+
+  private order(): string {
+    const tieBreak = this.outputs.map(({ column }) => `_view.${quoteIdentifier(column.name)}`);
+    return [...orderItems(this.sort), ...tieBreak].join(", ");
   }
 
   /** See {@link PageFacts}. */
   async page(options: RunOptions): Promise<PageFacts> {
-    const { rowCount, truncated, next } = await this.pageFacts(options);
-    return { rowCount, truncated, next };
+    const { limit } = this.question;
+    if (limit === undefined) return { rowCount: undefined, truncated: false, next: undefined };
+    const { rowCount, more, last } = (await this.pageTable(limit, options)).extent;
+    return { rowCount, truncated: more, next: more ? last : undefined };
   }
 
-  private pageFacts(options: RunOptions): NonNullable<BoundQuestion["facts"]> {
-    this.facts ??= this.findPage(options);
-    return this.facts;
+  private pageTable(limit: number, options: RunOptions): Promise<PageTable> {
+    this.table ??= this.readPage(limit, options);
+    return this.table;
   }
 
-  private async findPage(options: RunOptions): NonNullable<BoundQuestion["facts"]> {
-    const { limit, after } = this.question;
-    if (limit === undefined)
-      return { rowCount: undefined, truncated: false, next: undefined, last: undefined };
+  private async readPage(limit: number, options: RunOptions): Promise<PageTable> {
+    const select = async (most: number): ReturnType<PageSource["select"]> => {
+      const bindings = new Bindings();
+      const where = [...this.conditions(bindings), ...this.from(bindings)];
+      where.push(...((await this.reach(most, options))?.(bindings) ?? []));
+      const sql = `SELECT ${[...this.items(), ...placeItems(this.sort)].join(", ")} FROM ${await this.rows()} AS _view
+        ${whereOf(where)} ORDER BY ${orderItems(this.sort).join(", ")} LIMIT ${most}`;
+      return { sql, parameters: bindings.values };
+    };
+    const names = this.outputs.map(({ name }) => name);
+    const skip = this.question.after?.skip ?? 0;
+    return await PageTable.read(this.database, { select, names, sort: this.sort, limit, skip }, options);
+  }
+
+  /**
+   * Conditions that every row of a page meets, in a form by which pieces of files can be left out; undefined where none is known.
+   * As many rows as the page needs, any that fit, bound it from above: no row sorted after all of them can be in it.
+   */
+  private async reach(
+    most: number,
+    options: RunOptions,
+  ): Promise<((bindings: Bindings) => string[]) | undefined> {
+    const [first] = this.sort;
+    const { after, filters = [] } = this.question;
+    const start = after?.values[0];
+    if (first === undefined || first.column !== this.known.clustered) return undefined;
+    if (first.descending || first.nullsFirst || start === null) return undefined;
+    const { name } = first.column;
+    if (filters.some((filter) => filter.operator === "eq" && filter.column === name)) return undefined;
+    const column = `_view.${quoteIdentifier(name)}`;
+    const from = (bindings: Bindings): string[] =>
+      start === undefined ? [] : [`${column} >= ${bindings.plain(start)}`];
     const bindings = new Bindings();
-    const where = whereOf([...this.conditions(bindings), ...this.from(bindings)]);
-    const sorted = this.sort.map(({ column }, i) => `_view.${quoteIdentifier(column.name)} AS _sort${i}`);
-    const directions = this.sort.map(
-      ({ descending, nullsFirst }, i) =>
-        `_sort${i} ${descending ? "DESC" : "ASC"} NULLS ${nullsFirst ? "FIRST" : "LAST"}`,
-    );
-    const places = [...this.sort.map((_, i) => `_place${i}`), "_place_key"];
-    const alike = places.map((name) => `n.${name} IS NOT DISTINCT FROM l.${name}`).join(" AND ");
-    const most = bindings.bind(String(limit), "BIGINT");
-    const skip = bindings.bind(String(after?.skip ?? 0), "BIGINT");
-    const sql = `WITH _top AS MATERIALIZED (
-      SELECT ${[...placeItems(this.sort), ...sorted, "_view._lake_key AS _sort_key"].join(", ")}
-      FROM ${await this.rows()} AS _view ${where} ORDER BY ${orderItems(this.sort).join(", ")} LIMIT ${most} + 1 OFFSET ${skip}),
-    _numbered AS MATERIALIZED (SELECT *, row_number() OVER (ORDER BY ${[...directions, "_sort_key"].join(", ")}) AS _n FROM _top)
-    SELECT (SELECT count(*) FROM _top) AS _total, ${places.map((name) => `l.${name}`).join(", ")},
-      (SELECT count(*) FROM _numbered n WHERE n._n <= ${most} AND ${alike}) AS _alike
-    FROM (SELECT 1) LEFT JOIN (SELECT * FROM _numbered WHERE _n = least(${most}, (SELECT count(*) FROM _top))) l ON true`;
+    const where = [
+      ...this.conditions(bindings),
+      ...this.from(bindings),
+      ...from(bindings),
+      `${column} IS NOT NULL`,
+    ];
+    const sql = `SELECT count(*) AS found, max(_lake_at) AS reach
+      FROM (SELECT ${column} AS _lake_at FROM ${await this.rows()} AS _view ${whereOf(where)} LIMIT ${most})`;
     const [row] = await this.database.with((connection) =>
-      connection.rows<Record<string, string | null>>(sql, bindings.values, options),
+      connection.rows<{ found: string; reach: string | null }>(sql, bindings.values, options),
     );
-    return this.factsOf(row!, limit);
+    const reach = row!.reach;
+    if (Number(row!.found) < most || reach === null) return undefined;
+    return (outer) => [...from(outer), `${column} <= ${outer.plain(reach)}`];
   }
 
-  private factsOf(
-    row: Readonly<Record<string, string | null>>,
-    limit: number,
-  ): PageFacts & { readonly last: Position | undefined } {
-    const { after } = this.question;
-    const total = Number(row["_total"]);
-    const key = row["_place_key"] ?? undefined;
-    const rowCount = Math.min(total, limit);
-    if (key === undefined) return { rowCount, truncated: total > limit, next: undefined, last: undefined };
-    const values = this.sort.map((_, index) => row[`_place${index}`] ?? null);
-    const isSame =
-      after !== undefined && after.key === key && after.values.every((value, i) => value === values[i]);
-    const last = { values, key, skip: Number(row["_alike"]) + (isSame ? after.skip : 0) };
-    const truncated = total > limit;
-    return { rowCount, truncated, next: truncated ? last : undefined, last };
+  /** Frees what was read. */
+  close(): void {
+    const table = this.table;
+    this.table = undefined;
+    // A table whose engine has been closed is gone already.
+    table?.then((one) => one.drop()).catch(() => undefined);
   }
 
   /** How many rows answer without the limit. An estimate costs nothing where the snapshot knows it; else it is exact. */

@@ -72,9 +72,23 @@ export function derivedColumns(view: SnapshotView, { ageAt }: DerivationContext)
   ].filter(({ name }) => !own.has(name));
 }
 
+/**
+ * The column whose values lie together in the files of a view: that of the patient, by whom a lake sorts resources. Undefined where the
+ * view shows none.
+ */
+function clusteredColumn({ resource, columns }: SnapshotView): string | undefined {
+  const isPatient = (path: string): boolean =>
+    resource === "Patient" ? path === "getResourceKey()" : /(^|\.)getReferenceKey\(Patient\)$/.test(path);
+  return columns.find(
+    ({ path, sqlType, collection }) => sqlType === "VARCHAR" && !collection && isPatient(path),
+  )?.name;
+}
+
 /** The columns that a question to a view may name. */
 export class QuestionColumns {
   readonly view: SnapshotView;
+  /** The column that rows are sorted by where nothing else is asked for, before their key: pages then read one piece of a file each. */
+  readonly clustered: QuestionColumn | undefined;
   private readonly byName: ReadonlyMap<string, QuestionColumn>;
   private readonly derived: readonly QuestionColumn[];
 
@@ -83,6 +97,8 @@ export class QuestionColumns {
     this.derived = derivedColumns(view, context);
     const all = [...view.columns.map(described), ...this.derived];
     this.byName = new Map(all.map((column) => [column.name, column]));
+    const clustered = clusteredColumn(view);
+    this.clustered = clustered === undefined ? undefined : this.byName.get(clustered);
   }
 
   /** The view's own columns, in its order. */

@@ -36,10 +36,15 @@ export function orderItems(sort: readonly SortColumn[]): string[] {
   return [...items, `${KEY} ASC`];
 }
 
-/** What is selected to know the place of a row: the sort columns and the key as text, `_place0` and so on, then `_place_key`. */
+/** Under which name a row carries the value of a sort column, or its key: names that no column of an answer may have. */
+export function sortName(index: number | "key"): string {
+  return `_lake_sort_${index}`;
+}
+
+/** What is selected to know the place of a row: the sort columns and the key. */
 export function placeItems(sort: readonly SortColumn[]): string[] {
-  const items = sort.map(({ column }, index) => `CAST(${at(column)} AS VARCHAR) AS _place${index}`);
-  return [...items, `CAST(${KEY} AS VARCHAR) AS _place_key`];
+  const items = sort.map(({ column }, index) => `${at(column)} AS ${sortName(index)}`);
+  return [...items, `${KEY} AS ${sortName("key")}`];
 }
 
 /** True for rows sorted after the place by this column, given that those before it are equal; undefined where none can be. */
@@ -71,10 +76,4 @@ function beyond(sort: readonly SortColumn[], position: Position, bindings: Bindi
 export function fromPosition(sort: readonly SortColumn[], position: Position, bindings: Bindings): string {
   const key = `${KEY} >= ${bindings.plain(position.key)}`;
   return sort.length === 0 ? key : `coalesce(${beyond(sort, position, bindings, key)}, false)`;
-}
-
-/** Rows up to a position, those that are sorted alike with it included. Never NULL. */
-export function upToPosition(sort: readonly SortColumn[], position: Position, bindings: Bindings): string {
-  if (sort.length === 0) return `${KEY} <= ${bindings.plain(position.key)}`;
-  return `NOT coalesce(${beyond(sort, position, bindings, `${KEY} > ${bindings.plain(position.key)}`)}, false)`;
 }

@@ -21,7 +21,7 @@ export interface ViewQuestion {
   readonly select?: readonly (string | SelectItem)[];
   /** Joined by AND. */
   readonly filters?: readonly Condition[];
-  /** Rows alike by these leave by resource key and then by value, so that the order is always whole. */
+  /** By patient, where the view shows one, when absent. Rows alike by these leave by resource key and then by value, so that the order is always whole. */
   readonly order?: readonly OrderItem[];
   /** At most this many rows, 0 included; all rows when absent. */
   readonly limit?: number;
