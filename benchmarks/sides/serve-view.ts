@@ -33,6 +33,7 @@ const columns: ViewColumn[] = Object.entries(types).map(([name, sqlType]) => ({
 
 const database = await Database.open({
   preserveInsertionOrder: true,
+  keepParquetFooters: true,
   threads: 2,
   memoryLimitBytes: 512 * 1024 * 1024,
   tempDirectory: path.join(folder, "spill"),

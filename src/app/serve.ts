@@ -105,6 +105,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
     memoryLimitBytes: Math.max(256 * MIB, (options.memoryLimitBytes ?? 1024 * MIB) / 2),
     tempDirectory: temporaryFolder,
     preserveInsertionOrder: true,
+    keepParquetFooters: true,
   });
   const log = createLogger({ level: process.env["FHIR_LAKE_LOG"] === "debug" ? "info" : "warn" });
   const runs = new Ledger({ store: lake.store, clock: systemClock });

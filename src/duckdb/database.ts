@@ -21,6 +21,8 @@ export interface DatabaseOptions {
   readonly tempDirectory?: string;
   /** True gives answers in the order of the files they come from, the same on every run; needed where bytes must repeat. */
   readonly preserveInsertionOrder?: boolean;
+  /** True keeps what Parquet files say of their row groups in memory, for the many questions to the same files that a server gets. */
+  readonly keepParquetFooters?: boolean;
 }
 
 /** How a statement may be cancelled. */
@@ -56,6 +58,7 @@ export class Database {
       const instance = await DuckDBInstance.create(options.path ?? ":memory:", config);
       const first = await instance.connect();
       await first.run("SET GLOBAL TimeZone = 'UTC'");
+      if (options.keepParquetFooters === true) await first.run("SET GLOBAL parquet_metadata_cache = true");
       first.closeSync();
       return new Database(instance);
     } catch (error) {

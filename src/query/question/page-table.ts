@@ -87,38 +87,34 @@ async function fill(
       `${sortName(i)} ${descending ? "DESC" : "ASC"} NULLS ${nullsFirst ? "FIRST" : "LAST"}`,
   );
   const order = [...directions, sortName("key"), ...names.map(quoteIdentifier)].join(", ");
-  await connection.run(
+  const [made] = await connection.rows<{ Count: string }>(
     `CREATE OR REPLACE TABLE ${name} AS SELECT *, row_number() OVER (ORDER BY ${order}) AS ${NUMBER} FROM (${sql})`,
     [...parameters],
     options,
   );
-  const [row] = await connection.rows<ExtentRow>(extentSql(name, source), [], options);
-  const total = Number(row!.total);
-  if (total === most && row!.ends_alike === true) return undefined;
-  const counts = { rowCount: Math.min(total - skip, limit), more: total - skip > limit };
+  const total = Number(made!.Count);
+  const counts = { rowCount: Math.max(0, Math.min(total - skip, limit)), more: total - skip > limit };
+  if (counts.rowCount === 0) return { ...counts, last: undefined };
+  const end = skip + counts.rowCount;
+  const [row] = await connection.rows<LastRow>(lastRowSql(name, sort, end, total), [], options);
+  if (total === most && row!.reaches_on) return undefined;
   const place = (index: number) => row![`place${index}`] ?? null;
-  const key = place(sort.length);
-  if (key === null) return { ...counts, last: undefined };
-  return { ...counts, last: { values: sort.map((_, i) => place(i)), key, skip: Number(row!.alike) } };
+  const values = sort.map((_, i) => place(i));
+  return { ...counts, last: { values, key: place(sort.length)!, skip: Number(row!.alike) } };
 }
 
-interface ExtentRow {
-  readonly total: string;
+interface LastRow {
   /** How many of the page, and of those before it, have the place of the page's last row. */
   readonly alike: string;
   /** Whether the last row of the table has it too. */
-  readonly ends_alike: boolean | null;
+  readonly reaches_on: boolean;
   readonly [place: `place${number}`]: string | null;
 }
 
-function extentSql(name: string, { sort, limit, skip }: PageSource): string {
+function lastRowSql(name: string, sort: readonly SortColumn[], end: number, total: number): string {
   const places = [...sort.map((_, i) => sortName(i)), sortName("key")];
   const alike = places.map((place) => `r.${place} IS NOT DISTINCT FROM l.${place}`).join(" AND ");
   const texts = places.map((place, i) => `CAST(l.${place} AS VARCHAR) AS place${i}`).join(", ");
-  const end = skip + limit;
-  return `SELECT t.total, ${texts},
-      (SELECT count(*) FROM ${name} r WHERE r.${NUMBER} <= ${end} AND ${alike}) AS alike,
-      (SELECT count(*) > 0 FROM ${name} r WHERE r.${NUMBER} = t.total AND ${alike}) AS ends_alike
-    FROM (SELECT count(*) AS total FROM ${name}) t
-    LEFT JOIN ${name} l ON l.${NUMBER} > ${skip} AND l.${NUMBER} = least(${end}, t.total)`;
+  return `SELECT ${texts}, count(*) FILTER (r.${NUMBER} <= ${end}) AS alike, bool_or(r.${NUMBER} = ${total}) AS reaches_on
+    FROM ${name} l JOIN ${name} r ON ${alike} WHERE l.${NUMBER} = ${end} GROUP BY ALL`;
 }
