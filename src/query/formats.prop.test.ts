@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Database, quoteLiteral } from "#duckdb";
 import { createParquetLake, everyType, type ParquetLake } from "../../test/support/parquet-lake.js";
 import { bytesOf, parquetRows, parseCsv } from "../../test/support/result-bytes.js";
-import type { ResultFormat } from "./format.js";
+import { type ResultFormat, resultFormats } from "./format.js";
 import { createQuery, type QueryService } from "./query-service.js";
 import type { EncodeOptions } from "./result.js";
 
@@ -140,13 +140,6 @@ function compare(rows: readonly Row[], found: readonly (readonly unknown[])[], f
   expect(got, format).toEqual(wanted);
 }
 
-/** What a spreadsheet shows of text with characters that XML cannot hold: its readers do not all undo the escapes. */
-function unescaped(text: string): string {
-  return text.replace(/_x([0-9A-Fa-f]{4})_/g, (_, code: string) =>
-    String.fromCharCode(Number.parseInt(code, 16)),
-  );
-}
-
 describe("one question in every format", () => {
   it("has the same values for readers that are not ours, whatever the values", async () => {
     let name = 0;
@@ -185,12 +178,9 @@ describe("one question in every format", () => {
         expect(sheet[0]).toEqual(names);
         // The reader leaves rows out at the end that are empty, and cannot tell the empty text from nothing.
         const cells = rows.map((_, index) => names.map((__, column) => sheet[index + 1]?.[column] ?? null));
-        const undone = cells.map((row) =>
-          row.map((cell) => (typeof cell === "string" ? unescaped(cell) : cell)),
-        );
         compare(
           rows.map((row) => ({ ...row, text: row.text === "" ? null : row.text })),
-          undone,
+          cells,
           "xlsx",
         );
       }),
@@ -200,17 +190,7 @@ describe("one question in every format", () => {
 
   it("has the same bytes when it is asked again", async () => {
     await lake.commit([everyType]);
-    for (const format of [
-      "json",
-      "ndjson",
-      "csv",
-      "tsv",
-      "parquet",
-      "arrow",
-      "arrows",
-      "xlsx",
-      "md",
-    ] as const) {
+    for (const format of resultFormats) {
       const first = await encoded("every_type", format);
       expect((await encoded("every_type", format)).equals(first), format).toBe(true);
     }
