@@ -32,6 +32,7 @@ import { forgetErased } from "./forget-erased.js";
 import { type Live, type LiveOptions, startLive } from "./live.js";
 import { lakePins } from "./pins.js";
 import { journalPorts } from "./receive.js";
+import { servingKey } from "./serving-key.js";
 import { type FollowOptions, startFollowing } from "./subscribe/follower.js";
 import { runsView } from "./system-views.js";
 
@@ -116,6 +117,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
   const canary = live === undefined ? undefined : canaryOf(lake, { live, batch, database }, options, log);
   const allowed = allowedHosts(options.host);
   const query = createQuery({ catalog, database, temporaryFolder });
+  const cursorKey = await servingKey(lake.store);
   const questions = createApp({
     catalog,
     query,
@@ -129,6 +131,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
       versions: lakeVersions(lake),
     }),
     clock: systemClock,
+    ...(cursorKey === undefined ? {} : { cursorKey }),
     runs,
     pins: lakePins(lake, live),
     published: () => publishedSnapshot(lake, defaultTarget(lake.store)),

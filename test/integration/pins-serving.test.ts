@@ -58,6 +58,18 @@ describe("pins over HTTP", () => {
     expect(response.status).toBe(204);
   };
 
+  it("are walked page by page across a restart of the server", async () => {
+    expect((await post('{"name":"walk"}')).status).toBe(201);
+    const first = await get(`${ROWS}.ndjson?pin=walk&select=family&limit=2`);
+    const next = /<([^>]+)>/.exec(first.headers.get("Link") ?? "")?.[1];
+    expect((await first.text()).trimEnd().split("\n")).toHaveLength(2);
+    await serving.close();
+    serving = await serve();
+    const second = await get(next ?? "no next page");
+    expect(second.status).toBe(200);
+    expect(await second.text()).toBe('{"family":"Family p3"}\n');
+  });
+
   it("repeat every byte through changes, flushes, compaction, vacuum and a restart until released, and then fail for good", async () => {
     await change("p1", "Live");
     const made = await post('{"name":"paper"}');

@@ -15,6 +15,7 @@ const RECORDS = [
   "runs/",
   "cohorts/",
   "lake-id.json",
+  "serving-key.json",
 ];
 
 /** What a backup is to hold: data files by name, records with their bytes. */

@@ -1,6 +1,7 @@
 import { type Database, quoteIdentifier, type RunOptions } from "#duckdb";
 import { LakeError } from "#kernel";
 import type { SnapshotView, ViewColumn } from "../catalog.js";
+import { cursorGone } from "../errors.js";
 import type { Statement } from "../result.js";
 import { Bindings } from "./bindings.js";
 import { type QuestionColumn, QuestionColumns } from "./columns.js";
@@ -116,6 +117,8 @@ export class BoundQuestion {
     this.known = new QuestionColumns(view, question);
     this.outputs = outputs(this.known, question.select);
     this.sort = sortColumns(this.known, question.order);
+    // A release that sorts otherwise cannot go on from there.
+    if (question.after !== undefined && question.after.values.length !== this.sort.length) throw cursorGone();
     const conditions = new ConditionSql(this.known, new Bindings());
     for (const filter of question.filters ?? []) conditions.sql(filter);
     this.used = new Set([
