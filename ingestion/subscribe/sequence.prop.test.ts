@@ -72,6 +72,18 @@ describe("event numbers", () => {
     expect(missing(hear(NONE, { ...shake, eventsSinceStart: 7 }))).toBeUndefined();
   });
 
+  it("that were asked for are no sign that the server sends by itself", () => {
+    const asked = { type: "query-status", numbers: [], eventsSinceStart: 7, atMs: 9000 } as const;
+    expect(hear(NONE, asked).heardMs).toBe(0);
+    let sequence = hear(hear(NONE, event(1, 1000)), asked);
+    expect(sequence.heardMs).toBe(1000);
+    expect(missing(sequence)).toEqual({ from: 2, to: 7 });
+    sequence = hear(sequence, { ...asked, type: "query-event", numbers: [2, 3, 4, 5, 6, 7], atMs: 9500 });
+    expect(missing(sequence)).toBeUndefined();
+    expect(sequence.heardMs).toBe(1000);
+    expect(hear(sequence, { ...shake, type: "heartbeat", eventsSinceStart: 7, atMs: 9900 }).heardMs).toBe(9900);
+  });
+
   it("are taken from the counter where the server names no events", () => {
     let sequence = hear(NONE, shake);
     sequence = hear(sequence, { type: "event-notification", numbers: [], eventsSinceStart: 1, atMs: 0 });

@@ -6,7 +6,7 @@ export interface Sequence {
   readonly ahead: readonly number[];
   /** Greatest count of events that the server has told. */
   readonly counter: number;
-  /** Milliseconds since 1970 by our clock when something was last heard, whatever it was. */
+  /** Milliseconds since 1970 by our clock when the server last sent something by itself, whatever it was; 0 while it never did. */
   readonly heardMs: number;
   /** Since when events are missing; undefined while none are. */
   readonly missingSinceMs: number | undefined;
@@ -53,6 +53,11 @@ export function missing({ contiguous, ahead, counter }: Sequence): MissingEvents
   return counter > contiguous ? { from: contiguous + 1, to: counter } : undefined;
 }
 
+/** What was asked for shows that the server answers, not that it sends. */
+function isAnswer(type: HeardNumbers["type"]): boolean {
+  return type === "query-status" || type === "query-event";
+}
+
 /**
  * The sequence after something was heard. Of a subscription heard for the first time everything before is taken for known: whoever begins
  * to follow catches up first.
@@ -65,9 +70,10 @@ export function hear(before: Sequence | undefined, heard: HeardNumbers): Sequenc
   const numbers = counted ? [eventsSinceStart] : heard.numbers;
   const least = numbers.length === 0 ? undefined : Math.min(...numbers);
   const told = Math.max(eventsSinceStart ?? 0, ...numbers);
+  const heardMs = isAnswer(type) ? 0 : atMs;
   if (before === undefined) {
     const contiguous = least === undefined ? told : least - 1;
-    const first = { contiguous, ahead: [], counter: told, heardMs: atMs };
+    const first = { contiguous, ahead: [], counter: told, heardMs };
     return settle({ ...first, missingSinceMs: undefined, lowerCounter: undefined }, numbers, atMs);
   }
   // A late event carries an old counter; what tells no event can only be late itself, or the server counts anew.
@@ -79,7 +85,7 @@ export function hear(before: Sequence | undefined, heard: HeardNumbers): Sequenc
     {
       ...before,
       counter: Math.max(before.counter, told),
-      heardMs: Math.max(before.heardMs, atMs),
+      heardMs: Math.max(before.heardMs, heardMs),
       lowerCounter: isLower ? eventsSinceStart : doubt,
     },
     numbers,

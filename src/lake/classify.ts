@@ -35,17 +35,16 @@ interface Losers {
 }
 
 /** Makes the temporary table `winners`: per key the version with the greatest order key. */
-async function foldLanding(connection: Connection, landing: string): Promise<Losers> {
+async function foldLanding(connection: Connection, landing: string): Promise<void> {
   await connection.run(
     `CREATE OR REPLACE TEMP TABLE winners AS
      SELECT key, max(ord) AS ord, arg_max(deleted, ord) AS deleted, arg_max(dated, ord) AS dated, count(*) AS versions
      FROM (SELECT "key"::UUID AS key, "order" AS ord, kind = 'D' AS deleted, last_updated <> '' OR version <> '' AS dated FROM ${landing})
      GROUP BY key`,
   );
-  const [repeated] = await connection.rows<{ n: string }>(
-    "SELECT count(*) AS n FROM winners WHERE versions > 1",
-  );
-  if (Number(repeated?.n ?? 0) === 0) return { superseded: 0, unchanged: 0 };
+}
+
+async function losersOf(connection: Connection, landing: string): Promise<Losers> {
   const same = "right(i.ord, 32) = right(w.ord, 32) AND i.deleted = w.deleted";
   const [losers] = await connection.rows<{ superseded: string; unchanged: string }>(
     `SELECT count(*) FILTER (NOT (${same})) AS superseded, count(*) FILTER (${same}) AS unchanged
@@ -58,20 +57,20 @@ async function foldLanding(connection: Connection, landing: string): Promise<Los
 /** A SELECT of every winner with its fate against the table's current versions. */
 async function fates(lake: Lake, table: TableState | undefined): Promise<string> {
   if (table === undefined)
-    return "SELECT key, ord, deleted, true AS is_new, false AS was_live, 'stored' AS fate FROM winners";
+    return "SELECT key, ord, deleted, versions, true AS is_new, false AS was_live, 'stored' AS fate FROM winners";
   const current = `SELECT _lake_key, _lake_order, _lake_deleted FROM (${await currentVersions(lake, table)}) SEMI JOIN winners ON _lake_key = winners.key`;
-  return `SELECT w.key, w.ord, w.deleted, c._lake_key IS NULL AS is_new, c._lake_key IS NOT NULL AND NOT c._lake_deleted AS was_live,
+  return `SELECT w.key, w.ord, w.deleted, w.versions, c._lake_key IS NULL AS is_new, c._lake_key IS NOT NULL AND NOT c._lake_deleted AS was_live,
                  CASE WHEN c._lake_key IS NULL THEN 'stored' WHEN ${SAME_CONTENT} THEN 'unchanged'
                       WHEN w.ord > c._lake_order THEN 'stored' ELSE 'superseded' END AS fate
           FROM winners w LEFT JOIN (${current}) c ON w.key = c._lake_key`;
 }
 
-type Counted = "stored" | "superseded" | "unchanged" | "live" | "deleted" | "inserted" | "mix" | "sum";
+type Counted = "repeated" | "stored" | "superseded" | "unchanged" | "live" | "deleted" | "inserted" | "mix" | "sum";
 
 async function count(connection: Connection, fate: string): Promise<Record<Counted, string | null>> {
   const stored = "FILTER (fate = 'stored')";
   const [counts] = await connection.rows<Record<Counted, string | null>>(
-    `SELECT count(*) ${stored} AS stored, count(*) FILTER (fate = 'superseded') AS superseded,
+    `SELECT count(*) FILTER (versions > 1) AS repeated, count(*) ${stored} AS stored, count(*) FILTER (fate = 'superseded') AS superseded,
             count(*) FILTER (fate = 'unchanged') AS unchanged, count(*) FILTER (fate = 'stored' AND deleted) AS deleted,
             count(*) FILTER (fate = 'stored' AND is_new) AS inserted,
             bit_xor(hash(key, ord, is_new, was_live)) ${stored} AS mix, sum(hash(key, ord, is_new, was_live)) ${stored} AS sum,
@@ -92,15 +91,15 @@ export async function classify(
   landing: string,
   table: TableState | undefined,
 ): Promise<Classification> {
-  await connection.run("DROP VIEW IF EXISTS to_store");
-  await connection.run("DROP TABLE IF EXISTS fate");
-  const losers = await foldLanding(connection, landing);
+  await foldLanding(connection, landing);
   const select = await fates(lake, table);
   // Against an empty table every winner is stored: nothing needs to be kept beside the winners themselves.
-  if (table !== undefined) await connection.run(`CREATE TEMP TABLE fate AS ${select}`);
+  if (table !== undefined) await connection.run(`CREATE OR REPLACE TEMP TABLE fate AS ${select}`);
   const counts = await count(connection, table === undefined ? `(${select})` : "fate");
+  const losers =
+    Number(counts.repeated) === 0 ? { superseded: 0, unchanged: 0 } : await losersOf(connection, landing);
   const stored = table === undefined ? "winners" : "fate WHERE fate = 'stored'";
-  await connection.run(`CREATE TEMP VIEW to_store AS SELECT key, ord FROM ${stored}`);
+  await connection.run(`CREATE OR REPLACE TEMP VIEW to_store AS SELECT key, ord FROM ${stored}`);
   if (table !== undefined) await connection.run("DROP TABLE winners");
   return {
     stored: Number(counts.stored),

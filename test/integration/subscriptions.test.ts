@@ -128,19 +128,29 @@ describe("a lake that follows a source by its notifications", { timeout: 300_000
     expect((await followed.state()).state).toBe("live");
   });
 
-  it("asks when nothing is heard for two heartbeats, and says so until it is", async () => {
-    await topics();
+  it.each([
+    ["asks for it again", {}, 0],
+    ["runs the source once", { events: false }, 1],
+  ] as const)("asks when nothing is heard for two heartbeats, says so until it is, and %s", async (_does, behaviour, more) => {
+    await topics({}, behaviour);
+    const before = await runs();
     const engine = server().subscriptions;
     engine.fate = () => "drop";
     put("a", "A");
     await same();
-    // Either of "gap" and "catching-up": what the server says it has sent since is fetched again and again meanwhile.
+    // Before, the gap itself may be told.
     await expect
-      .poll(async () => (await followed.state()).reason, { timeout: 60_000, interval: 50 })
-      .toMatch(/No heartbeat/);
-    expect((await followed.state()).state).not.toBe("live");
+      .poll(() => followed.state(), { timeout: 60_000, interval: 50 })
+      .toMatchObject({ state: "gap", reason: expect.stringMatching(/^No heartbeat/) });
+    // Whatever is asked while it stays silent brings nothing new.
+    const asked = (): number => server().requests.matching({ path: /\$status$/ }).length;
+    const soFar = asked();
+    await expect.poll(asked, { timeout: 60_000, interval: 50 }).toBeGreaterThan(soFar + 2);
+    expect(await runs()).toBe(before + more);
+    expect((await followed.state()).state).toBe("gap");
     engine.fate = () => "deliver";
     await followed.untilState("live");
+    expect(await runs()).toBe(before + more);
   });
 
   it("catches up in full when the server counts its notifications anew", async () => {

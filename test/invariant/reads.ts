@@ -4,9 +4,13 @@ import type { SnapshotReader, SnapshotView } from "#query";
 /** A view's rows as sorted JSON texts, by name of the view. */
 export type Rows = ReadonlyMap<string, readonly string[]>;
 
-async function select(name: string, point: number, view: SnapshotView): Promise<string> {
-  const cells = view.columns.map((column) => `"${column.name}"::VARCHAR`).join(", ");
-  return `SELECT ${point} AS point, '${name}' AS name, to_json([${cells}])::VARCHAR AS row FROM ${await view.relation()}`;
+/** Every row at every point in one shape: which SELECT it comes from, then its cells as texts. */
+async function select(from: number, view: SnapshotView, width: number): Promise<string> {
+  const cells = Array.from({ length: width }, (_, at) => {
+    const column = view.columns[at];
+    return `${column === undefined ? "NULL" : `"${column.name}"`}::VARCHAR AS c${at}`;
+  });
+  return `SELECT ${from} AS origin, ${cells.join(", ")} FROM ${await view.relation()}`;
 }
 
 /** All rows of these views at several points, by one statement. */
@@ -14,17 +18,24 @@ export async function readPoints(
   database: Database,
   points: readonly { readonly reader: SnapshotReader; readonly views: readonly string[] }[],
 ): Promise<Rows[]> {
-  const selects = await Promise.all(
-    points.flatMap(({ reader, views }, i) => views.map((name) => select(name, i, reader.views.get(name)!))),
+  const asked = points.flatMap(({ reader, views }, point) =>
+    views.map((name) => ({ point, name, view: reader.views.get(name)! })),
   );
+  const width = Math.max(...asked.map(({ view }) => view.columns.length));
+  const selects = await Promise.all(asked.map(({ view }, from) => select(from, view, width)));
   const found = await database.with((connection) =>
-    connection.rows<{ point: number; name: string; row: string }>(selects.join(" UNION ALL ")),
+    connection.rows<Record<string, string | null>>(selects.join(" UNION ALL ")),
   );
-  return points.map(({ views }, i) => {
-    const rows = new Map<string, string[]>(views.map((name) => [name, []]));
-    for (const { point, name, row } of found) if (Number(point) === i) rows.get(name)!.push(row);
-    for (const group of rows.values()) group.sort();
-    return rows;
+  const rows = asked.map((): string[] => []);
+  for (const row of found) {
+    const from = Number(row["origin"]);
+    rows[from]!.push(JSON.stringify(asked[from]!.view.columns.map((_, at) => row[`c${at}`])));
+  }
+  return points.map((_, point) => {
+    const own = asked.flatMap((one, from) =>
+      one.point === point ? [[one.name, rows[from]!.sort()] as const] : [],
+    );
+    return new Map(own);
   });
 }
 

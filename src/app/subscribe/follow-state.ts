@@ -30,10 +30,26 @@ interface StatusData {
   readonly status?: string;
 }
 
+function status(data: StatusData): NewEvent {
+  return { type: "subscription-status", data };
+}
+
 /** An event of the stream `subscription/<source>` as the followers write it; the receiver writes `subscription-status`. */
 export const followEvents = {
-  /** Answer of `$status`, or numbers that `$events` brought. */
-  heard: (data: StatusData): NewEvent => ({ type: "subscription-status", data }),
+  /** Numbers that `$events` brought. */
+  broughtAgain: (subscription: string, numbers: readonly number[]): NewEvent =>
+    status({ subscription, type: "query-event", numbers }),
+  /** Answer of `$status`. */
+  told: (subscription: string, answer: Pick<TopicStatus, "eventsSinceStart" | "status">): NewEvent => {
+    const { eventsSinceStart, status: said } = answer;
+    return status({
+      subscription,
+      type: "query-status",
+      numbers: [],
+      ...(eventsSinceStart === undefined ? {} : { eventsSinceStart }),
+      ...(said === undefined ? {} : { status: said }),
+    });
+  },
   /** A run made up for everything up to a number. */
   settled: (subscription: string, upTo: number): NewEvent => ({
     type: "subscription-settled",

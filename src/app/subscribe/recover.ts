@@ -29,9 +29,6 @@ export async function askForMissing(
   const references = new Map([...told.values()].map((focus) => [`${focus.type}/${focus.id}`, focus]));
   await fetchBack(source, [...references.values()]);
   // Only now: a number that is remembered must have its change remembered.
-  await log.append(
-    source,
-    followEvents.heard({ subscription, type: "query-event", numbers: [...told.keys()] }),
-  );
+  await log.append(source, followEvents.broughtAgain(subscription, [...told.keys()]));
   return told.size === gap.to - gap.from + 1;
 }
