@@ -81,7 +81,9 @@ describe("event numbers", () => {
     sequence = hear(sequence, { ...asked, type: "query-event", numbers: [2, 3, 4, 5, 6, 7], atMs: 9500 });
     expect(missing(sequence)).toBeUndefined();
     expect(sequence.heardMs).toBe(1000);
-    expect(hear(sequence, { ...shake, type: "heartbeat", eventsSinceStart: 7, atMs: 9900 }).heardMs).toBe(9900);
+    expect(hear(sequence, { ...shake, type: "heartbeat", eventsSinceStart: 7, atMs: 9900 }).heardMs).toBe(
+      9900,
+    );
   });
 
   it("are taken from the counter where the server names no events", () => {

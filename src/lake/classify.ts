@@ -65,7 +65,16 @@ async function fates(lake: Lake, table: TableState | undefined): Promise<string>
           FROM winners w LEFT JOIN (${current}) c ON w.key = c._lake_key`;
 }
 
-type Counted = "repeated" | "stored" | "superseded" | "unchanged" | "live" | "deleted" | "inserted" | "mix" | "sum";
+type Counted =
+  | "repeated"
+  | "stored"
+  | "superseded"
+  | "unchanged"
+  | "live"
+  | "deleted"
+  | "inserted"
+  | "mix"
+  | "sum";
 
 async function count(connection: Connection, fate: string): Promise<Record<Counted, string | null>> {
   const stored = "FILTER (fate = 'stored')";

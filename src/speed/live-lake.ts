@@ -1,4 +1,4 @@
-import type { Connection, Database } from "#duckdb";
+import type { Database } from "#duckdb";
 import type { EventStore, StoredEvent, Subscription } from "#events";
 import { isLakeError, LakeError } from "#kernel";
 import { type ErasedTest, erasedAt, type Lake, type Snapshot, type ViewState } from "#lake";
@@ -44,7 +44,7 @@ export interface LiveState extends ReadPoint {
 /** Journal events read at once. */
 const BATCH = 2000;
 /** Live versions are freed when this many changes came since the last time, and with every new snapshot. */
-const COLLECT_AFTER = 5000;
+const COLLECT_AFTER = 20_000;
 
 /**
  * The speed layer of one process: folds the journal's changes that no snapshot covers into tables of live versions and view rows.
@@ -53,7 +53,6 @@ const COLLECT_AFTER = 5000;
  */
 export class LiveLake {
   private readonly options: LiveLakeOptions;
-  private readonly connection: Connection;
   private readonly plans: Plans;
   private readonly store: LiveStore;
   private index = new LiveIndex();
@@ -84,20 +83,23 @@ export class LiveLake {
   /** True when events were trimmed away before they were read here: everything must be begun anew. */
   private outrun = false;
 
-  private constructor(options: LiveLakeOptions, connection: Connection, plans: Plans) {
+  private constructor(options: LiveLakeOptions, plans: Plans) {
     this.options = options;
-    this.connection = connection;
     this.plans = plans;
     this.store = options.store ?? embeddedStore(options.journal);
-    this.types = new LiveTypes(options.lake, connection, plans);
+    this.types = new LiveTypes(options.lake, plans);
     this.orders = new LakeOrders(options.lake);
   }
 
-  /** Builds the live rows from the store or the journal over the newest snapshot and follows both; ready when it answers. */
+  /**
+   * Builds the live rows from the store or the journal over the newest snapshot and follows both; ready when it answers, with everything planned
+   * that the first changes need.
+   */
   static async start(options: LiveLakeOptions): Promise<LiveLake> {
     const { database } = options;
-    const live = new LiveLake(options, await database.connect(), await Plans.open(database));
+    const live = new LiveLake(options, await Plans.open(database));
     await live.begin();
+    await live.preparing;
     return live;
   }
 
@@ -387,9 +389,6 @@ export class LiveLake {
     await this.subscription?.stop();
     await this.forgetting;
     await this.preparing;
-    await this.mutex.run(async () => {
-      this.plans.close();
-      this.connection.close();
-    });
+    await this.mutex.run(async () => this.plans.close());
   }
 }

@@ -5,12 +5,16 @@ import type { Change } from "#landing";
 import { duckdbTextRelation } from "#sql";
 import { OPEN, type Replaced } from "./live-index.js";
 import type { LiveView } from "./live-view.js";
-import type { Planned, Plans } from "./plans.js";
+import type { Lane, Planned, Plans } from "./plans.js";
 import type { ReadPoint } from "./read-point.js";
 import { unionShape } from "./union-shape.js";
 
 /** Columns of an incoming change that views may read beside the typed ones. */
 const KEPT = ["_from", "_lake_id", "_lake_source", "raw"];
+
+function isUpdate({ kind }: Change): boolean {
+  return kind === "U";
+}
 
 function* incomingRows(changes: readonly Change[]): Iterable<readonly AppendedValue[]> {
   for (const { position, key, id, source, kind, raw } of changes) {
@@ -18,9 +22,17 @@ function* incomingRows(changes: readonly Change[]): Iterable<readonly AppendedVa
   }
 }
 
+/** What is planned for a type's batches. */
+interface Layout {
+  /** Makes incoming changes versions. */
+  readonly versions: Planned;
+  /** Fills the typed table from the incoming changes. */
+  readonly typing: Planned;
+}
+
 /**
  * Live versions of one resource type: a table of versions with the positions [_from, _to) and the snapshots below _until at which each
- * counts, and per view a table of rows that point to their version.
+ * counts, and per view a table of rows that point to their version. One connection of its own writes all of them.
  */
 export class LiveType {
   readonly type: string;
@@ -31,15 +43,17 @@ export class LiveType {
   private readonly incomingName: string;
   private readonly typed: string;
   private readonly plans: Plans;
+  private readonly lane: Lane;
   private readonly views = new Map<string, LiveView>();
-  /** Fills the typed table from `incoming`; undefined until the views are known that it is typed for. */
-  private typing: Planned | undefined;
+  /** Undefined until the views are known that it is for. */
+  private layout: Layout | undefined;
   private oldest = OPEN;
   private newest = 0;
 
-  constructor(definitions: Definitions, type: string, plans: Plans) {
+  private constructor(definitions: Definitions, type: string, plans: Plans, lane: Lane) {
     this.definitions = definitions;
     this.plans = plans;
+    this.lane = lane;
     this.type = type;
     this.versions = quoteIdentifier(`live_versions_${type}`);
     this.incomingName = `live_incoming_${type}`;
@@ -47,23 +61,29 @@ export class LiveType {
     this.typed = quoteIdentifier(`live_typed_${type}`);
   }
 
-  async create(connection: Connection): Promise<void> {
+  /** Makes empty tables, whatever stood in tables of these names. */
+  static async create(definitions: Definitions, type: string, plans: Plans): Promise<LiveType> {
+    const made = new LiveType(definitions, type, plans, await plans.lane(type));
+    const { connection } = made.lane;
     await connection.run(
-      `CREATE OR REPLACE TABLE ${this.versions} (_lake_key UUID, _from BIGINT, _to BIGINT, _until BIGINT, _source VARCHAR)`,
+      `CREATE OR REPLACE TABLE ${made.versions} (_lake_key UUID, _from BIGINT, _to BIGINT, _until BIGINT, _source VARCHAR)`,
     );
-    await this.createIncoming(connection);
+    await connection.run(
+      `CREATE OR REPLACE TABLE ${made.incoming} (_from BIGINT, _lake_key VARCHAR, _lake_id VARCHAR, _lake_source VARCHAR, deleted BOOLEAN, raw VARCHAR)`,
+    );
+    plans.tablesChanged();
+    return made;
   }
 
-  private async createIncoming(connection: Connection): Promise<void> {
-    await connection.run(
-      `CREATE OR REPLACE TABLE ${this.incoming} (_from BIGINT, _lake_key VARCHAR, _lake_id VARCHAR, _lake_source VARCHAR, deleted BOOLEAN, raw VARCHAR)`,
-    );
-    this.plans.tablesChanged();
+  private get connection(): Connection {
+    return this.lane.connection;
   }
 
-  /** Makes everything that the first change would otherwise wait for. */
+  /** Makes and plans everything that the first change would otherwise wait for. */
   async ready(): Promise<void> {
-    await this.layOut();
+    const { versions, typing } = await this.layOut();
+    await versions.ready();
+    await typing.ready();
     for (const view of this.views.values()) await view.ready();
   }
 
@@ -75,18 +95,18 @@ export class LiveType {
     return [...this.views.keys()];
   }
 
-  /** Adds an empty view; {@link addRows} fills it. */
-  async addView(connection: Connection, view: LiveView): Promise<void> {
-    await view.create(connection);
+  /** Adds an empty view; {@link backfill} fills it. */
+  async addView(view: LiveView): Promise<void> {
+    await view.create(this.connection);
     this.plans.tablesChanged();
     this.views.set(view.hash, view);
     this.relayOut();
   }
 
-  async dropView(connection: Connection, hash: string): Promise<void> {
+  async dropView(hash: string): Promise<void> {
     const view = this.views.get(hash);
     this.views.delete(hash);
-    await view?.drop(connection);
+    await view?.drop(this.connection);
     this.plans.tablesChanged();
     this.relayOut();
   }
@@ -99,41 +119,39 @@ export class LiveType {
 
   /** The views have changed: what is typed for them changes too. */
   private relayOut(): void {
-    this.typing?.close();
-    this.typing = undefined;
+    this.layout?.versions.close();
+    this.layout?.typing.close();
+    this.layout = undefined;
   }
 
-  /**
-   * Makes the changes count from their positions on. View rows are added first: nobody can see them until their version stands in
-   * the table of versions, which changes in one transaction.
-   */
-  async apply(
-    connection: Connection,
-    changes: readonly Change[],
-    replaced: readonly Replaced[],
-  ): Promise<void> {
-    await this.fill(connection, changes);
-    await this.addRows(changes, [...this.views.values()]);
-    await connection.run("BEGIN");
+  /** Makes the changes count from their positions on: versions and rows of all views in one transaction. {@link ready} must have been called. */
+  async apply(changes: readonly Change[], replaced: readonly Replaced[]): Promise<void> {
+    const views = [...this.views.values()];
+    const hasRows = changes.some(isUpdate);
     try {
-      await connection.run(
-        `INSERT INTO ${this.versions} SELECT _lake_key::UUID, _from, ${OPEN}, ${OPEN}, _lake_source FROM ${this.incoming}`,
-      );
-      // After the new ones: a version that was replaced within this very batch ends where the next begins.
-      if (replaced.length > 0) {
-        const list = replaced.map(({ position, by }) => `(${position}, ${by})`).join(", ");
-        await connection.run(
-          `UPDATE ${this.versions} SET _to = r.until FROM (VALUES ${list}) r(position, until) WHERE _from = r.position`,
-        );
-      }
-      await connection.run("COMMIT");
+      await this.within(changes, async () => {
+        if (hasRows) for (const view of views) await view.add();
+        await this.addVersions(replaced);
+      });
     } catch (error) {
-      await connection.run("ROLLBACK").catch(() => undefined);
-      throw error;
+      if (viewDataError(error) === undefined) throw error;
+      // Nobody sees rows of versions that do not stand in the table of versions yet.
+      await this.addSound(changes, views);
+      await this.within(changes, () => this.addVersions(replaced));
     }
-    for (const view of this.views.values()) view.replace(replaced);
+    for (const view of views) view.replace(replaced);
     this.oldest = Math.min(this.oldest, changes[0]!.position);
     this.newest = changes.at(-1)!.position;
+  }
+
+  private async addVersions(replaced: readonly Replaced[]): Promise<void> {
+    await this.layout!.versions.run();
+    // After the new ones: a version that was replaced within this very batch ends where the next begins.
+    if (replaced.length === 0) return;
+    const list = replaced.map(({ position, by }) => `(${position}, ${by})`).join(", ");
+    await this.connection.run(
+      `UPDATE ${this.versions} SET _to = r.until FROM (VALUES ${list}) r(position, until) WHERE _from = r.position`,
+    );
   }
 
   /** True when nothing of the type had changed yet at a point: then there is nothing to overlay, for views long gone either. */
@@ -147,7 +165,8 @@ export class LiveType {
   }
 
   /** Takes back everything after a position: what a failed batch may have left. */
-  async undo(connection: Connection, position: number): Promise<void> {
+  async undo(position: number): Promise<void> {
+    const { connection } = this;
     await connection.run(`DELETE FROM ${this.versions} WHERE _from > ${position}`);
     await connection.run(
       `UPDATE ${this.versions} SET _to = ${OPEN} WHERE _to > ${position} AND _to < ${OPEN}`,
@@ -156,11 +175,11 @@ export class LiveType {
   }
 
   /**
-   * Removes every version of these resources, for held points too, with what the last batch left behind. `position` is that of the event which
-   * said so: from there on answers are other ones. Readers at work keep what they have begun to read.
+   * Removes every version of these resources, for held points too. `position` is that of the event which said so: from there on answers are
+   * other ones. Readers at work keep what they have begun to read.
    */
-  async erase(connection: Connection, keys: readonly string[], position: number): Promise<void> {
-    await this.renewIncoming(connection);
+  async erase(keys: readonly string[], position: number): Promise<void> {
+    const { connection } = this;
     const list = keys.map((key) => `${quoteLiteral(key)}::UUID`).join(", ");
     const [row] = await connection.rows<{ n: string }>(
       `SELECT count(*) AS n FROM ${this.versions} WHERE _lake_key IN (${list})`,
@@ -175,61 +194,27 @@ export class LiveType {
   }
 
   /** Makes all tables anew with the rows that they have, which frees the memory of those that were removed. */
-  async renew(connection: Connection): Promise<void> {
+  async renew(): Promise<void> {
     if (this.newest === 0) return;
-    await this.renewIncoming(connection);
     for (const table of [this.versions, ...[...this.views.values()].map((view) => view.table)]) {
-      await connection.run(`CREATE OR REPLACE TABLE ${table} AS SELECT * FROM ${table}`);
+      await this.connection.run(`CREATE OR REPLACE TABLE ${table} AS SELECT * FROM ${table}`);
     }
     this.plans.tablesChanged();
   }
 
-  /** Makes the tables anew that texts pass through. */
-  private async renewIncoming(connection: Connection): Promise<void> {
-    this.relayOut();
-    await connection.run(`DROP TABLE IF EXISTS ${this.typed}`);
-    await this.createIncoming(connection);
-  }
-
-  private async fill(connection: Connection, changes: readonly Change[]): Promise<void> {
-    await connection.run(`TRUNCATE ${this.incoming}`);
-    await appendRows(connection, this.incomingName, incomingRows(changes));
-  }
-
-  /** Adds rows of views for changes whose versions stand, or will stand, in the table of versions. */
-  private async addRows(changes: readonly Change[], views: readonly LiveView[]): Promise<void> {
-    const positions = changes.filter((change) => change.kind === "U").map((change) => change.position);
-    if (positions.length === 0 || views.length === 0) return;
-    const { typing, shape } = await this.layOut();
-    // Planning makes transactions of its own.
-    await typing.ready();
-    for (const view of views) await view.ready();
-    const within = (work: () => Promise<void>): Promise<void> => this.withTyped(typing, work);
-    try {
-      await within(async () => {
-        for (const view of views) await view.add();
-      });
-    } catch (error) {
-      if (viewDataError(error) === undefined) throw error;
-      const { connection } = this.plans;
-      for (const view of views) {
-        const select = (where: string): string => this.select(view, shape, where);
-        await view.addSound(connection, { positions, select, within });
-      }
-    }
-  }
-
   /**
-   * Does something while the incoming changes stand in the typed table, in one transaction. The table is empty again before it ends: rows that
-   * only ever stood in a transaction leave nothing behind, while those removed later would keep their memory.
+   * Does something while changes stand in the tables of incoming and typed ones, in one transaction. Both are empty again before it ends: rows
+   * that only ever stood in a transaction leave nothing behind, while those removed later would keep their memory.
    */
-  private async withTyped(typing: Planned, work: () => Promise<void>): Promise<void> {
-    const { connection } = this.plans;
+  private async within(changes: readonly Change[], work: () => Promise<void>): Promise<void> {
+    const { connection } = this;
     await connection.run("BEGIN");
     try {
-      await typing.run();
+      await this.fill(changes);
+      if (this.views.size > 0 && changes.some(isUpdate)) await this.layout!.typing.run();
       await work();
       await connection.run(`DELETE FROM ${this.typed}`);
+      await connection.run(`DELETE FROM ${this.incoming}`);
       await connection.run("COMMIT");
     } catch (error) {
       await connection.run("ROLLBACK").catch(() => undefined);
@@ -237,13 +222,25 @@ export class LiveType {
     }
   }
 
+  private async fill(changes: readonly Change[]): Promise<void> {
+    await appendRows(this.connection, this.incomingName, incomingRows(changes));
+  }
+
+  /** Adds rows where some view is broken by some of the changes: to each view those of all others. */
+  private async addSound(changes: readonly Change[], views: readonly LiveView[]): Promise<void> {
+    const updates = changes.filter(isUpdate);
+    for (const view of views) {
+      await view.addSound(updates, (some) => this.within(some, () => view.add()));
+    }
+  }
+
   private shape(): ReturnType<typeof unionShape> {
     return unionShape([...this.views.values()].map((view) => view.compiled.requiredShape));
   }
 
-  private select(view: LiveView, shape: ReturnType<typeof unionShape>, where: string): string {
+  private select(view: LiveView, shape: ReturnType<typeof unionShape>): string {
     return view.compiled.sql({
-      relation: where === "" ? this.typed : `(SELECT * FROM ${this.typed} ${where})`,
+      relation: this.typed,
       shape,
       keyColumn: "_from",
       idColumn: "_lake_id",
@@ -252,10 +249,10 @@ export class LiveType {
     }).text;
   }
 
-  /** Makes the table that incoming texts are typed into, with everything that some view reads, and plans the views over it. */
-  async layOut(): Promise<{ typing: Planned; shape: ReturnType<typeof unionShape> }> {
+  /** Makes the table that incoming texts are typed into, with everything that some view reads, and lays down what will be planned over it. */
+  async layOut(): Promise<Layout> {
+    if (this.layout !== undefined) return this.layout;
     const shape = this.shape();
-    if (this.typing !== undefined) return { typing: this.typing, shape };
     const parsed = duckdbTextRelation({
       relation: `(SELECT * FROM ${this.incoming} WHERE NOT deleted)`,
       textColumn: "raw",
@@ -264,30 +261,30 @@ export class LiveType {
       shape,
       definitions: this.definitions,
     });
-    await this.plans.connection.run(
-      `CREATE OR REPLACE TABLE ${this.typed} AS SELECT * FROM (${parsed}) LIMIT 0`,
-    );
+    await this.connection.run(`CREATE OR REPLACE TABLE ${this.typed} AS SELECT * FROM (${parsed}) LIMIT 0`);
     this.plans.tablesChanged();
-    for (const view of this.views.values()) {
-      view.planOver(this.plans, this.typed, (where) => this.select(view, shape, where));
-    }
-    this.typing = this.plans.statement(`INSERT INTO ${this.typed} ${parsed}`, this.incoming);
-    return { typing: this.typing, shape };
+    for (const view of this.views.values()) view.planOver(this.lane, this.typed, this.select(view, shape));
+    const versions = `INSERT INTO ${this.versions} SELECT _lake_key::UUID, _from, ${OPEN}, ${OPEN}, _lake_source FROM ${this.incoming}`;
+    this.layout = {
+      versions: this.lane.statement(versions, this.incoming),
+      typing: this.lane.statement(`INSERT INTO ${this.typed} ${parsed}`, this.incoming),
+    };
+    return this.layout;
   }
 
   /** Fills one new view with the rows of changes that count already. */
-  async backfill(connection: Connection, view: LiveView, changes: readonly Change[]): Promise<void> {
-    await this.fill(connection, changes);
-    await this.addRows(changes, [view]);
+  async backfill(view: LiveView, changes: readonly Change[]): Promise<void> {
+    await this.ready();
+    try {
+      await this.within(changes, () => view.add());
+    } catch (error) {
+      if (viewDataError(error) === undefined) throw error;
+      await this.addSound(changes, [view]);
+    }
   }
 
   /** Hides versions from snapshot `snapshot` on: those of a source up to a position, and those of these resources. */
-  async hide(
-    connection: Connection,
-    snapshot: number,
-    covered: ReadonlyMap<string, number>,
-    keys: readonly string[],
-  ): Promise<void> {
+  async hide(snapshot: number, covered: ReadonlyMap<string, number>, keys: readonly string[]): Promise<void> {
     const conditions = [...covered].map(
       ([source, position]) => `(_source = ${quoteLiteral(source)} AND _from <= ${position})`,
     );
@@ -295,15 +292,16 @@ export class LiveType {
       conditions.push(`_lake_key IN (${keys.map((key) => `${quoteLiteral(key)}::UUID`).join(", ")})`);
     }
     if (conditions.length === 0 || this.newest === 0) return;
-    await connection.run(
+    await this.connection.run(
       `UPDATE ${this.versions} SET _until = ${snapshot} WHERE _until = ${OPEN} AND (${conditions.join(" OR ")})`,
     );
-    for (const view of this.views.values()) await view.follow(connection, this.versions);
+    for (const view of this.views.values()) await view.follow(this.connection, this.versions);
   }
 
   /** Frees what no read at or after this point can see. */
-  async collect(connection: Connection, oldest: ReadPoint): Promise<void> {
+  async collect(oldest: ReadPoint): Promise<void> {
     if (this.newest === 0) return;
+    const { connection } = this;
     await connection.run(
       `DELETE FROM ${this.versions} WHERE _until <= ${oldest.snapshot} OR _to <= ${oldest.position}`,
     );

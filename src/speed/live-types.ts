@@ -1,39 +1,46 @@
 import { compileView } from "#compiler";
-import type { Connection } from "#duckdb";
+import { mapConcurrently } from "#kernel";
 import type { Lake, Snapshot, ViewState } from "#lake";
 import type { Change } from "#landing";
 import { coverageOf } from "./coverage.js";
 import { groupByType } from "./group-by-type.js";
-import type { Folded, LiveVersion } from "./live-index.js";
+import type { Folded, LiveVersion, Replaced } from "./live-index.js";
 import { LiveType } from "./live-type.js";
 import { LiveView } from "./live-view.js";
 import type { Plans } from "./plans.js";
 import type { ReadPoint } from "./read-point.js";
 
-/** Tables are made anew when so many characters of texts have passed through them. */
-const RENEW_CHARACTERS = 24 * 2 ** 20;
+/** Tables are made anew when so many changes have passed through them since. */
+const RENEW_AFTER = 50_000;
+/** Types whose changes are applied at the same time. */
+const SIDE_BY_SIDE = 2;
+
+interface TypeWork {
+  readonly type: LiveType;
+  readonly changes: readonly Change[];
+  readonly replaced: readonly Replaced[];
+}
 
 /** The tables of live versions and rows of all resource types, with the views of the snapshot that is read over. */
 export class LiveTypes {
   private readonly lake: Lake;
-  private readonly connection: Connection;
   private readonly plans: Plans;
   private readonly types = new Map<string, LiveType>();
-  /** Characters of texts since {@link renew}. */
+  /** Changes since {@link renew}. */
   private passed = 0;
 
-  constructor(lake: Lake, connection: Connection, plans: Plans) {
+  constructor(lake: Lake, plans: Plans) {
     this.lake = lake;
-    this.connection = connection;
     this.plans = plans;
   }
 
   /**
-   * The steps that make tables and plans for every view of a snapshot, so that the first change of a type need not wait for them. Changes may
-   * come between two steps.
+   * The steps that make tables for every type that a snapshot holds or has views of, and plans for every view, so that the first change of a type
+   * need not wait for them. Changes may come between two steps.
    */
   preparation(snapshot: Snapshot | undefined): (() => Promise<void>)[] {
-    const types = [...new Set(Object.values(snapshot?.views ?? {}).map((view) => view.resource))];
+    const viewed = Object.values(snapshot?.views ?? {}).map((view) => view.resource);
+    const types = [...new Set([...viewed, ...Object.keys(snapshot?.tables ?? {})])];
     // All tables at once and before the plans: each new one makes the plans before it worthless.
     const tables = async (): Promise<void> => {
       for (const type of types) await (await this.made(type, snapshot)).layOut();
@@ -54,33 +61,41 @@ export class LiveTypes {
 
   /** Takes back what a batch that failed half way left after a position. */
   async undo(position: number): Promise<void> {
-    for (const type of this.types.values()) await type.undo(this.connection, position);
+    for (const type of this.types.values()) await type.undo(position);
   }
 
   /** Makes a fold's outcome count from its positions on, with rows for the views of a snapshot. */
   async apply(folded: Folded, snapshot: Snapshot | undefined): Promise<void> {
-    this.passed += folded.current.reduce((sum, { raw }) => sum + raw.length, 0);
-    if (this.passed > RENEW_CHARACTERS) await this.renew();
-    for (const [type, group] of groupByType(folded.current)) {
-      const own = new Set(group.map((change) => change.position));
-      const replaced = folded.replaced.filter(({ by }) => own.has(by));
-      await (await this.made(type, snapshot)).apply(this.connection, group, replaced);
+    this.passed += folded.current.length;
+    if (this.passed > RENEW_AFTER) await this.renew();
+    const replacedBy = new Map(folded.replaced.map((replaced) => [replaced.by, replaced]));
+    const work: TypeWork[] = [];
+    for (const [type, changes] of groupByType(folded.current)) {
+      const replaced = changes.flatMap(({ position }) => replacedBy.get(position) ?? []);
+      work.push({ type: await this.made(type, snapshot), changes, replaced });
     }
+    // All tables before all plans: each new one makes the plans before it worthless.
+    for (const { type } of work) await type.layOut();
+    // The largest first, so that the others are done beside it.
+    work.sort((a, b) => b.changes.length - a.changes.length);
+    await mapConcurrently(work, SIDE_BY_SIDE, async ({ type, changes, replaced }) => {
+      await type.ready();
+      await type.apply(changes, replaced);
+    });
   }
 
   /** Frees the memory of removed rows, see {@link Plans.open}. All views are planned again afterwards, which costs less than a second. */
   private async renew(): Promise<void> {
     this.passed = 0;
-    for (const type of this.types.values()) await type.renew(this.connection);
+    for (const type of this.types.values()) await type.renew();
   }
 
   private async made(type: string, snapshot: Snapshot | undefined): Promise<LiveType> {
     const known = this.types.get(type);
     if (known !== undefined) return known;
-    const made = new LiveType(this.lake.definitions, type, this.plans);
-    await made.create(this.connection);
+    const made = await LiveType.create(this.lake.definitions, type, this.plans);
     for (const view of Object.values(snapshot?.views ?? {})) {
-      if (view.resource === type) await made.addView(this.connection, await this.liveView(view));
+      if (view.resource === type) await made.addView(await this.liveView(view));
     }
     this.types.set(type, made);
     return made;
@@ -97,7 +112,7 @@ export class LiveTypes {
     const keys = groupByType(beaten);
     for (const [name, type] of this.types) {
       const hidden = (keys.get(name) ?? []).map((version) => version.key);
-      await type.hide(this.connection, head.id, covered, hidden);
+      await type.hide(head.id, covered, hidden);
     }
   }
 
@@ -110,26 +125,26 @@ export class LiveTypes {
       );
       for (const state of missing) {
         const view = await this.liveView(state);
-        await type.addView(this.connection, view);
-        await type.backfill(this.connection, view, await changesOf(type.type));
+        await type.addView(view);
+        await type.backfill(view, await changesOf(type.type));
       }
     }
   }
 
   /** Removes all versions of resources that an event at `position` says were erased. */
   async erase(keys: readonly string[], position: number): Promise<void> {
-    for (const type of this.types.values()) await type.erase(this.connection, keys, position);
+    for (const type of this.types.values()) await type.erase(keys, position);
   }
 
   /** Frees what no read at or after a point can see; views that the newest snapshot no longer has go when nobody reads an older one. */
   async collect(oldest: ReadPoint, newest: Snapshot | undefined): Promise<void> {
     const wanted = new Set(Object.values(newest?.views ?? {}).map((view) => view.hash));
     for (const type of this.types.values()) {
-      await type.collect(this.connection, oldest);
+      await type.collect(oldest);
       // Readers at an older snapshot may still read the views that it had.
       if (oldest.snapshot < (newest?.id ?? 0)) continue;
       for (const hash of type.viewHashes) {
-        if (!wanted.has(hash)) await type.dropView(this.connection, hash);
+        if (!wanted.has(hash)) await type.dropView(hash);
       }
     }
   }

@@ -1,8 +1,9 @@
 import { type CompiledView, viewDataError } from "#compiler";
 import { type Connection, quoteIdentifier } from "#duckdb";
 import type { LakeError } from "#kernel";
+import type { Change } from "#landing";
 import { OPEN, type Replaced } from "./live-index.js";
-import type { Planned, Plans } from "./plans.js";
+import type { Lane, Planned } from "./plans.js";
 import type { ReadPoint } from "./read-point.js";
 
 /** A live version that breaks a rule of the view, and the points at which it counts. */
@@ -11,15 +12,6 @@ interface Broken {
   readonly error: LakeError;
   to: number;
   until: number;
-}
-
-/** Changes that stand in the typed table while something is done `within`. */
-export interface IncomingChanges {
-  /** Of the changes that are no deletes. */
-  readonly positions: readonly number[];
-  /** The view's SELECT over those that a condition leaves. */
-  readonly select: (where: string) => string;
-  readonly within: (work: () => Promise<void>) => Promise<void>;
 }
 
 /** Rows of one view over live resources: a table keyed by the position of the change that made each row. */
@@ -58,14 +50,10 @@ export class LiveView {
     this.plan?.close();
   }
 
-  private insert(select: string): string {
-    return `INSERT INTO ${this.table} (_from, ${this.columns}) ${select}`;
-  }
-
-  /** Says which table {@link add} reads: `select("")` gives the view's rows of all incoming changes in it, with `_from` as their key. */
-  planOver(plans: Plans, table: string, select: (where: string) => string): void {
+  /** Says what {@link add} does: `select` gives the view's rows of all changes in the table `reads`, with `_from` as their key. */
+  planOver(lane: Lane, reads: string, select: string): void {
     this.plan?.close();
-    this.plan = plans.statement(this.insert(select("")), table);
+    this.plan = lane.statement(`INSERT INTO ${this.table} (_from, ${this.columns}) ${select}`, reads);
   }
 
   /** Plans {@link add} before its first use. */
@@ -79,22 +67,20 @@ export class LiveView {
   }
 
   /**
-   * {@link add} where some view was broken: when it is this one, each change is tried alone and the breaking ones are remembered. `within`
-   * runs one piece of work over the incoming changes, all of it or nothing.
+   * {@link add} where some view was broken: when it is this one, halves are tried until the breaking changes stand alone, which are remembered.
+   * `add` does it with some of the changes, all of them or none.
    */
-  async addSound(connection: Connection, incoming: IncomingChanges): Promise<void> {
-    const { positions, select, within } = incoming;
-    const error = await this.attempt(() => within(() => this.add()));
+  async addSound(changes: readonly Change[], add: (some: readonly Change[]) => Promise<void>): Promise<void> {
+    if (changes.length === 0) return;
+    const error = await this.attempt(() => add(changes));
     if (error === undefined) return;
-    if (positions.length === 1) {
-      this.broken.push({ position: positions[0]!, error, to: OPEN, until: OPEN });
+    if (changes.length === 1) {
+      this.broken.push({ position: changes[0]!.position, error, to: OPEN, until: OPEN });
       return;
     }
-    for (const position of positions) {
-      const alone = this.insert(select(`WHERE _from = ${position}`));
-      const failure = await this.attempt(() => within(() => connection.run(alone)));
-      if (failure !== undefined) this.broken.push({ position, error: failure, to: OPEN, until: OPEN });
-    }
+    const half = Math.ceil(changes.length / 2);
+    await this.addSound(changes.slice(0, half), add);
+    await this.addSound(changes.slice(half), add);
   }
 
   private async attempt(insert: () => Promise<void>): Promise<LakeError | undefined> {

@@ -1,15 +1,16 @@
 import type { Connection, Database, PreparedStatement } from "#duckdb";
 
 /**
- * Statements that are run for every batch of changes. Reading and binding the text of a view takes far longer than running it over a few
- * resources, so each is planned once, on a connection of its own.
+ * Where live tables are written. Statements are run for every batch of changes, and reading and binding the text of a view takes far longer
+ * than running it over a few resources, so each is planned once, on the connection that runs it.
  */
 export class Plans {
-  readonly connection: Connection;
+  private readonly database: Database;
+  private readonly lanes = new Map<string, Lane>();
   private generation = 0;
 
-  private constructor(connection: Connection) {
-    this.connection = connection;
+  private constructor(database: Database) {
+    this.database = database;
   }
 
   /**
@@ -17,9 +18,15 @@ export class Plans {
    * written to afterwards takes a whole block of 256 KiB: half a gigabyte for the live tables of all shipped views. Tables are made anew instead.
    */
   static async open(database: Database): Promise<Plans> {
-    const connection = await database.connect();
-    await connection.run("SET GLOBAL checkpoint_threshold = '1TB'");
-    return new Plans(connection);
+    await database.with((connection) => connection.run("SET GLOBAL checkpoint_threshold = '1TB'"));
+    return new Plans(database);
+  }
+
+  /** The connection of that name, with plans of its own: what is written on one does not wait for another. */
+  async lane(name: string): Promise<Lane> {
+    const lane = this.lanes.get(name) ?? new Lane(await this.database.connect(), () => this.generation);
+    this.lanes.set(name, lane);
+    return lane;
   }
 
   /** Tells that tables were made or dropped: each statement is planned again before its next run. */
@@ -27,9 +34,25 @@ export class Plans {
     this.generation++;
   }
 
+  close(): void {
+    for (const lane of this.lanes.values()) lane.close();
+    this.lanes.clear();
+  }
+}
+
+/** A connection and the statements that are planned on it. */
+export class Lane {
+  readonly connection: Connection;
+  private readonly generation: () => number;
+
+  constructor(connection: Connection, generation: () => number) {
+    this.connection = connection;
+    this.generation = generation;
+  }
+
   /** A statement that reads the table `reads` (quoted) and is planned when it is first run, and again when tables have changed. */
   statement(sql: string, reads: string): Planned {
-    return new Planned(this.connection, { sql, reads }, () => this.generation);
+    return new Planned(this.connection, { sql, reads }, this.generation);
   }
 
   close(): void {
@@ -51,7 +74,7 @@ export class Planned {
     this.generation = generation;
   }
 
-  /** Plans it now unless that was done already. */
+  /** Plans it now unless that was done already. Not within a transaction. */
   async ready(): Promise<PreparedStatement> {
     const generation = this.generation();
     if (this.prepared !== undefined && this.preparedAt === generation) return this.prepared;

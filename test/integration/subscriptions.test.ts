@@ -131,27 +131,30 @@ describe("a lake that follows a source by its notifications", { timeout: 300_000
   it.each([
     ["asks for it again", {}, 0],
     ["runs the source once", { events: false }, 1],
-  ] as const)("asks when nothing is heard for two heartbeats, says so until it is, and %s", async (_does, behaviour, more) => {
-    await topics({}, behaviour);
-    const before = await runs();
-    const engine = server().subscriptions;
-    engine.fate = () => "drop";
-    put("a", "A");
-    await same();
-    // Before, the gap itself may be told.
-    await expect
-      .poll(() => followed.state(), { timeout: 60_000, interval: 50 })
-      .toMatchObject({ state: "gap", reason: expect.stringMatching(/^No heartbeat/) });
-    // Whatever is asked while it stays silent brings nothing new.
-    const asked = (): number => server().requests.matching({ path: /\$status$/ }).length;
-    const soFar = asked();
-    await expect.poll(asked, { timeout: 60_000, interval: 50 }).toBeGreaterThan(soFar + 2);
-    expect(await runs()).toBe(before + more);
-    expect((await followed.state()).state).toBe("gap");
-    engine.fate = () => "deliver";
-    await followed.untilState("live");
-    expect(await runs()).toBe(before + more);
-  });
+  ] as const)(
+    "asks when nothing is heard for two heartbeats, says so until it is, and %s",
+    async (_does, behaviour, more) => {
+      await topics({}, behaviour);
+      const before = await runs();
+      const engine = server().subscriptions;
+      engine.fate = () => "drop";
+      put("a", "A");
+      await same();
+      // Before, the gap itself may be told.
+      await expect
+        .poll(() => followed.state(), { timeout: 60_000, interval: 50 })
+        .toMatchObject({ state: "gap", reason: expect.stringMatching(/^No heartbeat/) });
+      // Whatever is asked while it stays silent brings nothing new.
+      const asked = (): number => server().requests.matching({ path: /\$status$/ }).length;
+      const soFar = asked();
+      await expect.poll(asked, { timeout: 60_000, interval: 50 }).toBeGreaterThan(soFar + 2);
+      expect(await runs()).toBe(before + more);
+      expect((await followed.state()).state).toBe("gap");
+      engine.fate = () => "deliver";
+      await followed.untilState("live");
+      expect(await runs()).toBe(before + more);
+    },
+  );
 
   it("catches up in full when the server counts its notifications anew", async () => {
     await topics();

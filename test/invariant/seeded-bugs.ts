@@ -93,9 +93,9 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
         LiveType,
         "hide",
         (original) =>
-          function (this: unknown, connection: never, snapshot: never) {
+          function (this: unknown, snapshot: never) {
             const everything = new Map([["main", Number.MAX_SAFE_INTEGER]]);
-            return original.call(this, connection, snapshot, everything as never, [] as never);
+            return original.call(this, snapshot, everything as never, [] as never);
           },
       ),
   },
@@ -153,14 +153,12 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
         LiveType,
         "fill",
         (original) =>
-          async function (this: unknown, connection: never, changes: never) {
-            await original.call(this, connection, changes);
-            const { incoming } = this as { incoming: string };
+          async function (this: unknown, changes: never) {
+            await original.call(this, changes);
+            const { incoming, connection } = this as { incoming: string; connection: Connection };
             const last = (changes as Change[]).at(-1)!.position;
             // No view makes rows of a delete; the version itself counts as before.
-            await (connection as Connection).run(
-              `UPDATE ${incoming} SET deleted = true WHERE _from = ${last}`,
-            );
+            await connection.run(`UPDATE ${incoming} SET deleted = true WHERE _from = ${last}`);
           },
       ),
   },

@@ -56,8 +56,7 @@ export async function fillGaps({ context, settings, keeper, healer }: GapWork): 
     await context.states.set(name, "gap", reason);
     const server = keeper.server();
     const filled =
-      server !== undefined &&
-      (await askForMissing(context, { source: name, subscription: id, server, gap }));
+      server !== undefined && (await askForMissing(context, { source: name, subscription: id, server, gap }));
     if (!filled) await healer.mark(reason);
     waitMs = 0;
   }
