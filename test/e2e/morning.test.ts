@@ -27,7 +27,7 @@ function truthTable(file: string): Row[] {
   );
 }
 
-/** The shell blocks of the page in three parts: up to the files, then to the dataset, then a year later. */
+/** The shell blocks of the page in three parts: pages of rows, then files to dataset, then a year later. */
 function scripts(url: string): readonly string[] {
   const page = readFileSync("docs/morning.md", "utf8").replaceAll(
     "localhost:8080",
@@ -35,7 +35,7 @@ function scripts(url: string): readonly string[] {
   );
   const blocks = (part: string): string =>
     [...part.matchAll(/```sh\n([\s\S]*?)```/g)].map((match) => match[1]).join("\n");
-  return page.split(/^## A cohort$|^## Next year$/m).map(blocks);
+  return page.split(/^## Files for other programs$|^## Next year$/m).map(blocks);
 }
 
 describe("an analyst's morning, by the manual", () => {
@@ -126,6 +126,7 @@ describe("an analyst's morning, by the manual", () => {
     expect(said).toContain("none missed, none twice");
     expect(file("pages.ndjson").toString().split("\n").length).toBeGreaterThan(PATIENTS * 100);
 
+    await run(cohort);
     const objects = await parquetReadObjects({
       file: new Uint8Array(file("laboratory.parquet")).buffer,
       compressors,
@@ -141,7 +142,6 @@ describe("an analyst's morning, by the manual", () => {
     );
     expect(ids(sheet.slice(1).map((row) => row[column]))).toEqual(ids(objects.map((row) => row["id"])));
 
-    await run(cohort);
     const after = new Map(truthTable(path.join(people, "truth.csv")).map((row) => [row["patient_id"]!, row]));
     for (const row of truthTable(path.join(people, "batch-001", "truth.csv")))
       after.set(row["patient_id"]!, row);
