@@ -16,16 +16,16 @@ export default defineConfig({
         test: {
           name: "source",
           include: ["{src,ingestion,serving}/**/*.test.ts", "test/**/*.test.ts"],
-          exclude: ["test/e2e/**", "test/fault/**"],
+          exclude: ["test/e2e/**", "test/fault/**", "test/sandbox/**"],
           ...timeouts,
         },
       },
       {
         ...shared,
-        // These run the built command line, as users do.
+        // These run the built program, as users do: the command line, and the process that SQL runs in.
         test: {
           name: "built",
-          include: ["test/{e2e,fault}/**/*.test.ts"],
+          include: ["test/{e2e,fault,sandbox}/**/*.test.ts"],
           globalSetup: ["test/support/build.ts"],
           ...timeouts,
         },

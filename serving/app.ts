@@ -4,16 +4,20 @@ import path from "node:path";
 import { Hono, type MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { type Clock, LakeError, packageRoot } from "#kernel";
-import type { CohortService, LakeCatalog, QueryService, SourceLiveStates } from "#query";
+import type { CohortService, LakeCatalog, QueryService, SavedQuery, SourceLiveStates } from "#query";
 import type { Pins, RequestNotes, RunLedger, ServingDependencies, ServingEnv } from "./context.js";
 import { errorResponse } from "./http/errors.js";
 import { type Authorize, RouteTable } from "./http/routes.js";
+import { JOB_LIMITS } from "./jobs/job.js";
+import type { Jobs } from "./jobs/jobs.js";
 import type { Logger } from "./log.js";
 import { CursorCodec } from "./question/cursor.js";
 import { cohortRoutes } from "./routes/cohorts.js";
 import { dictionaryRoutes } from "./routes/dictionary.js";
 import { ingestRoutes } from "./routes/ingest.js";
+import { jobRoutes } from "./routes/jobs.js";
 import { pinRoutes } from "./routes/pins.js";
+import { queryRoutes } from "./routes/queries.js";
 import { systemRoutes } from "./routes/system.js";
 import { viewRoutes } from "./routes/views.js";
 
@@ -36,6 +40,10 @@ export interface AppOptions {
    * itself, so that no web page can reach it by a host name of its own (DNS rebinding).
    */
   readonly allowedHosts?: readonly string[];
+  /** Queries that can be run by their name; none when absent. */
+  readonly savedQueries?: ReadonlyMap<string, SavedQuery>;
+  /** Where answers are kept to be fetched later; the caller closes them. */
+  readonly jobs?: Jobs;
   readonly runs?: RunLedger;
   readonly stalenessTargets?: Readonly<Record<string, number>>;
   /** How the changes of each source arrive now. */
@@ -106,6 +114,9 @@ export function createApp(options: AppOptions): ServingApp {
     cursors: new CursorCodec(options.cursorKey),
     maxRows: options.maxRows,
     queryTimeoutMs: options.queryTimeoutMs ?? 300_000,
+    savedQueries: options.savedQueries ?? new Map(),
+    jobs: options.jobs,
+    jobDeadlineMs: JOB_LIMITS.deadlineMs,
     runs: options.runs,
     stalenessTargets: options.stalenessTargets ?? {},
     liveStates: options.liveStates,
@@ -120,7 +131,8 @@ export function createApp(options: AppOptions): ServingApp {
         defaultSrc: ["'none'"],
         styleSrc: ["'self'"],
         baseUri: ["'none'"],
-        formAction: ["'none'"],
+        // Forms of saved queries ask this server.
+        formAction: ["'self'"],
         frameAncestors: ["'none'"],
       },
       strictTransportSecurity: false,
@@ -136,6 +148,8 @@ export function createApp(options: AppOptions): ServingApp {
   dictionaryRoutes(table, dependencies);
   viewRoutes(table, dependencies);
   cohortRoutes(table, dependencies);
+  queryRoutes(table, dependencies);
+  jobRoutes(table, dependencies);
   app.notFound((context) => {
     throw table.unanswered(context);
   });

@@ -1,8 +1,9 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import type { Clock } from "#kernel";
-import type { CohortService, LakeCatalog, QueryService, SourceLiveStates } from "#query";
+import type { CohortService, LakeCatalog, QueryService, SavedQuery, SourceLiveStates } from "#query";
 import type { Ledger } from "#runs";
+import type { Jobs } from "./jobs/jobs.js";
 import type { Logger } from "./log.js";
 import type { CursorCodec } from "./question/cursor.js";
 
@@ -72,6 +73,12 @@ export interface ServingDependencies {
   readonly maxRows: number | undefined;
   /** A query that runs longer than this is stopped. */
   readonly queryTimeoutMs: number;
+  /** By name. */
+  readonly savedQueries: ReadonlyMap<string, SavedQuery>;
+  /** Absent where no answers can be kept. */
+  readonly jobs: Jobs | undefined;
+  /** A job that runs longer than this is stopped. */
+  readonly jobDeadlineMs: number;
   /** The runs of sources; absent where none are kept. */
   readonly runs: RunLedger | undefined;
   /** By source: data older than so many milliseconds are stale. */

@@ -1,4 +1,4 @@
-import { LakeError } from "#kernel";
+import { type ExactValue, LakeError, parseExactJson } from "#kernel";
 import type { ServingContext } from "../context.js";
 import { badRequest } from "./errors.js";
 
@@ -26,19 +26,31 @@ async function bytesOf(context: ServingContext): Promise<Buffer> {
   }
 }
 
+async function jsonText(context: ServingContext): Promise<string> {
+  const type = (context.req.header("Content-Type") ?? "").split(";")[0]!.trim().toLowerCase();
+  if (type !== "application/json") {
+    throw badRequest("not-json", "Send JSON, with Content-Type: application/json.");
+  }
+  return (await bytesOf(context)).toString("utf8");
+}
+
+function parsed<T>(text: string, parse: (text: string) => T): T {
+  try {
+    return parse(text);
+  } catch {
+    throw badRequest("bad-json", "The body is no JSON.");
+  }
+}
+
 /**
  * The JSON of a request's body. Only what says that it is JSON is read: a form of some web page cannot say so, and so cannot send
  * anything here in its reader's name. Fails with `serving/not-json`, `serving/bad-json`, `serving/body-too-large`.
  */
 export async function jsonBody(context: ServingContext): Promise<unknown> {
-  const type = (context.req.header("Content-Type") ?? "").split(";")[0]!.trim().toLowerCase();
-  if (type !== "application/json") {
-    throw badRequest("not-json", "Send JSON, with Content-Type: application/json.");
-  }
-  const text = (await bytesOf(context)).toString("utf8");
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    throw badRequest("bad-json", "The body is no JSON.");
-  }
+  return parsed(await jsonText(context), (text) => JSON.parse(text) as unknown);
+}
+
+/** The same with the digits of all numbers as they were sent. */
+export async function exactJsonBody(context: ServingContext): Promise<ExactValue> {
+  return parsed(await jsonText(context), parseExactJson);
 }

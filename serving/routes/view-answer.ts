@@ -1,4 +1,3 @@
-import type { HttpBindings } from "@hono/node-server";
 import type { EncodeOptions, SnapshotReader, ViewRead } from "#query";
 import type { ServingContext, ServingDependencies } from "../context.js";
 import { viewPage } from "../html/view-page.js";
@@ -8,14 +7,8 @@ import { freshnessNow } from "../http/freshness.js";
 import { type AnswerFormat, contentType } from "../http/negotiate.js";
 import { type PageNotes, pageHeaders, pageNotes } from "../http/page.js";
 import type { OutputOptions } from "../question/output-options.js";
+import { bodyHooks, stopSignal } from "./body-hooks.js";
 import { answerHeaders, notModified } from "./send.js";
-
-/** Stops a query when the client goes, when the time is up, or when told to. */
-function stopSignal(context: ServingContext, timeoutMs: number): { signal: AbortSignal; stop: () => void } {
-  const controller = new AbortController();
-  const signal = AbortSignal.any([controller.signal, context.req.raw.signal, AbortSignal.timeout(timeoutMs)]);
-  return { signal, stop: () => controller.abort() };
-}
 
 function viewHeaders(
   { read, format, output, count, pinned }: ViewAnswer,
@@ -125,7 +118,7 @@ function encodeOptions(
     signal,
     metadata,
     sheet: read.view.name,
-    ...(output.envelope ? { envelope: () => about } : {}),
+    ...(output.envelope ? { envelope: about } : {}),
     ...(output.trailer ? { trailer: about } : {}),
   };
 }
@@ -173,32 +166,10 @@ export async function sendAnswer(
       read.release();
       return response;
     }
-    const hooks = bodyHooks(context, dependencies, read, stop);
+    const hooks = bodyHooks(context, dependencies, read.view.name, { stop, release: () => read.release() });
     return await sendRows(context, answer, encodeOptions(context, answer, page, signal), headers, hooks);
   } catch (error) {
     read.release();
     throw error;
   }
-}
-
-/** Who is told how the body of an answer fares. */
-function bodyHooks(
-  context: ServingContext,
-  { log }: ServingDependencies,
-  read: ViewRead,
-  stop: () => void,
-): BodyHooks {
-  const outgoing = (context.env as Partial<HttpBindings> | undefined)?.outgoing;
-  const notes = context.get("notes");
-  return {
-    abort: stop,
-    breakConnection: outgoing === undefined ? undefined : () => void outgoing.destroy(),
-    end: ({ error, complete, rowCount }) => {
-      read.release();
-      notes.rowCount = rowCount;
-      if (complete) return;
-      const reason = error === undefined ? "client gone" : "failed";
-      log.warn("answer cut short", { requestId: notes.requestId, view: read.view.name, reason, rowCount });
-    },
-  };
 }

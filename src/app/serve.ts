@@ -3,7 +3,7 @@ import { defaultTarget, publishedSnapshot } from "#delta";
 import { Database } from "#duckdb";
 import { createReceiver, type Receiver, type Sender } from "#ingestion";
 import { isLakeError, systemClock } from "#kernel";
-import { keepCompact, type Lake } from "#lake";
+import { keepCompact, type Lake, recordedErasures } from "#lake";
 import {
   CohortService,
   CohortStore,
@@ -12,6 +12,7 @@ import {
   lakeVersions,
   mergedCatalog,
   ReleaseGuard,
+  type SavedQuery,
   withSystemViews,
 } from "#query";
 import { Ledger } from "#runs";
@@ -20,6 +21,8 @@ import {
   createApp,
   createLogger,
   type HttpApp,
+  JOB_LIMITS,
+  Jobs,
   type Logger,
   type RunningServer,
   type SelfCheck,
@@ -49,6 +52,8 @@ export interface ServeOptions {
   readonly stalenessTargets?: Readonly<Record<string, number>>;
   /** Counts of persons from 1 to one less are not shown; 0 shows all. Default 11. */
   readonly smallCell?: number;
+  /** Queries that can be run by their name. */
+  readonly savedQueries?: ReadonlyMap<string, SavedQuery>;
   /** Merge layers in the background while serving. Default true. */
   readonly compaction?: boolean;
 }
@@ -116,7 +121,8 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
   const catalog = withSystemViews(data, [runsView(runs)]);
   const canary = live === undefined ? undefined : canaryOf(lake, { live, batch, database }, options, log);
   const allowed = allowedHosts(options.host);
-  const query = createQuery({ catalog, database, temporaryFolder });
+  const query = createQuery({ catalog, database, temporaryFolder }, { sandbox: { warm: true } });
+  const jobs = await jobsOf(lake);
   const cursorKey = await servingKey(lake.store);
   const questions = createApp({
     catalog,
@@ -134,6 +140,8 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
     ...(cursorKey === undefined ? {} : { cursorKey }),
     runs,
     pins: lakePins(lake, live),
+    jobs,
+    ...(options.savedQueries === undefined ? {} : { savedQueries: options.savedQueries }),
     published: () => publishedSnapshot(lake, defaultTarget(lake.store)),
     ...(live === undefined ? {} : { liveStates: live.states }),
     ...(canary === undefined ? {} : { selfCheck: () => shownCheck(canary) }),
@@ -185,6 +193,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
       batch.forget();
       await database.forgetFiles();
       await lake.database.forgetFiles();
+      await jobs.forget();
     },
     onError: (error) => log.error("forgetting the erased", { code: codeOf(error) }),
   });
@@ -199,12 +208,23 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
       await forgetting;
       await fetching?.stop();
       await canary?.stop();
-      query.close();
+      await jobs.close();
+      await query.close();
       await live?.close();
       database.close();
       await rm(temporaryFolder, { recursive: true, force: true });
     },
   };
+}
+
+/** The jobs of this machine's servers of the lake, without what earlier servers left undone or an erasure has taken since. */
+async function jobsOf(lake: Lake): Promise<Jobs> {
+  const jobs = new Jobs(await lake.store.workDirectory("jobs"), systemClock, JOB_LIMITS);
+  await jobs.sweep();
+  const erasures = await recordedErasures(lake);
+  const newest = Math.max(...erasures.map(({ request }) => Date.parse(request.requestedAt)));
+  if (erasures.length > 0) await jobs.forget(new Date(newest));
+  return jobs;
 }
 
 /** True when there is something to follow, or somebody followed what nobody follows any more. */

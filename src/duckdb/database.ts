@@ -5,6 +5,7 @@ import {
   type DuckDBValue,
 } from "@duckdb/node-api";
 import { mapDuckDbError } from "./errors.js";
+import type { NamedParameters } from "./parameter.js";
 import { quoteLiteral } from "./quote.js";
 import { ResultStream, throwIfCancelled } from "./result-stream.js";
 
@@ -29,6 +30,26 @@ export interface DatabaseOptions {
 export interface RunOptions {
   /** Aborting it interrupts the statement, which then fails with `duckdb/interrupted`. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Values for `$1`, `$2`, … in order, or for `$name`. */
+export type Parameters = readonly DuckDBValue[] | NamedParameters;
+
+/** As the driver takes them: values, then types. */
+function driverArguments(
+  parameters: Parameters,
+): [DuckDBValue[] | NamedParameters["values"], NamedParameters["types"]?] {
+  return "values" in parameters && "types" in parameters
+    ? [parameters.values, parameters.types]
+    : [[...parameters]];
+}
+
+/** What a sealed engine may still reach. */
+export interface Openings {
+  /** Files that may be read. */
+  readonly files: readonly string[];
+  /** A folder that may be read and written, with an absolute path. */
+  readonly folder?: string;
 }
 
 /**
@@ -82,13 +103,13 @@ export class Database {
   }
 
   /**
-   * Closes the instance to the outside for good: from now on SQL may open no file but those named, install nothing and
+   * Closes the instance to the outside for good: from now on SQL may reach no file but those named, install nothing and
    * change no setting. A named file could still be written by COPY, so statements must be checked to be SELECTs as well.
    */
-  async seal(readableFiles: readonly string[]): Promise<void> {
-    const files = readableFiles.map(quoteLiteral).join(", ");
+  async seal({ files, folder }: Openings): Promise<void> {
     await this.with(async (connection) => {
-      await connection.run(`SET allowed_paths = [${files}]`);
+      await connection.run(`SET allowed_paths = [${files.map(quoteLiteral).join(", ")}]`);
+      if (folder !== undefined) await connection.run(`SET allowed_directories = [${quoteLiteral(folder)}]`);
       await connection.run("SET enable_external_access = false");
       await connection.run("SET lock_configuration = true");
     });
@@ -118,9 +139,9 @@ export class Connection {
     this.raw = raw;
   }
 
-  /** Runs a statement for its effect. Positional parameters are `$1`, `$2`, …  */
-  async run(sql: string, parameters: readonly DuckDBValue[] = [], options: RunOptions = {}): Promise<void> {
-    await this.interruptible(options.signal, () => this.raw.run(sql, [...parameters]));
+  /** Runs a statement for its effect. See {@link Parameters}. */
+  async run(sql: string, parameters: Parameters = [], options: RunOptions = {}): Promise<void> {
+    await this.interruptible(options.signal, () => this.raw.run(sql, ...driverArguments(parameters)));
   }
 
   /**
@@ -129,11 +150,11 @@ export class Connection {
    */
   async rows<Row = Record<string, unknown>>(
     sql: string,
-    parameters: readonly DuckDBValue[] = [],
+    parameters: Parameters = [],
     options: RunOptions = {},
   ): Promise<Row[]> {
     const reader = await this.interruptible(options.signal, () =>
-      this.raw.runAndReadAll(sql, [...parameters]),
+      this.raw.runAndReadAll(sql, ...driverArguments(parameters)),
     );
     return reader.getRowObjectsJson() as Row[];
   }
@@ -142,17 +163,13 @@ export class Connection {
    * The result of a SELECT, computed while it is read. The connection is busy until the stream has ended or the connection
    * is closed; aborting the signal interrupts the query at any time until then.
    */
-  async stream(
-    sql: string,
-    parameters: readonly DuckDBValue[] = [],
-    options: RunOptions = {},
-  ): Promise<ResultStream> {
+  async stream(sql: string, parameters: Parameters = [], options: RunOptions = {}): Promise<ResultStream> {
     const { signal } = options;
     signal?.addEventListener("abort", this.onAbort);
     if (signal !== undefined) this.signals.add(signal);
     throwIfCancelled(signal);
     try {
-      return new ResultStream(await this.raw.stream(sql, [...parameters]), signal);
+      return new ResultStream(await this.raw.stream(sql, ...driverArguments(parameters)), signal);
     } catch (error) {
       throw mapDuckDbError(error);
     }

@@ -1,12 +1,11 @@
-import type { DuckDBValue } from "@duckdb/node-api";
-import type { Connection, RunOptions } from "./database.js";
+import type { Connection, Parameters, RunOptions } from "./database.js";
 import { quoteLiteral } from "./quote.js";
 
 /** A query whose rows are to become a file. */
 export interface ParquetRequest extends RunOptions {
   /** One SELECT statement without a trailing semicolon. */
   readonly select: string;
-  readonly parameters?: readonly DuckDBValue[];
+  readonly parameters?: Parameters;
   /** The file to create; an existing one is overwritten. */
   readonly path: string;
   /** Key-value pairs for the footer of the file. */

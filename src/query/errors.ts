@@ -25,7 +25,14 @@ export type QueryErrorCode =
   | "query/bad-limit"
   | "query/sql-refused"
   | "query/sql-invalid"
-  | "query/sql-failed";
+  | "query/sql-failed"
+  | "query/sql-parameter"
+  | "query/sql-too-big"
+  | "query/sql-too-long"
+  | "query/sql-cancelled"
+  | "query/sql-crashed"
+  | "query/sql-unavailable"
+  | "query/sql-busy";
 
 /** A name that somebody typed, short enough to be shown to them again. */
 function shown(name: string): string {

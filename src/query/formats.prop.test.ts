@@ -228,7 +228,7 @@ describe("options", () => {
       .digest("hex");
     expect(trailer).toEqual({ _trailer: { rows: 4, sha256, next: null } });
     const body = JSON.parse(
-      (await encoded("every_type", "json", { envelope: () => ({ truncated: false }) })).toString(),
+      (await encoded("every_type", "json", { envelope: { truncated: false } })).toString(),
     ) as Record<string, unknown>;
     expect(body).toMatchObject({ rowCount: 4, truncated: false });
     expect(body["rows"]).toHaveLength(4);

@@ -29,7 +29,7 @@ export { lakeCatalog } from "./lake-catalog.js";
 export { mergedCatalog, mergedReader } from "./merged-catalog.js";
 export { type OneShotInput, runViewOnFiles, runViewOnSource, viewRunner } from "./one-shot.js";
 export type { ColumnProfile, FrequentValue, ProfileOptions, ViewProfile } from "./profile.js";
-export { createQuery, type QueryService } from "./query-service.js";
+export { createQuery, type QueryService, type QueryServiceOptions } from "./query-service.js";
 export type { PageFacts, RowCount } from "./question/bound-question.js";
 export { derivedColumns } from "./question/columns.js";
 export {
@@ -50,5 +50,16 @@ export {
 } from "./read-view.js";
 export type { EncodedResult, EncodeOptions } from "./result.js";
 export { type ResumePoint, resumePoint } from "./resume.js";
-export { runSql, type SqlAnswer, type SqlFormat, type SqlOptions } from "./run-sql.js";
+export type { SqlAnswer, SqlQuestion } from "./run-sql.js";
+export { checkSavedQuery, type SavedProblem } from "./saved/check.js";
+export { loadSavedQueries, shippedQueriesDirectory } from "./saved/load.js";
+export {
+  missingParameters,
+  reservedNames,
+  type SavedParameter,
+  type SavedQuery,
+  savedParameters,
+} from "./saved/saved-query.js";
+export { sqlParameters } from "./sql/json-parameters.js";
+export type { SandboxOptions } from "./sql/sandbox.js";
 export { type SystemRow, type SystemView, withSystemViews } from "./system-views.js";

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
-import { type ArrowForm, type Database, encodeArrow, writeParquet } from "#duckdb";
+import { type ArrowForm, type Database, encodeArrow, type Parameters, writeParquet } from "#duckdb";
 import { LakeError } from "#kernel";
 import { type DelimitedStyle, delimitedHeader, delimitedRow } from "./delimited.js";
 import { type EncodedColumn, jsonRow, textColumns, typedColumns } from "./encoding.js";
@@ -23,8 +23,8 @@ export interface EncodeOptions {
   readonly spreadsheet?: boolean;
   /** JSON and NDJSON: 64-bit integers and decimals as strings. */
   readonly numbersAsText?: boolean;
-  /** JSON: the rows as the member `rows` of an object, whose other members this gives when they have ended. */
-  readonly envelope?: (rowCount: number) => Readonly<Record<string, unknown>>;
+  /** JSON: the rows as the member `rows` of an object, with their number `rowCount` and these. */
+  readonly envelope?: Readonly<Record<string, unknown>>;
   /** NDJSON: a last line `{"_trailer": …}` with `rows`, `sha256` of all bytes before it, and these. */
   readonly trailer?: Readonly<Record<string, unknown>>;
   /** XLSX: name of the sheet with the rows; `rows` when absent. */
@@ -48,7 +48,7 @@ export interface EncodedResult {
 export interface Statement {
   /** A SELECT that yields the columns by name, in the order in which rows are to leave. */
   readonly source: string;
-  readonly parameters: readonly string[];
+  readonly parameters: Parameters;
   readonly columns: readonly EncodedColumn[];
 }
 
@@ -72,7 +72,7 @@ function jsonFrame({ envelope }: EncodeOptions): Frame {
   if (envelope === undefined) return { head: "[", tail: () => "\n]\n" };
   return {
     head: '{"rows":[',
-    tail: (rowCount) => `\n],\n${JSON.stringify({ rowCount, ...envelope(rowCount) }).slice(1)}\n`,
+    tail: (rowCount) => `\n],\n${JSON.stringify({ rowCount, ...envelope }).slice(1)}\n`,
   };
 }
 

@@ -86,10 +86,10 @@ describe("the state of sources over HTTP", () => {
     const catalog = withSystemViews(lakeCatalog(lake.lake), [runsView(runs)]);
     const temporaryFolder = await mkdtemp(path.join(tmpdir(), "runs-sql-"));
     const query = createQuery({ catalog, database: lake.lake.database, temporaryFolder });
-    const answer = await query.runSql(
-      "SELECT source, sum(stored) AS stored, max(state) AS state FROM lake_runs GROUP BY 1",
-    );
+    const sql = "SELECT source, sum(stored) AS stored, max(state) AS state FROM lake_runs GROUP BY 1";
+    const answer = await query.runSql(await query.snapshot(), { sql });
     expect(await answer.texts()).toEqual([["main", "1", "succeeded"]]);
     answer.close();
+    await query.close();
   });
 });

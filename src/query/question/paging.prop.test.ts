@@ -55,7 +55,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   expect(lake.held()).toBe(0);
-  query.close();
+  await query.close();
   database.close();
   await lake.close();
 });

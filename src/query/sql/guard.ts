@@ -5,9 +5,15 @@
  */
 import { didYouMean, LakeError } from "#kernel";
 import { allowedFunctions, allowedTableFunctions } from "./function-list.js";
+import { isObject, type Json, type JsonObject, text } from "./syntax-tree.js";
 
-type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
-type JsonObject = { readonly [key: string]: Json };
+/** What a statement that may run needs. */
+export interface StatementNeeds {
+  /** The views that it reads, in lower case. */
+  readonly views: ReadonlySet<string>;
+  /** The parameters that it uses, in lower case, with the type that the statement casts each to where it does. */
+  readonly parameters: ReadonlyMap<string, JsonObject | undefined>;
+}
 
 const queryNodes = new Set(["SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"]);
 const tableNodes = new Set([
@@ -41,6 +47,7 @@ const expressionClasses = new Set([
   "LAMBDA",
   "LAMBDA_REF",
   "OPERATOR",
+  "PARAMETER",
   "POSITIONAL_REFERENCE",
   "STAR",
   "SUBQUERY",
@@ -53,17 +60,10 @@ function refused(message: string): LakeError {
   return new LakeError("invalid-input", "query/sql-refused", message);
 }
 
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function text(value: Json | undefined): string {
-  return typeof value === "string" ? value : "";
-}
-
 /** Walks one statement; `scope` holds the names of the common table expressions visible at a place. */
 class Walk {
   readonly tables = new Set<string>();
+  readonly parameters = new Map<string, JsonObject | undefined>();
   private readonly views: ReadonlySet<string>;
 
   constructor(views: ReadonlySet<string>) {
@@ -106,11 +106,21 @@ class Walk {
   private expression(node: JsonObject, scope: ReadonlySet<string>): ReadonlySet<string> | undefined {
     const kind = text(node["class"]);
     if (!expressionClasses.has(kind)) {
-      throw refused("The statement uses an expression that is not allowed here, such as a parameter.");
+      throw refused("The statement uses an expression that is not allowed here.");
     }
     if (kind === "CONSTANT" || kind === "COLUMN_REF") return undefined;
+    if (kind === "PARAMETER") this.parameter(node, undefined);
+    if (kind === "CAST") this.parameter(node["child"], node["cast_type"]);
     if (kind === "FUNCTION" || kind === "WINDOW") this.function(node, allowedFunctions);
     return scope;
+  }
+
+  /** Notes a parameter, if that is what the node is. */
+  private parameter(node: Json | undefined, castType: Json | undefined): void {
+    if (!isObject(node) || node["class"] !== "PARAMETER") return;
+    const name = text(node["identifier"]).toLowerCase();
+    const known = this.parameters.get(name);
+    this.parameters.set(name, known ?? (isObject(castType) ? castType : undefined));
   }
 
   private function(node: JsonObject, allowed: ReadonlySet<string>): void {
@@ -182,27 +192,25 @@ class Walk {
 }
 
 /**
- * The views (names in lower case) that one SELECT statement reads. `serialized` is what `json_serialize_sql` made of it.
+ * What one SELECT statement needs. `serialized` is what `json_serialize_sql` made of it.
  * Fails with `query/sql-invalid` (does not parse), `query/sql-refused` or `query/unknown-view`.
  */
-export function checkStatement(serialized: string, views: Iterable<string>): ReadonlySet<string> {
-  const tree = JSON.parse(serialized) as JsonObject;
-  if (tree["error"] !== false) {
-    if (tree["error_type"] === "not implemented") throw refused("Only one SELECT statement is allowed here.");
+export function checkStatement(serialized: JsonObject, views: Iterable<string>): StatementNeeds {
+  if (serialized["error"] !== false) {
+    if (serialized["error_type"] === "not implemented")
+      throw refused("Only one SELECT statement is allowed here.");
     throw new LakeError(
       "invalid-input",
       "query/sql-invalid",
-      `The SQL does not parse: ${text(tree["error_message"])}.`,
-      {
-        details: { position: text(tree["position"]) },
-      },
+      `The SQL does not parse: ${text(serialized["error_message"])}.`,
+      { details: { position: text(serialized["position"]) } },
     );
   }
-  const statements = tree["statements"];
+  const statements = serialized["statements"];
   if (!Array.isArray(statements) || statements.length !== 1) {
     throw refused("Give exactly one SELECT statement.");
   }
   const walk = new Walk(new Set([...views].map((name) => name.toLowerCase())));
   walk.visit((statements as readonly Json[])[0]!, new Set(), 0);
-  return walk.tables;
+  return { views: walk.tables, parameters: walk.parameters };
 }

@@ -1,6 +1,13 @@
 import { pipeline } from "node:stream/promises";
-import { LakeError, systemClock } from "#kernel";
-import { createQuery, type Freshness, freshnessOf, type SqlAnswer } from "#query";
+import { LakeError, parseExactJson, systemClock } from "#kernel";
+import {
+  createQuery,
+  type Freshness,
+  freshnessOf,
+  type SqlAnswer,
+  type SqlQuestion,
+  sqlParameters,
+} from "#query";
 import { openReadCatalog } from "../../read-catalog.js";
 import type { Command, Invocation } from "../command.js";
 import { EXIT } from "../exit-code.js";
@@ -41,16 +48,21 @@ async function print(answer: SqlAnswer, { output }: Invocation): Promise<void> {
   output.note(freshnessNote(`${rows.length} rows `, freshness));
 }
 
+function questionOf(sql: string, parameters: string | undefined): SqlQuestion {
+  return { sql, parameters: parameters === undefined ? {} : sqlParameters(parseExactJson(parameters)) };
+}
+
 /** `fhir-lake query` */
 export const queryCommand: Command = {
   name: ["query"],
   summary: "Run one SELECT over the views (read only)",
-  usage: '"<sql>" [--snapshot N] [--consistency merged|batch] [--json]',
+  usage: '"<sql>" [--params JSON] [--snapshot N] [--consistency merged|batch] [--json]',
   help: [
+    `--params JSON    values of the statement's parameters: '{"since": "2026-01-01"}' for $since`,
     "--snapshot N     read the views as they were in that snapshot (default: the newest)",
     "--consistency C  merged (default): with the journal's changes since the snapshot; batch: the snapshot alone",
   ],
-  options: { snapshot: { type: "string" }, consistency: { type: "string" } },
+  options: { params: { type: "string" }, snapshot: { type: "string" }, consistency: { type: "string" } },
   positionals: [1, 1],
   run: (invocation) =>
     withLake(
@@ -73,14 +85,17 @@ export const queryCommand: Command = {
         try {
           const temporaryFolder = await lake.store.stagingDirectory(`query-${process.pid}`);
           const query = createQuery({ catalog, database: lake.database, temporaryFolder });
-          const answer = await query.runSql(
-            positionals[0]!,
-            snapshot === undefined ? {} : { snapshot: parseCount(snapshot, "snapshot", 1) },
-          );
           try {
+            const state = snapshot === undefined ? {} : { snapshot: parseCount(snapshot, "snapshot", 1) };
+            const opened = await query.snapshot(state);
+            const answer = await query.runSql(
+              opened,
+              questionOf(positionals[0]!, textOption(values, "params")),
+            );
             await print(answer, invocation);
-          } finally {
             answer.close();
+          } finally {
+            await query.close();
           }
         } finally {
           await close();
