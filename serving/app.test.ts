@@ -72,7 +72,7 @@ describe("view answers", () => {
       "x-lake-as-of": "2026-01-02T12:00:00.000Z",
       "x-row-count": "4",
       "cache-control": "private, no-cache",
-      vary: "Accept",
+      vary: "Accept, Authorization, X-API-Key, X-Lake-Role",
       "x-content-type-options": "nosniff",
     });
     const body = await response.text();

@@ -5,9 +5,10 @@ import { Hono, type MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { type Clock, LakeError, packageRoot } from "#kernel";
 import type { CohortService, LakeCatalog, QueryService, SavedQuery, SourceLiveStates } from "#query";
+import type { Access } from "./access/access.js";
 import type { Pins, RequestNotes, RunLedger, ServingDependencies, ServingEnv } from "./context.js";
 import { errorResponse } from "./http/errors.js";
-import { type Authorize, RouteTable } from "./http/routes.js";
+import { type Guard, RouteTable } from "./http/routes.js";
 import { JOB_LIMITS } from "./jobs/job.js";
 import type { Jobs } from "./jobs/jobs.js";
 import type { Logger } from "./log.js";
@@ -16,6 +17,7 @@ import { cohortRoutes } from "./routes/cohorts.js";
 import { dictionaryRoutes } from "./routes/dictionary.js";
 import { ingestRoutes } from "./routes/ingest.js";
 import { jobRoutes } from "./routes/jobs.js";
+import { linkRoutes } from "./routes/links.js";
 import { pinRoutes } from "./routes/pins.js";
 import { queryRoutes } from "./routes/queries.js";
 import { systemRoutes } from "./routes/system.js";
@@ -50,8 +52,8 @@ export interface AppOptions {
   readonly liveStates?: SourceLiveStates;
   readonly published?: ServingDependencies["published"];
   readonly selfCheck?: ServingDependencies["selfCheck"];
-  /** Decides who may ask what; everybody may when absent. */
-  readonly authorize?: Authorize;
+  /** Decides who may ask what, and sees what of the catalog; everybody everything when absent. */
+  readonly access?: Access;
 }
 
 /** The app: an HTTP handler that needs no socket. */
@@ -101,11 +103,12 @@ function checkHost(allowed: readonly string[] | undefined): MiddlewareHandler<Se
 
 /** The serving app over one lake. Errors leave as problem documents; see {@link errorResponse}. */
 export function createApp(options: AppOptions): ServingApp {
-  const { catalog, query, clock, log } = options;
+  const { access, catalog, query, clock, log } = options;
   const release = releaseVersion();
   const dependencies: ServingDependencies = {
     catalog,
     query,
+    asServer: (work) => (access === undefined ? work() : access.scope.asServer(work)),
     cohorts: options.cohorts,
     clock,
     log,
@@ -141,7 +144,9 @@ export function createApp(options: AppOptions): ServingApp {
     }),
     checkHost(options.allowedHosts),
   );
-  const table = new RouteTable(app, options.authorize ?? (() => Promise.resolve()));
+  const guard: Guard = async (context, route, answer) =>
+    access === undefined ? await answer() : await access.guard(context, route, answer);
+  const table = new RouteTable(app, guard);
   systemRoutes(table, dependencies);
   ingestRoutes(table, dependencies);
   pinRoutes(table, dependencies);
@@ -150,6 +155,7 @@ export function createApp(options: AppOptions): ServingApp {
   cohortRoutes(table, dependencies);
   queryRoutes(table, dependencies);
   jobRoutes(table, dependencies);
+  linkRoutes(table, access, app);
   app.notFound((context) => {
     throw table.unanswered(context);
   });

@@ -60,6 +60,8 @@ export interface Pins {
 export interface ServingDependencies {
   readonly catalog: LakeCatalog;
   readonly query: QueryService;
+  /** Runs what the server asks of the lake for itself, whose answers hold none of its rows. */
+  readonly asServer: <T>(work: () => T) => T;
   /** Absent where no cohorts are kept. */
   readonly cohorts: CohortService | undefined;
   readonly clock: Clock;

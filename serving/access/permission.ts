@@ -2,7 +2,7 @@
  * What a caller may do here. Every route names one of them; `public` asks for none.
  * `metadata.read` covers what holds no rows of persons: lists, schemas, freshness, runs.
  */
-const permissions = [
+export const permissions = [
   "public",
   "metadata.read",
   "views.read",

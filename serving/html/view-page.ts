@@ -53,7 +53,7 @@ export function viewPage(content: ViewPage): string {
   return page(
     view.name,
     html`<p>${view.description ?? `Rows from ${view.resource} resources.`}</p>
-<p>Snapshot ${snapshot.id}, as of ${snapshot.committedAt}; ${view.rowCount} rows in the view.</p>
+<p>Snapshot ${snapshot.id}, as of ${snapshot.committedAt}${view.rowCount === undefined ? "" : html`; ${view.rowCount} rows in the view`}.</p>
 <p>Download: ${links}· <a href="/views/${encodeURIComponent(view.name)}/schema">schema</a></p>
 <p>${shown}</p>
 ${table(content)}
@@ -67,7 +67,7 @@ export function viewListPage(snapshot: SnapshotSummary, views: readonly Snapshot
     (
       view,
     ) => html`<tr><td><a href="/views/${encodeURIComponent(view.name)}">${view.name}</a></td><td>${view.resource}</td>
-<td>${view.state === "ready" ? String(view.rowCount) : "being built"}</td><td>${view.description ?? ""}</td></tr>\n`,
+<td>${view.state === "ready" ? String(view.rowCount ?? "") : "being built"}</td><td>${view.description ?? ""}</td></tr>\n`,
   );
   return page(
     "Views",

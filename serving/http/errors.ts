@@ -13,6 +13,9 @@ const statusByKind: Readonly<Record<ErrorKind, number>> = {
 
 /** Codes whose status says more than their kind does. */
 const statusByCode: ReadonlyMap<string, number> = new Map([
+  ["serving/unauthenticated", 401],
+  ["serving/forbidden", 403],
+  ["serving/too-many-requests", 429],
   ["serving/not-acceptable", 406],
   ["serving/method-not-allowed", 405],
   ["serving/wrong-host", 421],
@@ -28,6 +31,8 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
 
 const titles: Readonly<Record<number, string>> = {
   400: "The question cannot be answered as it stands",
+  401: "Who are you?",
+  403: "Not allowed",
   404: "Not found",
   405: "Method not allowed",
   406: "No such format",
@@ -37,6 +42,7 @@ const titles: Readonly<Record<number, string>> = {
   415: "Not JSON",
   416: "No such part",
   421: "Wrong host",
+  429: "Too much at once",
   500: "The server failed",
   501: "Not supported",
   503: "Not available just now",
@@ -64,16 +70,28 @@ function problem(error: unknown, status: number, requestId: string): Record<stri
   return { type: `urn:fhir-lake:error:${error.code}`, ...base, detail: error.message, ...told };
 }
 
+/** The ways to say who one is (RFC 9110, 11.6.1; RFC 6750, 3). */
+function challenge({ details }: LakeError): string {
+  const wrong = details["credential"] === "invalid" ? ', error="invalid_token"' : "";
+  return `Bearer realm="fhir-lake"${wrong}, Basic realm="fhir-lake", charset="UTF-8"`;
+}
+
+function retryAfter(error: unknown): string {
+  const seconds = isLakeError(error) ? error.details["retryAfterSeconds"] : undefined;
+  return typeof seconds === "number" ? String(seconds) : RETRY_AFTER_SECONDS;
+}
+
 function allowedMethods({ details }: LakeError): string {
   const { allowed } = details;
   return Array.isArray(allowed) ? allowed.join(", ") : "GET, HEAD";
 }
 
-/** The answer for an error: `application/problem+json` with the request id and, for 503, a Retry-After. */
+/** The answer for an error: `application/problem+json` with the request id and the headers that belong to its status. */
 export function errorResponse(error: unknown, requestId: string): Response {
   const status = statusOf(error);
   const headers = new Headers({ "Content-Type": "application/problem+json", "Cache-Control": "no-store" });
-  if (status === 503) headers.set("Retry-After", RETRY_AFTER_SECONDS);
+  if (status === 503 || status === 429) headers.set("Retry-After", retryAfter(error));
+  if (status === 401 && isLakeError(error)) headers.set("WWW-Authenticate", challenge(error));
   if (status === 405 && isLakeError(error)) headers.set("Allow", allowedMethods(error));
   return new Response(`${JSON.stringify(problem(error, status, requestId))}\n`, { status, headers });
 }

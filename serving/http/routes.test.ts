@@ -2,11 +2,13 @@ import { Hono } from "hono";
 import { describe, expect, it } from "vitest";
 import { LakeError } from "#kernel";
 import type { ServingEnv } from "../context.js";
-import { pathParameter, RouteTable } from "./routes.js";
+import { type Guard, pathParameter, RouteTable } from "./routes.js";
 
-function tableOf(authorize = () => Promise.resolve()): { app: Hono<ServingEnv>; table: RouteTable } {
+const open: Guard = async (_context, _route, answer) => await answer();
+
+function tableOf(guard: Guard = open): { app: Hono<ServingEnv>; table: RouteTable } {
   const app = new Hono<ServingEnv>();
-  const table = new RouteTable(app, authorize);
+  const table = new RouteTable(app, guard);
   table.add({ method: "GET", path: "/things/:id", permission: "views.read", summary: "A thing" }, (context) =>
     context.text(pathParameter(context, "id")),
   );

@@ -23,8 +23,15 @@ export interface Route {
 /** Answers a request to one route. */
 export type RouteHandler = (context: ServingContext) => Response | Promise<Response>;
 
-/** Fails when the caller of a request may not make it. Runs before the route sees the request. */
-export type Authorize = (context: ServingContext, route: Route) => Promise<void>;
+/**
+ * Answers a request to a route with what `answer` gives, or fails when its caller may not make it: `answer` lets the route see the request, and is
+ * called at most once.
+ */
+export type Guard = (
+  context: ServingContext,
+  route: Route,
+  answer: () => Promise<Response>,
+) => Promise<Response>;
 
 function patternOf(path: string): RegExp {
   const parts = path
@@ -41,20 +48,21 @@ export class RouteTable {
   /** All routes, in the order in which they were added. */
   readonly routes: Route[] = [];
   private readonly app: Hono<ServingEnv>;
-  private readonly authorize: Authorize;
+  private readonly guard: Guard;
 
-  constructor(app: Hono<ServingEnv>, authorize: Authorize) {
+  constructor(app: Hono<ServingEnv>, guard: Guard) {
     this.app = app;
-    this.authorize = authorize;
+    this.guard = guard;
   }
 
   /** Adds a route. Of two patterns that match an address, the one added first answers. */
   add(route: Route, handler: RouteHandler): void {
     this.routes.push(route);
-    this.app.on(route.method, route.path, async (context) => {
-      await this.authorize(context, route);
-      return await handler(context);
-    });
+    this.app.on(
+      route.method,
+      route.path,
+      async (context) => await this.guard(context, route, async () => await handler(context)),
+    );
   }
 
   /** The methods that an address answers, for `Allow`; empty where there is nothing. */

@@ -19,6 +19,7 @@ const cursorSchema = z.strictObject({
     hash: z.string().optional(),
     changedAt: z.number().optional(),
     revision: z.string().optional(),
+    policy: z.string().optional(),
   }),
   question: z.string(),
   position: z.strictObject({

@@ -1,5 +1,7 @@
 import {
   type ColumnProfile,
+  type DefinedColumn,
+  definedColumns,
   derivedColumns,
   findView,
   type SnapshotReader,
@@ -11,7 +13,7 @@ import { freshnessMeta, freshnessNow } from "../http/freshness.js";
 import { formatByName } from "../http/negotiate.js";
 import { checkParameters, stateParameters } from "../http/question.js";
 import { pathParameter, type RouteTable } from "../http/routes.js";
-import { type DefinedColumn, definedColumns } from "./defined-columns.js";
+
 import { withSnapshot } from "./open-state.js";
 import { prettyJson, sendDocument } from "./send.js";
 
@@ -22,7 +24,7 @@ export function viewSummary(view: SnapshotView): Record<string, unknown> {
     resource: view.resource,
     description: view.description ?? null,
     state: view.state,
-    rowCount: view.rowCount,
+    rowCount: view.rowCount ?? null,
     columnCount: view.columns.length,
     href: `/views/${encodeURIComponent(view.name)}`,
   };

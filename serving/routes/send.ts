@@ -9,7 +9,7 @@ export function answerHeaders(freshness: Freshness): Record<string, string> {
     ...freshnessHeaders(freshness),
     // An answer may be kept by its reader alone, and asked after each time it is used: the newest snapshot moves on.
     "Cache-Control": "private, no-cache",
-    Vary: "Accept",
+    Vary: "Accept, Authorization, X-API-Key, X-Lake-Role",
   };
 }
 

@@ -67,7 +67,7 @@ export function systemRoutes(table: RouteTable, dependencies: ServingDependencie
     { method: "GET", path: "/readyz", permission: "public", summary: "Whether questions can be answered" },
     async (context) => {
       noParameters(context);
-      const ready = await checkReady(dependencies);
+      const ready = await dependencies.asServer(() => checkReady(dependencies));
       return new Response(prettyJson({ status: "ready", ...ready }), { headers: uncached });
     },
   );

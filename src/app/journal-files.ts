@@ -6,6 +6,7 @@ import { isRemote } from "#storage";
 
 /** Name under which a backup keeps the journal. */
 const JOURNAL = "journal.sqlite";
+const AUDIT = "audit.sqlite";
 
 /**
  * Where the journal of a lake is when it is a file: `FHIR_LAKE_JOURNAL`, else `journal/journal.sqlite` in the lake's folder. Undefined
@@ -18,33 +19,61 @@ export function journalFile(location: string, environment: NodeJS.ProcessEnv): s
   return isRemote(location) ? undefined : path.join(location, "journal", JOURNAL);
 }
 
+/**
+ * Where the audit log of a lake is when it is a file: `FHIR_LAKE_AUDIT`, else beside the journal. Undefined where neither is a file.
+ */
+export function auditFile(location: string, environment: NodeJS.ProcessEnv): string | undefined {
+  if (environment["DATABASE_URL"] !== undefined) return undefined;
+  const named = environment["FHIR_LAKE_AUDIT"];
+  if (named !== undefined && named !== "") return path.resolve(named);
+  const journal = journalFile(location, environment);
+  return journal === undefined ? undefined : path.join(path.dirname(journal), AUDIT);
+}
+
 /** Where a file that a backup kept with the lake goes on restore; undefined for one that has no place here. */
 export function journalPlace(
   location: string,
   name: string,
   environment: NodeJS.ProcessEnv,
 ): string | undefined {
+  if (name === AUDIT) return auditFile(location, environment);
   return name === JOURNAL ? journalFile(location, environment) : undefined;
 }
 
-/** Copies of the journal for a backup: `take` makes one that is consistent while others append, `discard` removes it. */
+async function isThere(file: string): Promise<boolean> {
+  return (await stat(file).catch(() => undefined)) !== undefined;
+}
+
+async function copyOf(file: string, name: string, folder: string): Promise<ExtraFile[]> {
+  const store = await openEventStore({ file });
+  try {
+    const copy = await store.copyTo(path.join(folder, name));
+    return copy === undefined ? [] : [{ name, path: copy }];
+  } finally {
+    await store.close();
+  }
+}
+
+/** Copies of the journal and of the audit log for a backup: `take` makes one that is consistent while others append, `discard` removes it. */
 export async function journalCopies(
   lake: Lake,
   environment: NodeJS.ProcessEnv,
 ): Promise<{ take: () => Promise<ExtraFile[]>; discard: () => Promise<void> }> {
-  const file = journalFile(lake.store.location, environment);
-  const present = file !== undefined && (await stat(file).catch(() => undefined)) !== undefined;
-  if (file === undefined || !present) return { take: async () => [], discard: async () => {} };
+  const { location } = lake.store;
+  const wanted = [
+    [JOURNAL, journalFile(location, environment)],
+    [AUDIT, auditFile(location, environment)],
+  ] as const;
+  const found: { readonly name: string; readonly file: string }[] = [];
+  for (const [name, file] of wanted)
+    if (file !== undefined && (await isThere(file))) found.push({ name, file });
+  if (found.length === 0) return { take: async () => [], discard: async () => {} };
   const staging = await lake.store.stagingDirectory(`journal-${process.pid}`);
   return {
     take: async () => {
-      const journal = await openEventStore({ file });
-      try {
-        const copy = await journal.copyTo(path.join(staging, JOURNAL));
-        return copy === undefined ? [] : [{ name: JOURNAL, path: copy }];
-      } finally {
-        await journal.close();
-      }
+      const copies: ExtraFile[] = [];
+      for (const { name, file } of found) copies.push(...(await copyOf(file, name, staging)));
+      return copies;
     },
     discard: () => rm(staging, { recursive: true, force: true }),
   };

@@ -11,6 +11,7 @@ import {
   lakeCatalog,
   lakeVersions,
   mergedCatalog,
+  policedCatalog,
   ReleaseGuard,
   type SavedQuery,
   withSystemViews,
@@ -28,6 +29,7 @@ import {
   type SelfCheck,
   startServer,
 } from "#serving";
+import type { ServerAccess } from "./access/configured-access.js";
 import { type Canary, type CanaryOptions, startCanary } from "./canary.js";
 import { compactInTurn } from "./compact-in-turn.js";
 import { type FetchBackOptions, startFetchBack } from "./fetch-back.js";
@@ -54,6 +56,8 @@ export interface ServeOptions {
   readonly smallCell?: number;
   /** Queries that can be run by their name. */
   readonly savedQueries?: ReadonlyMap<string, SavedQuery>;
+  /** Decides who may ask what and sees what; everybody everything when absent. The caller closes it, after the server. */
+  readonly access?: ServerAccess;
   /** Merge layers in the background while serving. Default true. */
   readonly compaction?: boolean;
 }
@@ -118,7 +122,10 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
   const batch = lakeCatalog(lake);
   const live = await liveSide(lake, database, options.live, log);
   const data = live === undefined ? batch : mergedCatalog({ batch, live: live.rows, database });
-  const catalog = withSystemViews(data, [runsView(runs)]);
+  const { access } = options;
+  const whole = withSystemViews(data, [runsView(runs)]);
+  const catalog =
+    access === undefined ? whole : policedCatalog(whole, { policy: () => access.scope.policy(), database });
   const canary = live === undefined ? undefined : canaryOf(lake, { live, batch, database }, options, log);
   const allowed = allowedHosts(options.host);
   const query = createQuery({ catalog, database, temporaryFolder }, { sandbox: { warm: true } });
@@ -147,6 +154,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
     ...(canary === undefined ? {} : { selfCheck: () => shownCheck(canary) }),
     ...(options.stalenessTargets === undefined ? {} : { stalenessTargets: options.stalenessTargets }),
     ...(allowed === undefined ? {} : { allowedHosts: allowed }),
+    ...(access === undefined ? {} : { access: access.access(log) }),
     log,
   });
   const app =

@@ -11,4 +11,5 @@ export {
   type WebhookConfig,
 } from "./schema.js";
 export { isSecret, readSecret, type Secret, type SecretContext } from "./secret.js";
+export type { SecurityConfig } from "./security-schema.js";
 export { durationMs, isDuration, sizeBytes } from "./units.js";

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { cronProblem, isTimeZone } from "./cron.js";
 import { notificationsSchema } from "./notifications-schema.js";
 import { secretSchema } from "./secret.js";
+import { securitySchema } from "./security-schema.js";
 import { duration, size, url } from "./value-schemas.js";
 
 /** Header names whose values are secrets. */
@@ -231,6 +232,7 @@ export const configSchema = z
     views: z.array(z.string()).default([]).meta({ description: "folders of further ViewDefinitions" }),
     sources: z.record(sourceName, source).default({}),
     speed: speed.prefault({}),
+    security: securitySchema.prefault({}),
     retention: retention.prefault({}),
     publish: publish.optional(),
     webhooks: z.array(webhook).default([]),

@@ -8,6 +8,8 @@ export interface EventStoreOptions {
   /** The SQLite file; made when missing. */
   readonly file: string;
   readonly databaseUrl?: string | undefined;
+  /** Schema of the database that it stands in, made when missing; the one that the connection has when absent. */
+  readonly schema?: string;
   readonly clock?: Clock;
   /** False runs SQLite on the caller's thread, which waits for the disk then: for short-lived use only. Default true. */
   readonly thread?: boolean;
@@ -18,6 +20,6 @@ export async function openEventStore(options: EventStoreOptions): Promise<EventS
   const log =
     options.databaseUrl === undefined
       ? await SqliteLog.open(options.file, options.thread)
-      : await PostgresLog.open(checkDatabaseUrl(options.databaseUrl));
+      : await PostgresLog.open(checkDatabaseUrl(options.databaseUrl), options.schema);
   return new EventStore(log, options.clock);
 }

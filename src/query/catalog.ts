@@ -32,7 +32,8 @@ export interface SnapshotView {
   definition?(): Promise<Readonly<Record<string, unknown>>>;
   /** Why a `failed` view has no rows. */
   readonly failure?: { readonly code: string; readonly message: string };
-  readonly rowCount: number;
+  /** Rows that the snapshot holds of it; undefined where a policy leaves out some, so that only counting tells. */
+  readonly rowCount: number | undefined;
   /** The FHIR resource type the view selects from. */
   readonly resource: string;
   /** Epoch of the last change since the snapshot to a resource that the view reads; absent when there was none. */
@@ -77,6 +78,10 @@ export interface ReadState extends SnapshotSummary {
   readonly live?: LiveKnowledge;
   /** True when the snapshot was asked for by number. */
   readonly pinned?: true;
+  /** Digest of the policy that it is read under; absent where everything is shown. Answers under different policies differ. */
+  readonly policy?: string;
+  /** True when the policy changes values: what names persons elsewhere in the lake may then not be shown. */
+  readonly pseudonymous?: true;
 }
 
 /** A snapshot held open for reading: its files stay until `release` is called. */
@@ -97,4 +102,6 @@ export interface LakeCatalog {
   at(id: number): Promise<SnapshotReader>;
   /** The readable snapshots, newest first. */
   snapshots(): Promise<readonly SnapshotSummary[]>;
+  /** Digest of the policy that readers are opened under just now; undefined, or absent, where everything is shown. */
+  policy?(): string | undefined;
 }

@@ -50,7 +50,7 @@ async function differences(
   after: SnapshotView,
   bounds: ComparisonBounds,
 ): Promise<ViewDifference | undefined> {
-  const share = bounds.mostRows / Math.max(1, before.rowCount, after.rowCount);
+  const share = bounds.mostRows / Math.max(1, before.rowCount ?? 0, after.rowCount ?? 0);
   const where = sliceCondition(share, bounds.slice);
   const columns = ["_lake_key", ...after.columns.map((column) => quoteIdentifier(column.name))].join(", ");
   const rows = async (view: SnapshotView): Promise<string> =>

@@ -23,6 +23,7 @@ export type QueryErrorCode =
   | "query/too-big-for-xlsx"
   | "query/bad-value"
   | "query/bad-limit"
+  | "query/policy-misfit"
   | "query/sql-refused"
   | "query/sql-invalid"
   | "query/sql-failed"
@@ -70,6 +71,9 @@ function viewBuilding(name: string): LakeError {
 }
 
 function viewFailed(view: SnapshotView): LakeError {
+  if (view.failure?.code === "query/policy-misfit") {
+    return new LakeError("internal", view.failure.code, view.failure.message);
+  }
   return new LakeError(
     "conflict",
     "query/view-failed",

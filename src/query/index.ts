@@ -21,6 +21,7 @@ export {
 } from "./cohort/service.js";
 export { CohortStore, type StoredCohort, type StoredDataset } from "./cohort/store.js";
 export { compareStates, type StateComparison } from "./compare-states.js";
+export { type DefinedColumn, definedColumns } from "./defined-columns.js";
 export type { QueryErrorCode } from "./errors.js";
 export { type ResultFormat, resultFormats } from "./format.js";
 export { type Freshness, freshnessOf } from "./freshness.js";
@@ -28,6 +29,15 @@ export { type KeepPolicy, SharedReader } from "./kept-states.js";
 export { lakeCatalog } from "./lake-catalog.js";
 export { mergedCatalog, mergedReader } from "./merged-catalog.js";
 export { type OneShotInput, runViewOnFiles, runViewOnSource, viewRunner } from "./one-shot.js";
+export { policedCatalog } from "./policy/policed-catalog.js";
+export {
+  type ColumnRule,
+  columnRules,
+  isOpen,
+  policyDigest,
+  type RowRule,
+  type ViewPolicy,
+} from "./policy/policy.js";
 export type { ColumnProfile, FrequentValue, ProfileOptions, ViewProfile } from "./profile.js";
 export { createQuery, type QueryService, type QueryServiceOptions } from "./query-service.js";
 export type { PageFacts, RowCount } from "./question/bound-question.js";

@@ -43,8 +43,9 @@ export class SharedReader {
   }
 }
 
-function nameOf(snapshot: number, epoch: number | undefined): string {
-  return `${snapshot}.${epoch ?? ""}`;
+/** A state is kept apart for each policy that it is read under. */
+function nameOf(snapshot: number, epoch: number | undefined, policy: string | undefined): string {
+  return `${snapshot}.${epoch ?? ""}.${policy ?? ""}`;
 }
 
 /** States of merged reads, held open between the pages of one answer: unlike a snapshot they cannot be opened again by number. */
@@ -59,7 +60,7 @@ export class KeptStates {
 
   /** Keeps the state of a reader, which it takes over. */
   keep(reader: SnapshotReader): void {
-    const name = nameOf(reader.id, reader.epoch);
+    const name = nameOf(reader.id, reader.epoch, reader.policy);
     if (this.kept.has(name)) {
       reader.release();
       this.renew(name);
@@ -80,8 +81,8 @@ export class KeptStates {
   }
 
   /** A reader at a kept state; undefined when it is kept no more. */
-  open(snapshot: number, epoch: number | undefined): SnapshotReader | undefined {
-    const name = nameOf(snapshot, epoch);
+  open(snapshot: number, epoch: number | undefined, policy?: string): SnapshotReader | undefined {
+    const name = nameOf(snapshot, epoch, policy);
     if (!this.kept.has(name)) return undefined;
     this.renew(name);
     return this.shared.get(name)!.hold();

@@ -6,7 +6,6 @@ import type {
   ReadConsistency,
   ReadState,
   SnapshotReader,
-  SnapshotSummary,
   SnapshotView,
   ViewColumn,
 } from "./catalog.js";
@@ -109,7 +108,7 @@ export function findView(snapshot: SnapshotReader, name: string): SnapshotView {
 }
 
 /** Everything that decides the rows of an answer, in one digest. Ages depend on the day of the snapshot, which is named with it. */
-function fingerprint(snapshot: SnapshotSummary, view: SnapshotView, request: ViewQuestion): string {
+function fingerprint(snapshot: ReadState, view: SnapshotView, request: ViewQuestion): string {
   const { select, filters, order, limit, after, ageAt } = request;
   const state = [
     snapshot.id,
@@ -117,6 +116,7 @@ function fingerprint(snapshot: SnapshotSummary, view: SnapshotView, request: Vie
     view.hash ?? null,
     view.changedAt ?? null,
     view.revision ?? null,
+    ...(snapshot.policy === undefined ? [] : [snapshot.policy]),
   ];
   const question = [
     view.name,

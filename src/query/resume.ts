@@ -11,11 +11,13 @@ export interface ResumePoint {
   readonly hash?: string;
   readonly changedAt?: number;
   readonly revision?: string;
+  /** Digest of the policy that the page was read under. */
+  readonly policy?: string;
 }
 
 /** The point of a view in a state. */
 export function resumePoint(
-  state: { readonly id: number; readonly epoch?: number },
+  state: { readonly id: number; readonly epoch?: number; readonly policy?: string },
   view: SnapshotView,
 ): ResumePoint {
   const { name, hash, changedAt, revision } = view;
@@ -26,6 +28,7 @@ export function resumePoint(
     ...(hash === undefined ? {} : { hash }),
     ...(changedAt === undefined ? {} : { changedAt }),
     ...(revision === undefined ? {} : { revision }),
+    ...(state.policy === undefined ? {} : { policy: state.policy }),
   };
 }
 
@@ -33,6 +36,7 @@ function isSame(reader: SnapshotReader, point: ResumePoint): boolean {
   const view = reader.views.get(point.view);
   return (
     reader.id === point.snapshot &&
+    reader.policy === point.policy &&
     view !== undefined &&
     view.hash === point.hash &&
     view.changedAt === point.changedAt &&
@@ -50,8 +54,10 @@ export async function resumeAt(
   kept: KeptStates,
   point: ResumePoint,
 ): Promise<SnapshotReader> {
+  // Whoever may see other things than whoever read the page before cannot go on where they ended.
+  if (point.policy !== catalog.policy?.()) throw cursorGone();
   const ways: (() => Promise<SnapshotReader | undefined>)[] = [
-    async () => await Promise.resolve(kept.open(point.snapshot, point.epoch)),
+    async () => await Promise.resolve(kept.open(point.snapshot, point.epoch, point.policy)),
     async () => await catalog.latest(),
     ...(point.changedAt === undefined ? [async () => await catalog.at(point.snapshot)] : []),
   ];

@@ -36,26 +36,34 @@ function shownLocation(url: string): string {
 export class PostgresLog implements EventLog {
   readonly location: string;
   private readonly url: string;
+  private readonly schema: string | undefined;
+  private readonly lock: number;
   private readonly pool: pg.Pool;
   private readonly listeners = new Set<() => void>();
   private listening: pg.Client | undefined;
   private closed = false;
 
-  private constructor(url: string) {
+  private constructor(url: string, schema: string | undefined) {
     this.url = url;
+    this.schema = schema;
+    // Appends here have nothing to do with those of a journal in another schema.
+    this.lock = schema === undefined ? APPEND_LOCK : APPEND_LOCK + 1;
     this.location = shownLocation(url);
     this.pool = new pg.Pool({
       connectionString: url,
       max: CONNECTIONS,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      ...(schema === undefined ? {} : { options: `-c search_path=${schema}` }),
     });
     // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
     this.pool.on("error", () => undefined);
   }
 
   /** Connects and makes the tables. Errors: `events/unavailable`, `events/newer-journal`. */
-  static async open(url: string): Promise<PostgresLog> {
-    const log = new PostgresLog(url);
+  static async open(url: string, schema?: string): Promise<PostgresLog> {
+    if (schema !== undefined && !/^[a-z_]{1,60}$/.test(schema))
+      throw new TypeError("A schema's name is lower case.");
+    const log = new PostgresLog(url, schema);
     try {
       await log.within((client) => log.prepare(client));
       return log;
@@ -66,6 +74,7 @@ export class PostgresLog implements EventLog {
   }
 
   private async prepare(client: pg.PoolClient): Promise<void> {
+    if (this.schema !== undefined) await client.query(`CREATE SCHEMA IF NOT EXISTS ${this.schema}`);
     const { rows } = await client.query<{ standing: boolean }>(
       "SELECT to_regclass('journal_head') IS NOT NULL AS standing",
     );
@@ -86,7 +95,7 @@ export class PostgresLog implements EventLog {
     client.on("error", lost);
     try {
       await client.query("BEGIN");
-      await client.query("SELECT pg_advisory_xact_lock($1)", [APPEND_LOCK]);
+      await client.query("SELECT pg_advisory_xact_lock($1)", [this.lock]);
       const result = await work(client);
       await client.query("COMMIT");
       return result;

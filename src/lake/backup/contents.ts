@@ -14,6 +14,7 @@ const RECORDS = [
   "quarantine/",
   "runs/",
   "cohorts/",
+  "access/",
   "lake-id.json",
   "serving-key.json",
 ];

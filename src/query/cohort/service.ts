@@ -438,6 +438,8 @@ export class CohortService {
     const options = signal === undefined ? {} : { signal };
     const from = await catalog.at(states.from);
     try {
+      // The resources behind a change go by their own names, which a policy that changes values hides.
+      if (from.pseudonymous === true) throw diffNamesResources();
       const to = await catalog.at(states.to);
       try {
         const diff = await asStored(id, () =>
@@ -451,6 +453,14 @@ export class CohortService {
       from.release();
     }
   }
+}
+
+function diffNamesResources(): LakeError {
+  return new LakeError(
+    "unsupported",
+    "cohort/diff-names-resources",
+    "Who came and went is told by the names of resources, which your role does not see; ask for the members at both snapshots instead.",
+  );
 }
 
 /** The dimensions of a breakdown by their names. Fails with `cohort/bad-dimension`, naming the nearest. */

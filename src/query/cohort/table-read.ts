@@ -49,6 +49,7 @@ export function readTable(context: ReadContext, snapshot: SnapshotReader, table:
     snapshot.committedAt,
     table.changedAt,
     table.identity,
+    ...(snapshot.policy === undefined ? [] : [snapshot.policy]),
     columns.map(({ name }) => name),
   ];
   return {

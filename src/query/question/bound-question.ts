@@ -252,9 +252,9 @@ export class BoundQuestion {
   async count(kind: "exact" | "estimated", options: RunOptions): Promise<RowCount> {
     const bindings = new Bindings();
     const where = this.conditions(bindings);
-    if (where.length === 0 && (kind === "estimated" || this.view.changedAt === undefined)) {
-      return { rows: this.view.rowCount, exact: this.view.changedAt === undefined };
-    }
+    const { rowCount, changedAt } = this.view;
+    const known = where.length === 0 && (kind === "estimated" || changedAt === undefined);
+    if (known && rowCount !== undefined) return { rows: rowCount, exact: changedAt === undefined };
     const sql = `SELECT count(*) AS _rows FROM ${await this.rows()} AS _view ${whereOf(where)}`;
     const [row] = await this.database.with((connection) =>
       connection.rows<{ _rows: string }>(sql, bindings.values, options),

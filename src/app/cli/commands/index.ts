@@ -1,4 +1,5 @@
 import type { Command } from "../command.js";
+import { auditCommands } from "./audit.js";
 import { backupCommand } from "./backup.js";
 import { cohortCommands } from "./cohort.js";
 import { compactCommand } from "./compact.js";
@@ -9,6 +10,7 @@ import { eraseCommand } from "./erase.js";
 import { generateCommand } from "./generate.js";
 import { ingestBulkCommand, ingestFhirCommand } from "./ingest-fhir.js";
 import { ingestNdjsonCommand } from "./ingest-ndjson.js";
+import { keysCommands } from "./keys.js";
 import { migrateCommand } from "./migrate.js";
 import { pinCommand, pinsCommand, unpinCommand } from "./pin.js";
 import { publishCommand } from "./publish.js";
@@ -57,6 +59,8 @@ export const commands: readonly Command[] = [
   queryCommand,
   ...cohortCommands,
   serveCommand,
+  ...keysCommands,
+  ...auditCommands,
   snapshotsCommand,
   verifyCommand,
   compactCommand,

@@ -1,4 +1,5 @@
-import { LakeError } from "#kernel";
+import type { Lake } from "#lake";
+import { configuredAccess, type ServerAccess } from "../../access/configured-access.js";
 import { serveLake, untilStopped } from "../../serve.js";
 import type { Command, Invocation } from "../command.js";
 import { loadedConfig, stalenessTargets } from "../config-option.js";
@@ -23,14 +24,11 @@ export const ADDRESS_OPTIONS = {
 export const ADDRESS_HELP = [
   "--port N                   default PORT, else 8080; 0 picks a free one",
   "--host H                   default HOST, else 127.0.0.1 (this machine only)",
-  "--allow-unauthenticated    needed for any other host, because everybody who reaches it can read everything",
+  "--allow-unauthenticated    let in everybody who reaches any other host: for a proxy in front that asks who people are",
   "--small-cell K             show no count of a cohort below K (default 11; 0 shows all)",
 ];
 
-/**
- * Host, port and least count from the options, PORT and HOST of the environment, or 127.0.0.1:8080. Errors: `cli/unauthenticated` for a host
- * that other machines reach, unless that is allowed explicitly.
- */
+/** Host, port and least count from the options, PORT and HOST of the environment, or 127.0.0.1:8080. */
 export function address({ values, environment }: Invocation): {
   host: string;
   port: number;
@@ -38,15 +36,22 @@ export function address({ values, environment }: Invocation): {
 } {
   const port = parseCount(textOption(values, "port") ?? environment["PORT"] ?? "8080", "port", 0);
   const host = textOption(values, "host") ?? environment["HOST"] ?? "127.0.0.1";
-  if (!LOOPBACK.has(host) && values["allow-unauthenticated"] !== true) {
-    throw new LakeError(
-      "invalid-input",
-      "cli/unauthenticated",
-      `Serving on '${host}' would let everybody who reaches it read all data; put an authenticating proxy in front and add --allow-unauthenticated.`,
-    );
-  }
   const least = textOption(values, "small-cell");
   return { host, port, ...(least === undefined ? {} : { smallCell: parseCount(least, "small-cell", 0) }) };
+}
+
+/**
+ * Who may ask the server what: on this machine everybody, on other addresses whoever has a key or a token. Errors: `cli/unauthenticated` for an
+ * address that other machines reach while nobody has either, unless everybody is let in explicitly.
+ */
+export async function accessSide(invocation: Invocation, lake: Lake): Promise<ServerAccess> {
+  const { host } = address(invocation);
+  return await configuredAccess(lake, host, {
+    loaded: loadedConfig(invocation),
+    environment: invocation.environment,
+    isLoopback: LOOPBACK.has(host),
+    allowUnauthenticated: invocation.values["allow-unauthenticated"] === true,
+  });
 }
 
 /** `fhir-lake serve` */
@@ -60,9 +65,11 @@ export const serveCommand: Command = {
   run: (invocation) =>
     withLake(invocation, async (lake) => {
       const memoryLimitBytes = memoryLimit(invocation);
+      const access = await accessSide(invocation, lake);
       const { live, close } = await liveSide(invocation, lake);
       const server = await serveLake(lake, {
         ...address(invocation),
+        access,
         stalenessTargets: stalenessTargets(loadedConfig(invocation)),
         selfCheck: selfCheckSide(invocation, loadedConfig(invocation)),
         live,
@@ -72,6 +79,7 @@ export const serveCommand: Command = {
       invocation.output.line(`Serving ${lake.store.location} on ${server.url} (Ctrl+C stops)`);
       await withSchedules(invocation, lake, untilStopped);
       await server.close();
+      await access.close();
       await close();
       return EXIT.ok;
     }),

@@ -18,7 +18,7 @@ import { withSchedules } from "../schedule-beside.js";
 import { selfCheckSide } from "../self-check-option.js";
 import { wantedViews } from "../views-option.js";
 import { ingestProgress } from "./ingest-ndjson.js";
-import { ADDRESS_HELP, ADDRESS_OPTIONS, address } from "./serve.js";
+import { ADDRESS_HELP, ADDRESS_OPTIONS, accessSide, address } from "./serve.js";
 
 /** Name of the source that the synthetic population is stored under. */
 const SOURCE = "synthetic";
@@ -136,6 +136,7 @@ export const startCommand: Command = {
     withLake(invocation, async (lake) => {
       const patients = parseCount(textOption(invocation.values, "patients") ?? "500", "patients", 1);
       const at = address(invocation);
+      const access = await accessSide(invocation, lake);
       if ((await lake.history.latest()) === undefined) await fill(lake, invocation, patients);
       else await completeViews(lake, invocation);
       const memoryLimitBytes = memoryLimit(invocation);
@@ -150,6 +151,7 @@ export const startCommand: Command = {
       }
       const server = await serveLake(lake, {
         ...at,
+        access,
         stalenessTargets: stalenessTargets(loadedConfig(invocation)),
         selfCheck: selfCheckSide(invocation, loadedConfig(invocation)),
         live:
@@ -166,6 +168,7 @@ export const startCommand: Command = {
       stop.abort();
       await flowing;
       await server.close();
+      await access.close();
       await close();
       return EXIT.ok;
     }),
