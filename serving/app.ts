@@ -1,20 +1,22 @@
-import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { Hono, type MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { type Clock, LakeError, packageRoot } from "#kernel";
 import type { CohortService, LakeCatalog, QueryService, SavedQuery, SourceLiveStates } from "#query";
-import type { Access } from "./access/access.js";
-import type { Pins, RequestNotes, RunLedger, ServingDependencies, ServingEnv } from "./context.js";
+import { type Access, securitySchemes } from "./access/access.js";
+import type { Pins, RunLedger, ServingDependencies, ServingEnv } from "./context.js";
 import { errorResponse } from "./http/errors.js";
 import { type Guard, RouteTable } from "./http/routes.js";
 import { JOB_LIMITS } from "./jobs/job.js";
 import type { Jobs } from "./jobs/jobs.js";
 import type { Logger } from "./log.js";
+import { ServerMetrics } from "./observe/metrics.js";
+import { observe } from "./observe/observe.js";
 import { CursorCodec } from "./question/cursor.js";
 import { cohortRoutes } from "./routes/cohorts.js";
 import { dictionaryRoutes } from "./routes/dictionary.js";
+import { docsRoutes } from "./routes/docs.js";
 import { ingestRoutes } from "./routes/ingest.js";
 import { jobRoutes } from "./routes/jobs.js";
 import { linkRoutes } from "./routes/links.js";
@@ -54,6 +56,7 @@ export interface AppOptions {
   readonly selfCheck?: ServingDependencies["selfCheck"];
   /** Decides who may ask what, and sees what of the catalog; everybody everything when absent. */
   readonly access?: Access;
+  readonly speed?: ServingDependencies["speed"];
 }
 
 /** The app: an HTTP handler that needs no socket. */
@@ -64,27 +67,6 @@ function releaseVersion(): string {
     version: string;
   };
   return manifest.version;
-}
-
-/** Gives each request an id, its own if it brought a harmless one, and logs how it went: route and status, never the URL. */
-function observe(log: Logger, clock: Clock): MiddlewareHandler<ServingEnv> {
-  return async (context, next) => {
-    const given = context.req.header("X-Request-Id") ?? "";
-    const requestId = /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
-    const notes: RequestNotes = { requestId };
-    context.set("notes", notes);
-    const startedAt = clock.now().getTime();
-    await next();
-    context.res.headers.set("X-Request-Id", requestId);
-    const level = context.res.status >= 500 ? "error" : "info";
-    log[level]("request", {
-      ...notes,
-      method: context.req.raw.method,
-      route: context.req.routePath,
-      status: context.res.status,
-      durationMs: clock.now().getTime() - startedAt,
-    });
-  };
 }
 
 function checkHost(allowed: readonly string[] | undefined): MiddlewareHandler<ServingEnv> {
@@ -112,6 +94,11 @@ export function createApp(options: AppOptions): ServingApp {
     cohorts: options.cohorts,
     clock,
     log,
+    metrics: new ServerMetrics(),
+    speed: options.speed,
+    securitySchemes: access === undefined ? {} : securitySchemes,
+    isOpen: access?.isOpen ?? true,
+    showsCredential: () => ["key", "token"].includes(access?.scope.current()?.kind ?? ""),
     release,
     pins: options.pins,
     cursors: new CursorCodec(options.cursorKey),
@@ -128,7 +115,7 @@ export function createApp(options: AppOptions): ServingApp {
   };
   const app: ServingApp = new Hono<ServingEnv>();
   app.use(
-    observe(log, clock),
+    observe(log, dependencies.metrics),
     secureHeaders({
       contentSecurityPolicy: {
         defaultSrc: ["'none'"],
@@ -148,6 +135,7 @@ export function createApp(options: AppOptions): ServingApp {
     access === undefined ? await answer() : await access.guard(context, route, answer);
   const table = new RouteTable(app, guard);
   systemRoutes(table, dependencies);
+  docsRoutes(table, dependencies);
   ingestRoutes(table, dependencies);
   pinRoutes(table, dependencies);
   dictionaryRoutes(table, dependencies);

@@ -3,8 +3,11 @@ import type { Context } from "hono";
 import type { Clock } from "#kernel";
 import type { CohortService, LakeCatalog, QueryService, SavedQuery, SourceLiveStates } from "#query";
 import type { Ledger } from "#runs";
+import type { JsonSchema } from "./http/describe.js";
 import type { Jobs } from "./jobs/jobs.js";
 import type { Logger } from "./log.js";
+import type { ServerMetrics } from "./observe/metrics.js";
+import type { Timing } from "./observe/timing.js";
 import type { CursorCodec } from "./question/cursor.js";
 
 /** The runs of sources, as far as they are shown here. */
@@ -56,6 +59,16 @@ export interface Pins {
   release(name: string): Promise<StatePin>;
 }
 
+/** What the speed layer of a process holds and has before it. */
+export interface SpeedState {
+  /** Resources with a version that no snapshot covers. */
+  readonly liveResources: number;
+  /** Position in the journal up to which changes can be read here. */
+  readonly position: number;
+  /** Position of the last change in the journal. */
+  readonly head: number;
+}
+
 /** What the routes work with. */
 export interface ServingDependencies {
   readonly catalog: LakeCatalog;
@@ -66,6 +79,15 @@ export interface ServingDependencies {
   readonly cohorts: CohortService | undefined;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly metrics: ServerMetrics;
+  /** Tells the work of the speed layer; absent without one. */
+  readonly speed: (() => Promise<SpeedState>) | undefined;
+  /** OpenAPI security schemes by name: the ways in which callers may say who they are. */
+  readonly securitySchemes: Readonly<Record<string, JsonSchema>>;
+  /** True where callers need not say who they are. */
+  readonly isOpen: boolean;
+  /** True when who asks just now has shown a credential. */
+  readonly showsCredential: () => boolean;
   /** Names the release in entity tags, since another release may write other bytes. */
   readonly release: string;
   /** Absent where states cannot be pinned. */
@@ -96,6 +118,11 @@ export interface ServingDependencies {
 /** What the middleware notes about a request for the routes and for the log. */
 export interface RequestNotes {
   requestId: string;
+  readonly timing: Timing;
+  /** Pattern of the route that answers; absent where none does. */
+  route?: string;
+  /** What the answer may load, where it is a page that needs more than styles. */
+  contentSecurityPolicy?: string;
   view?: string;
   format?: string;
   rowCount?: number;

@@ -1,4 +1,5 @@
 import { type Logger as PinoLogger, pino } from "pino";
+import { didYouMean, LakeError } from "#kernel";
 
 /** Facts about one event. Never values of a query, never rows, never names of people: logs are read by more eyes than data. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -14,11 +15,58 @@ export interface Logger {
 export const silentLogger: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** Field names whose values never reach the log, should a future caller pass them by mistake. */
-const secretFields = ["authorization", "cookie", "password", "token", "query", "url", "value", "sql", "body"];
+const secretFields = [
+  "apiKey",
+  "authorization",
+  "body",
+  "cookie",
+  "cursor",
+  "headers",
+  "key",
+  "params",
+  "password",
+  "patient",
+  "query",
+  "secret",
+  "sql",
+  "stack",
+  "token",
+  "url",
+  "value",
+];
+
+/** No fact about an event is longer; what is would be data. */
+const LONGEST = 200;
+
+function shortened(fields: LogFields): LogFields {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
+      name,
+      typeof value === "string" && value.length > LONGEST ? `${value.slice(0, LONGEST)}…` : value,
+    ]),
+  );
+}
+
+const levels = ["error", "warn", "info", "silent"] as const;
+
+/** How much is told: `info` has a line for every request. */
+export type LogLevel = (typeof levels)[number];
+
+/** The level that a word names (`debug` is `info`); `warn` without one. Fails with `serving/bad-log-level`. */
+export function logLevel(text: string | undefined): LogLevel {
+  if (text === undefined || text === "") return "warn";
+  const level = text === "debug" ? "info" : levels.find((known) => known === text.toLowerCase());
+  if (level !== undefined) return level;
+  throw new LakeError(
+    "invalid-input",
+    "serving/bad-log-level",
+    `The log level is one of ${levels.join(", ")}.${didYouMean(text, levels)}`,
+  );
+}
 
 /** How the log is written. */
 export interface LogOptions {
-  readonly level?: "error" | "warn" | "info" | "debug" | "silent";
+  readonly level?: LogLevel;
   /** Where lines go; standard error when absent, so that standard output stays for answers. */
   readonly destination?: { write(line: string): void };
 }
@@ -35,8 +83,8 @@ export function createLogger(options: LogOptions = {}): Logger {
     options.destination ?? pino.destination({ dest: 2, sync: true }),
   );
   return {
-    info: (event, fields = {}) => logger.info(fields, event),
-    warn: (event, fields = {}) => logger.warn(fields, event),
-    error: (event, fields = {}) => logger.error(fields, event),
+    info: (event, fields = {}) => logger.info(shortened(fields), event),
+    warn: (event, fields = {}) => logger.warn(shortened(fields), event),
+    error: (event, fields = {}) => logger.error(shortened(fields), event),
   };
 }

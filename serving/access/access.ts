@@ -25,6 +25,21 @@ export interface AccessOptions {
   readonly log: Logger;
 }
 
+/** The ways to show a credential, as OpenAPI describes them. */
+export const securitySchemes = {
+  bearer: {
+    type: "http",
+    scheme: "bearer",
+    description: "An API key of this server, or a token of the identity provider that it trusts.",
+  },
+  apiKey: { type: "apiKey", in: "header", name: "X-API-Key", description: "An API key of this server." },
+  basic: {
+    type: "http",
+    scheme: "basic",
+    description: "An API key as the password, with any name; for programs that know nothing else.",
+  },
+} as const;
+
 /** Permissions whose answers hold rows or counts. */
 const disclosing: ReadonlySet<Permission> = new Set(["views.read", "cohorts.read", "sql.run"]);
 /** Permissions to change something. */
@@ -50,6 +65,11 @@ export class Access {
     this.options = options;
     this.scope = options.scope;
     this.links = options.links;
+  }
+
+  /** True where callers without a credential have a role. */
+  get isOpen(): boolean {
+    return this.options.credentials.local() !== undefined;
   }
 
   /** A request of this server to itself that is answered as if a caller had made it. */

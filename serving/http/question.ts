@@ -1,26 +1,9 @@
 import { didYouMean } from "#kernel";
 import type { Condition, StateRequest, ViewQuestion } from "#query";
+import { viewParameters } from "../question/described.js";
 import { groupParameters, isTest, parseColumnFilter, parseGroup } from "../question/filter-grammar.js";
-import { outputParameterNames } from "../question/output-options.js";
 import { parseOrder, parseSelect } from "../question/select-grammar.js";
 import { badRequest } from "./errors.js";
-
-/** The parameters that say which state is read. */
-export const stateParameters = ["snapshot", "as_of", "pin", "consistency", "min_epoch"] as const;
-
-/** The query parameters that are not columns. A column of such a name is filtered by `and=(name.eq.value)`. */
-const reserved: readonly string[] = [
-  "select",
-  "order",
-  "limit",
-  "cursor",
-  "count",
-  "age_at",
-  ...groupParameters,
-  ...stateParameters,
-  ...outputParameterNames,
-  "_format",
-];
 
 /** What a URL asks of a view, apart from state and format. */
 export interface Question {
@@ -136,7 +119,7 @@ function filtersOf(parameters: URLSearchParams): Condition[] {
   return [...parameters].flatMap(([name, value]) => {
     const group = groupParameters.find((known) => known === name);
     if (group !== undefined) return [parseGroup(group, value)];
-    return reserved.includes(name) ? [] : [parseColumnFilter(name, value)];
+    return viewParameters.includes(name) ? [] : [parseColumnFilter(name, value)];
   });
 }
 
@@ -146,9 +129,9 @@ function filtersOf(parameters: URLSearchParams): Condition[] {
  * the names that may be used. Values are checked later, against the types of their columns.
  */
 export function parseQuestion(parameters: URLSearchParams, columns: readonly string[]): Question {
-  const isReserved = (name: string): boolean => reserved.includes(name);
+  const isReserved = (name: string): boolean => viewParameters.includes(name);
   checkRepeats(parameters, (name, value) => columns.includes(name) && !isReserved(name) && isTest(value));
-  checkKnown(parameters, [...columns, ...reserved]);
+  checkKnown(parameters, [...columns, ...viewParameters]);
   const [select, order] = [parameters.get("select"), parameters.get("order")];
   const [limit, ageAt] = [parameters.get("limit"), parameters.get("age_at")];
   const count = oneOf(parameters, "count", {

@@ -11,9 +11,6 @@ const outputParameters: Readonly<Record<string, readonly AnswerFormat[]>> = {
   envelope: ["json"],
 };
 
-/** Their names. */
-export const outputParameterNames: readonly string[] = Object.keys(outputParameters);
-
 /** What they say. */
 export interface OutputOptions {
   readonly encode: Pick<EncodeOptions, "nullText" | "spreadsheet" | "numbersAsText">;

@@ -16,7 +16,7 @@ export function stopSignal(
 /** Who is told how the body of an answer fares. `release` gives back what it was made from; `source` is named in the log. */
 export function bodyHooks(
   context: ServingContext,
-  { log }: ServingDependencies,
+  { log, metrics }: ServingDependencies,
   source: string,
   { stop, release }: { readonly stop: () => void; readonly release: () => void },
 ): BodyHooks {
@@ -28,8 +28,13 @@ export function bodyHooks(
     end: ({ error, complete, rowCount }) => {
       release();
       notes.rowCount = rowCount;
-      if (complete) return;
+      const format = notes.format ?? "";
+      if (complete) {
+        metrics.sent(format, rowCount);
+        return;
+      }
       const reason = error === undefined ? "client gone" : "failed";
+      metrics.sent(format, rowCount, reason);
       log.warn("answer cut short", { requestId: notes.requestId, view: source, reason, rowCount });
     },
   };

@@ -12,13 +12,13 @@ import { badRequest } from "../http/errors.js";
 import { freshnessMeta, freshnessNow } from "../http/freshness.js";
 import { jsonBody } from "../http/json-body.js";
 import type { AnswerFormat } from "../http/negotiate.js";
-import { checkParameters, parseState } from "../http/question.js";
-import { pathParameter, type Route, type RouteTable } from "../http/routes.js";
+import { parseState } from "../http/question.js";
+import { pathParameter, type RouteTable } from "../http/routes.js";
 import { parseOutput } from "../question/output-options.js";
+import { cohortDescriptions, membersIn } from "./cohort-descriptions.js";
 import { prettyJson, sendDocument } from "./send.js";
 import { sendAnswer } from "./view-answer.js";
 
-const STATE = ["snapshot", "consistency", "min_epoch"] as const;
 const MOST_CHANGES = 1000;
 
 const uncached = { "Content-Type": "application/json", "Cache-Control": "private, no-store" };
@@ -77,20 +77,17 @@ class CohortRoutes {
     return { ...this.summary(stored), english, definition: stored.definition };
   }
 
-  async list(context: ServingContext): Promise<Response> {
-    checkParameters(parameters(context), []);
+  async list(): Promise<Response> {
     const all = await this.cohorts.store.list();
     return json({ cohorts: all.map((stored) => this.summary(stored)) });
   }
 
   async check(context: ServingContext): Promise<Response> {
-    checkParameters(parameters(context), []);
     const { english } = await this.cohorts.check(await jsonBody(context));
     return json({ valid: true, english });
   }
 
   async put(context: ServingContext): Promise<Response> {
-    checkParameters(parameters(context), []);
     const id = pathParameter(context, "id");
     const stored = await this.cohorts.put(id, await jsonBody(context), expectedVersion(context));
     return json(this.full(stored), stored.version === 1 ? 201 : 200, {
@@ -100,13 +97,11 @@ class CohortRoutes {
   }
 
   async show(context: ServingContext): Promise<Response> {
-    checkParameters(parameters(context), ["version"]);
     const stored = await this.cohorts.store.get(pathParameter(context, "id"), whole(context, "version", 1));
     return json(this.full(stored), 200, { ETag: `"${stored.version}"` });
   }
 
   async versions(context: ServingContext): Promise<Response> {
-    checkParameters(parameters(context), []);
     const all = await this.cohorts.store.versions(pathParameter(context, "id"));
     const shown = all.map((stored) =>
       stored.definition === null
@@ -117,7 +112,6 @@ class CohortRoutes {
   }
 
   async remove(context: ServingContext): Promise<Response> {
-    checkParameters(parameters(context), []);
     await this.cohorts.store.remove(pathParameter(context, "id"));
     return new Response(null, { status: 204 });
   }
@@ -126,8 +120,7 @@ class CohortRoutes {
     return AbortSignal.any([context.req.raw.signal, AbortSignal.timeout(this.dependencies.queryTimeoutMs)]);
   }
 
-  private async open(context: ServingContext, extra: readonly string[]): Promise<CohortRead> {
-    checkParameters(parameters(context), [...STATE, "version", ...extra]);
+  private async open(context: ServingContext): Promise<CohortRead> {
     const state = parseState(parameters(context), this.dependencies.clock.now());
     return await this.cohorts.open(
       pathParameter(context, "id"),
@@ -140,10 +133,9 @@ class CohortRoutes {
   /** Answers with a document about a cohort at the state that the request names. */
   private async document(
     context: ServingContext,
-    extra: readonly string[],
     work: (read: CohortRead) => Promise<object>,
   ): Promise<Response> {
-    const read = await this.open(context, extra);
+    const read = await this.open(context);
     try {
       const freshness = freshnessNow(read.snapshot, this.dependencies);
       const { id, version } = read.stored;
@@ -158,7 +150,7 @@ class CohortRoutes {
   }
 
   async count(context: ServingContext): Promise<Response> {
-    return await this.document(context, [], async (read) => await read.count());
+    return await this.document(context, async (read) => await read.count());
   }
 
   async attrition(context: ServingContext): Promise<Response> {
@@ -166,19 +158,19 @@ class CohortRoutes {
     if (order !== null && !/^\d{1,2}(,\d{1,2})*$/.test(order)) {
       throw badRequest("bad-parameter", "order is numbers of rules, such as 2,0,1.", { parameter: "order" });
     }
-    return await this.document(context, ["order"], async (read) => ({
+    return await this.document(context, async (read) => ({
       steps: await read.attrition(order?.split(",").map(Number)),
     }));
   }
 
   async breakdown(context: ServingContext): Promise<Response> {
     const by = parseDimensions((parameters(context).get("by") ?? "").split(",").map((name) => name.trim()));
-    return await this.document(context, ["by"], async (read) => await read.breakdown(by));
+    return await this.document(context, async (read) => await read.breakdown(by));
   }
 
   async feasibility(context: ServingContext): Promise<Response> {
     const wanted = needed(context, "needed", 1);
-    return await this.document(context, ["needed"], async (read) => await read.feasibility(wanted));
+    return await this.document(context, async (read) => await read.feasibility(wanted));
   }
 
   private async rows(
@@ -200,7 +192,7 @@ class CohortRoutes {
 
   async members(context: ServingContext, extension: string | undefined): Promise<Response> {
     const format = chooseFormat(context, extension, resultFormats);
-    const read = await this.open(context, ["_format"]);
+    const read = await this.open(context);
     try {
       return await this.rows(context, read, await read.members(), format);
     } catch (error) {
@@ -210,7 +202,6 @@ class CohortRoutes {
   }
 
   async diff(context: ServingContext): Promise<Response> {
-    checkParameters(parameters(context), ["from", "to", "version", "limit"]);
     const from = needed(context, "from", 1);
     const to = whole(context, "to", 1) ?? (await this.newest());
     const limit = Math.min(whole(context, "limit", 1) ?? 100, MOST_CHANGES);
@@ -232,7 +223,6 @@ class CohortRoutes {
 
   /** Keeps a dataset's recipe and describes it at a snapshot by number, so that its rows can be had again. */
   async makeDataset(context: ServingContext): Promise<Response> {
-    checkParameters(parameters(context), ["snapshot", "version"]);
     const request = await jsonBody(context);
     const id = pathParameter(context, "id");
     const snapshot = whole(context, "snapshot", 1) ?? (await this.newest());
@@ -261,7 +251,6 @@ class CohortRoutes {
   }
 
   async dataset(context: ServingContext): Promise<Response> {
-    checkParameters(parameters(context), ["snapshot", "_format"]);
     const { name, extension } = splitName(pathParameter(context, "dataset"));
     const format = chooseFormat(context, extension, resultFormats);
     const stored = await this.cohorts.store.getDataset(pathParameter(context, "id"), name);
@@ -284,60 +273,22 @@ export function cohortRoutes(table: RouteTable, dependencies: ServingDependencie
   const { cohorts } = dependencies;
   if (cohorts === undefined) return;
   const routes = new CohortRoutes(dependencies, cohorts);
-  const add = (
-    permission: Route["permission"],
-    method: Route["method"],
-    path: string,
-    summary: string,
-    handler: (context: ServingContext) => Promise<Response>,
-  ): void => table.add({ method, path, permission, summary }, handler);
-  add("cohorts.read", "GET", "/cohorts", "Lists the cohorts", (context) => routes.list(context));
-  add("cohorts.read", "POST", "/cohorts/check", "Checks a definition and says it in English", (context) =>
-    routes.check(context),
-  );
-  add("cohorts.read", "GET", "/cohorts/:id", "A cohort's definition", (context) => routes.show(context));
-  add("cohorts.write", "PUT", "/cohorts/:id", "Stores a version of a cohort", (context) =>
-    routes.put(context),
-  );
-  add("cohorts.write", "DELETE", "/cohorts/:id", "Removes a cohort", (context) => routes.remove(context));
-  add("cohorts.read", "GET", "/cohorts/:id/versions", "The versions of a cohort", (context) =>
-    routes.versions(context),
-  );
-  add("cohorts.read", "GET", "/cohorts/:id/count", "How many persons belong to it", (context) =>
-    routes.count(context),
-  );
-  add("cohorts.read", "GET", "/cohorts/:id/attrition", "What each rule takes away", (context) =>
-    routes.attrition(context),
-  );
-  add("cohorts.read", "GET", "/cohorts/:id/breakdown", "Members by one or two dimensions", (context) =>
-    routes.breakdown(context),
-  );
-  add(
-    "cohorts.read",
-    "GET",
-    "/cohorts/:id/feasibility",
-    "Whether there are enough, by source and year",
-    (context) => routes.feasibility(context),
-  );
-  add(
-    "views.read",
-    "GET",
-    "/cohorts/:id/diff",
-    "Who came and went between two snapshots, and why",
-    (context) => routes.diff(context),
-  );
-  add("views.read", "GET", "/cohorts/:id/members", "The members", (context) =>
-    routes.members(context, undefined),
-  );
+  const all = cohortDescriptions;
+  table.add(all.list, () => routes.list());
+  table.add(all.check, (context) => routes.check(context));
+  table.add(all.show, (context) => routes.show(context));
+  table.add(all.put, (context) => routes.put(context));
+  table.add(all.remove, (context) => routes.remove(context));
+  table.add(all.versions, (context) => routes.versions(context));
+  table.add(all.count, (context) => routes.count(context));
+  table.add(all.attrition, (context) => routes.attrition(context));
+  table.add(all.breakdown, (context) => routes.breakdown(context));
+  table.add(all.feasibility, (context) => routes.feasibility(context));
+  table.add(all.diff, (context) => routes.diff(context));
+  table.add(all.members, (context) => routes.members(context, undefined));
   for (const format of resultFormats) {
-    add("views.read", "GET", `/cohorts/:id/members.${format}`, `The members as ${format}`, (context) =>
-      routes.members(context, format),
-    );
+    table.add(membersIn(format), (context) => routes.members(context, format));
   }
-  add("views.read", "POST", "/cohorts/:id/dataset", "Makes a dataset", (context) =>
-    routes.makeDataset(context),
-  );
-  add("views.read", "GET", "/cohorts/:id/datasets/:dataset", "The rows of a dataset", (context) =>
-    routes.dataset(context),
-  );
+  table.add(all.makeDataset, (context) => routes.makeDataset(context));
+  table.add(all.dataset, (context) => routes.dataset(context));
 }

@@ -9,11 +9,22 @@ import {
   type ViewColumn,
 } from "#query";
 import type { ServingContext, ServingDependencies } from "../context.js";
+import {
+  anything,
+  instant,
+  type JsonSchema,
+  jsonAnswer,
+  list,
+  object,
+  orNull,
+  text,
+  truth,
+  whole,
+} from "../http/describe.js";
 import { freshnessMeta, freshnessNow } from "../http/freshness.js";
 import { formatByName } from "../http/negotiate.js";
-import { checkParameters, stateParameters } from "../http/question.js";
 import { pathParameter, type RouteTable } from "../http/routes.js";
-
+import { formatQuery, stateQuery } from "../question/described.js";
 import { withSnapshot } from "./open-state.js";
 import { prettyJson, sendDocument } from "./send.js";
 
@@ -123,7 +134,6 @@ async function show(
   describe: Describe,
 ): Promise<Response> {
   const { searchParams } = new URL(context.req.url);
-  checkParameters(searchParams, [...stateParameters, "_format"]);
   const format = searchParams.get("_format");
   if (format !== null) formatByName(format, ["json"]);
   return await withSnapshot(context, dependencies, async (snapshot) => {
@@ -140,14 +150,85 @@ async function show(
   });
 }
 
+/** What documents say of the state that they describe. */
+export const stateSchemas: Readonly<Record<string, JsonSchema>> = {
+  snapshot: whole("The snapshot that was read."),
+  asOf: instant("When it was committed."),
+  epoch: orNull(whole("Position in the journal up to which live changes were read.")),
+  deletesVerified: truth("False when some source cannot tell about all deletes."),
+};
+
+/** {@link viewSummary} as it is described. */
+export const viewSummarySchema: Readonly<Record<string, JsonSchema>> = {
+  name: text("Name of the view."),
+  resource: text("The FHIR resource type of its rows."),
+  description: orNull(text("What it holds.")),
+  state: text("`ready`, `building` or `failed`."),
+  rowCount: orNull(whole("Rows in the snapshot; null where that is not told.")),
+  columnCount: whole("Number of columns."),
+  href: text("Its address."),
+};
+
+function documentSchema(parts: Readonly<Record<string, JsonSchema>>): JsonSchema {
+  return object({
+    ...stateSchemas,
+    lakeState: text("`ok`, `stale`, `incomplete`, `degraded` or `pinned`."),
+    ...viewSummarySchema,
+    ...parts,
+  });
+}
+
+const columnSchema = object({
+  name: text("Name of the column."),
+  sqlType: text("Its type in SQL."),
+  fhirType: orNull(text("The FHIR type of its values.")),
+  path: text("The FHIRPath expression that gives its values."),
+  collection: truth("Whether it holds lists."),
+  nullable: truth("Whether a value may be missing."),
+  description: orNull(text("What it means.")),
+  phi: orNull(text("`direct-identifier`, `quasi-identifier`, `date` or `none`; null when nobody said.")),
+  systemColumn: orNull(text("The column that holds the code system of its codes.")),
+});
+
+const schemaSchema = documentSchema({
+  columns: list(columnSchema),
+  derivedColumns: list(
+    object({
+      name: text("Name of the column."),
+      sqlType: text("Its type in SQL."),
+      description: text("What it means."),
+      phi: text("How identifying it is."),
+    }),
+    "Columns that questions may name beside.",
+  ),
+});
+
+const lineageSchema = documentSchema({
+  hash: orNull(text("Hash of the ViewDefinition and its compiler.")),
+  changedAt: orNull(whole("Epoch of the last live change to what it reads.")),
+  sources: list(anything("A source, its watermark and its last run.")),
+  runs: list(anything("A run that brought its rows.")),
+  viewDefinition: anything("The SQL-on-FHIR ViewDefinition; null where there is none."),
+});
+
+const profileSchema = documentSchema({
+  minimumGroup: whole("Values of fewer persons are not shown."),
+  columns: list(anything("A column: share of nulls, distinct values, bounds, frequent values.")),
+});
+
 /** What the columns of a view mean, what they hold, and where that came from. */
 export function dictionaryRoutes(table: RouteTable, dependencies: ServingDependencies): void {
+  const params = { view: "Name of the view." };
+  const query = [...stateQuery(), formatQuery(["json"])];
   table.add(
     {
       method: "GET",
       path: "/views/:view/schema",
       permission: "metadata.read",
       summary: "The columns of a view",
+      params,
+      query,
+      answer: jsonAnswer("What each column means.", schemaSchema, { fresh: true }),
     },
     async (context) => await show(context, dependencies, schema),
   );
@@ -157,6 +238,9 @@ export function dictionaryRoutes(table: RouteTable, dependencies: ServingDepende
       path: "/views/:view/lineage",
       permission: "metadata.read",
       summary: "Where the rows of a view come from",
+      params,
+      query,
+      answer: jsonAnswer("Definition, sources and runs.", lineageSchema, { fresh: true }),
     },
     async (context) => await show(context, dependencies, lineage),
   );
@@ -166,6 +250,9 @@ export function dictionaryRoutes(table: RouteTable, dependencies: ServingDepende
       path: "/views/:view/profile",
       permission: "views.read",
       summary: "What the columns of a view hold, small groups left out",
+      params,
+      query,
+      answer: jsonAnswer("A profile per column.", profileSchema, { fresh: true }),
     },
     async (context) => await show(context, dependencies, profile),
   );

@@ -6,7 +6,6 @@ import { parameters } from "../http/choose-format.js";
 import { entityTag, matches } from "../http/conditional.js";
 import { freshnessNow } from "../http/freshness.js";
 import { type AnswerFormat, contentType } from "../http/negotiate.js";
-import { checkParameters } from "../http/question.js";
 import { pathParameter, type RouteTable } from "../http/routes.js";
 import type { Job } from "../jobs/job.js";
 import type { Jobs, JobWork } from "../jobs/jobs.js";
@@ -15,6 +14,7 @@ import { disposition, extentHeaders, sqlEncodeOptions } from "../sql/sql-answer.
 import { parseSqlRequest, type SqlRequest } from "../sql/sql-request.js";
 import { openRequested } from "./open-state.js";
 import { answerHeaders, prettyJson } from "./send.js";
+import { jobDescriptions } from "./sql-descriptions.js";
 
 const uncached = { "Content-Type": "application/json", "Cache-Control": "no-store" };
 
@@ -118,7 +118,6 @@ function formatOf(job: Job): AnswerFormat {
 }
 
 async function result(context: ServingContext, dependencies: ServingDependencies): Promise<Response> {
-  checkParameters(parameters(context), []);
   const { job, file } = await requireJobs(dependencies).result(pathParameter(context, "job"));
   const size = job.bytes;
   const headers: Record<string, string> = {
@@ -164,47 +163,21 @@ async function result(context: ServingContext, dependencies: ServingDependencies
 
 /** Statements whose answers are fetched later. */
 export function jobRoutes(table: RouteTable, dependencies: ServingDependencies): void {
+  const all = jobDescriptions;
   table.add(
-    {
-      method: "POST",
-      path: "/jobs",
-      permission: "sql.run",
-      summary: "Run one SELECT and keep its answer to be fetched",
-    },
+    all.start,
     async (context) => await startJob(context, dependencies, await parseSqlRequest(context, dependencies)),
   );
-  table.add({ method: "GET", path: "/jobs", permission: "sql.run", summary: "The jobs" }, async (context) => {
-    checkParameters(parameters(context), []);
+  table.add(all.list, async () => {
     const jobs = await requireJobs(dependencies).list();
     return new Response(prettyJson({ jobs: jobs.map(shown) }), { headers: uncached });
   });
-  table.add(
-    { method: "GET", path: "/jobs/:job", permission: "views.read", summary: "How far a job is" },
-    async (context) => {
-      checkParameters(parameters(context), []);
-      return document(await requireJobs(dependencies).find(pathParameter(context, "job")), 200);
-    },
+  table.add(all.show, async (context) =>
+    document(await requireJobs(dependencies).find(pathParameter(context, "job")), 200),
   );
-  table.add(
-    {
-      method: "GET",
-      path: "/jobs/:job/result",
-      permission: "views.read",
-      summary: "The answer of a job, whole or in parts",
-    },
-    async (context) => await result(context, dependencies),
-  );
-  table.add(
-    {
-      method: "DELETE",
-      path: "/jobs/:job",
-      permission: "views.read",
-      summary: "Cancel a job, or remove its result",
-    },
-    async (context) => {
-      checkParameters(parameters(context), []);
-      await requireJobs(dependencies).remove(pathParameter(context, "job"));
-      return new Response(null, { status: 204 });
-    },
-  );
+  table.add(all.result, async (context) => await result(context, dependencies));
+  table.add(all.remove, async (context) => {
+    await requireJobs(dependencies).remove(pathParameter(context, "job"));
+    return new Response(null, { status: 204 });
+  });
 }

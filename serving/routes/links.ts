@@ -3,9 +3,12 @@ import { z } from "zod";
 import { LakeError } from "#kernel";
 import type { Access } from "../access/access.js";
 import type { ServingContext, ServingEnv } from "../context.js";
+import { instant, type JsonSchema, jsonAnswer, object, text } from "../http/describe.js";
 import { badRequest } from "../http/errors.js";
 import { jsonBody } from "../http/json-body.js";
+import { answerFormats } from "../http/negotiate.js";
 import { pathParameter, type RouteTable } from "../http/routes.js";
+import { rowsAnswer } from "../http/row-answer.js";
 import { prettyJson } from "./send.js";
 
 const linkRequest = z.strictObject({
@@ -74,7 +77,24 @@ export function linkRoutes(table: RouteTable, access: Access | undefined, app: H
     );
   };
   table.add(
-    { method: "POST", path: "/links", permission: "views.read", summary: "Make a link to a download" },
+    {
+      method: "POST",
+      path: "/links",
+      permission: "views.read",
+      summary: "Make a link to a download",
+      query: [],
+      body: {
+        description: "The address of rows, and how long the link holds.",
+        contentType: "application/json",
+        schema: z.toJSONSchema(linkRequest, { io: "input" }) as JsonSchema,
+        example: { path: "/views/patient_demographics.xlsx?limit=100", lifetimeSeconds: 600 },
+      },
+      answer: jsonAnswer(
+        "The link, which needs no credential.",
+        object({ href: text("Its address."), until: instant("When it ends.") }),
+        { status: 201 },
+      ),
+    },
     async (context) => await make(context, known()),
   );
   table.add(
@@ -83,6 +103,9 @@ export function linkRoutes(table: RouteTable, access: Access | undefined, app: H
       path: "/download/:token/:name",
       permission: "public",
       summary: "Follow a link to a download",
+      params: { token: "The link's own secret.", name: "Name of the file." },
+      query: [],
+      answer: rowsAnswer("What the address behind the link answers.", answerFormats),
     },
     async (context) => await follow(context, known(), app),
   );

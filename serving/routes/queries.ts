@@ -12,6 +12,7 @@ import { answerSql } from "../sql/sql-answer.js";
 import { parseSqlRequest, prefersAsync } from "../sql/sql-request.js";
 import { startJob } from "./jobs.js";
 import { notModified, prettyJson } from "./send.js";
+import { queryDescriptions, savedVariants } from "./sql-descriptions.js";
 
 const uncached = { "Content-Type": "application/json", "Cache-Control": "no-store" };
 
@@ -58,7 +59,6 @@ class QueryRoutes {
 
   /** The saved queries: the same as long as the server runs. */
   list(context: ServingContext): Response {
-    checkParameters(parameters(context), ["_format"]);
     const format = chooseFormat(context, undefined, ["json", "html"]);
     const queries = [...this.dependencies.savedQueries.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     const body =
@@ -104,7 +104,6 @@ class QueryRoutes {
   }
 
   cancel(context: ServingContext): Response {
-    checkParameters(parameters(context), []);
     const query = this.registry.find(pathParameter(context, "query"));
     query.cancel();
     return new Response(prettyJson(shown(query, this.dependencies.clock.now())), { headers: uncached });
@@ -114,30 +113,12 @@ class QueryRoutes {
 /** SQL over the views, what runs of it, and queries that were saved. */
 export function queryRoutes(table: RouteTable, dependencies: ServingDependencies): void {
   const routes = new QueryRoutes(dependencies);
+  const all = queryDescriptions;
+  table.add(all.run, async (context) => await routes.runSql(context));
+  table.add(all.list, (context) => routes.list(context));
   table.add(
-    { method: "POST", path: "/sql", permission: "sql.run", summary: "Run one SELECT over the views" },
-    async (context) => await routes.runSql(context),
-  );
-  table.add(
-    { method: "GET", path: "/queries", permission: "metadata.read", summary: "The saved queries" },
-    (context) => routes.list(context),
-  );
-  table.add(
-    {
-      method: "GET",
-      path: "/queries/:query",
-      permission: "views.read",
-      summary: "The answer of a saved query; of a running statement, by its id, how far it is",
-    },
+    { ...all.show, variants: () => savedVariants([...dependencies.savedQueries.values()]) },
     async (context) => await routes.show(context),
   );
-  table.add(
-    {
-      method: "DELETE",
-      path: "/queries/:query",
-      permission: "views.read",
-      summary: "Cancel a running statement",
-    },
-    (context) => routes.cancel(context),
-  );
+  table.add(all.cancel, (context) => routes.cancel(context));
 }

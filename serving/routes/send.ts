@@ -20,6 +20,16 @@ export function notModified(context: ServingContext, headers: Record<string, str
   return new Response(null, { status: 304, headers });
 }
 
+/** What is the same for everybody until the next release: pages, style sheets, scripts. */
+export function fixed(context: ServingContext, release: string, contentType: string, body: string): Response {
+  const headers = {
+    "Content-Type": contentType,
+    "Cache-Control": "no-cache",
+    ETag: entityTag(release, body),
+  };
+  return notModified(context, headers) ?? new Response(body, { headers });
+}
+
 /** A small document made from a snapshot, with its headers, entity tag and 304. */
 export function sendDocument(
   context: ServingContext,

@@ -3,7 +3,7 @@ import type { ServingContext, ServingDependencies } from "../context.js";
 import { viewPage } from "../html/view-page.js";
 import { type BodyHooks, readyBody } from "../http/body.js";
 import { entityTag } from "../http/conditional.js";
-import { freshnessNow } from "../http/freshness.js";
+import { freshnessMeta, freshnessNow } from "../http/freshness.js";
 import { type AnswerFormat, contentType } from "../http/negotiate.js";
 import { type PageNotes, pageHeaders, pageNotes } from "../http/page.js";
 import type { OutputOptions } from "../question/output-options.js";
@@ -14,14 +14,24 @@ function viewHeaders(
   { read, format, output, count, pinned }: ViewAnswer,
   dependencies: ServingDependencies,
 ): Record<string, string> {
+  const freshness = freshnessNow(read.state, dependencies);
+  // A page shows how fresh it is, which may change while the rows do not.
+  const shown = format === "html" ? JSON.stringify([freshnessMeta(freshness), freshness.reasons]) : "";
   const headers: Record<string, string> = {
-    ...answerHeaders(freshnessNow(read.state, dependencies)),
+    ...answerHeaders(freshness),
     // A view of what the lake knows of itself shows the present, whatever was pinned.
     ...(pinned && read.view.revision === undefined
       ? { "Cache-Control": "private, max-age=86400, immutable" }
       : {}),
     "Content-Type": contentType(format),
-    ETag: entityTag(dependencies.release, format, read.fingerprint, JSON.stringify(output), count ?? ""),
+    ETag: entityTag(
+      dependencies.release,
+      format,
+      read.fingerprint,
+      JSON.stringify(output),
+      count ?? "",
+      shown,
+    ),
   };
   if (format !== "html" && format !== "json") {
     headers["Content-Disposition"] = `attachment; filename="${read.view.name}.${format}"`;
@@ -52,30 +62,36 @@ async function extent(
   { read, count, hold }: ViewAnswer,
   signal: AbortSignal,
 ): Promise<PageNotes> {
-  const facts = await read.page({ signal });
-  const total = count === undefined ? undefined : await read.count(count, { signal });
+  const { timing } = context.get("notes");
+  const facts = await timing.step("scan", () => read.page({ signal }));
+  const total =
+    count === undefined ? undefined : await timing.step("scan", () => read.count(count, { signal }));
   if (facts.next !== undefined && read.view.changedAt !== undefined) dependencies.query.keep(hold());
   return pageNotes(context, dependencies, read, facts, total);
 }
 
 async function sendPage(
   context: ServingContext,
+  dependencies: ServingDependencies,
   read: ViewRead,
   headers: Record<string, string>,
   page: PageNotes,
   signal: AbortSignal,
 ): Promise<Response> {
-  const rows = await read.texts({ signal });
+  const rows = await context.get("notes").timing.step("encode", () => read.texts({ signal }));
   const url = new URL(context.req.url);
   url.searchParams.delete("_format");
   const body = viewPage({
-    snapshot: read.state,
+    freshness: freshnessNow(read.state, dependencies),
     view: read.view,
     columns: read.columns,
     rows,
     page,
-    origin: url.origin,
-    search: url.search,
+    address: {
+      origin: url.origin,
+      search: url.search,
+      keyed: dependencies.showsCredential(),
+    },
   });
   return new Response(body, { headers });
 }
@@ -131,7 +147,11 @@ async function sendRows(
   hooks: BodyHooks,
 ): Promise<Response> {
   if (format === "html") throw new TypeError("A page is no stream of rows.");
-  const ready = await readyBody(await read.encode(format, options), hooks);
+  const { timing } = context.get("notes");
+  const ready = await timing.step(
+    "encode",
+    async () => await readyBody(await read.encode(format, options), hooks),
+  );
   if (ready.sizeBytes === undefined) headers["Transfer-Encoding"] = "chunked";
   else headers["Content-Length"] = String(ready.sizeBytes);
   if (ready.rowCount !== undefined) headers["X-Row-Count"] = String(ready.rowCount);
@@ -149,6 +169,7 @@ export async function sendAnswer(
   answer: ViewAnswer,
 ): Promise<Response> {
   const { read, format } = answer;
+  context.get("notes").format = format;
   const headers = viewHeaders(answer, dependencies);
   const early =
     notModified(context, headers) ??
@@ -162,7 +183,7 @@ export async function sendAnswer(
     const page = await extent(context, dependencies, answer, signal);
     Object.assign(headers, pageHeaders(page));
     if (format === "html") {
-      const response = await sendPage(context, read, headers, page, signal);
+      const response = await sendPage(context, dependencies, read, headers, page, signal);
       read.release();
       return response;
     }

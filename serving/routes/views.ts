@@ -2,26 +2,29 @@ import { derivedColumns, findView, SharedReader, type SnapshotReader } from "#qu
 import type { ServingContext, ServingDependencies } from "../context.js";
 import { PAGE_ROWS, viewListPage } from "../html/view-page.js";
 import { chooseFormat, parameters, splitName } from "../http/choose-format.js";
+import { jsonAnswer, list, object } from "../http/describe.js";
 import { freshnessMeta, freshnessNow } from "../http/freshness.js";
-import { type AnswerFormat, contentType } from "../http/negotiate.js";
-import { checkParameters, parseQuestion, type Question, stateParameters } from "../http/question.js";
+import { type AnswerFormat, answerFormats, contentType } from "../http/negotiate.js";
+import { parseQuestion, type Question } from "../http/question.js";
 import { pathParameter, type RouteTable } from "../http/routes.js";
+import { rowsAnswer } from "../http/row-answer.js";
+import { viewQuery, viewVariants } from "../openapi/view-variants.js";
 import { type Cursor, checkCursor, questionDigest } from "../question/cursor.js";
+import { formatQuery, stateQuery } from "../question/described.js";
 import { type OutputOptions, parseOutput } from "../question/output-options.js";
-import { viewSummary } from "./dictionary.js";
+import { stateSchemas, viewSummary, viewSummarySchema } from "./dictionary.js";
 import { openRequested, withSnapshot } from "./open-state.js";
 import { prettyJson, sendDocument } from "./send.js";
 import { sendAnswer } from "./view-answer.js";
 
 async function listViews(context: ServingContext, dependencies: ServingDependencies): Promise<Response> {
-  checkParameters(parameters(context), [...stateParameters, "_format"]);
   const format = chooseFormat(context, undefined, ["json", "html"]);
   return await withSnapshot(context, dependencies, (snapshot) => {
     const freshness = freshnessNow(snapshot, dependencies);
     const views = [...snapshot.views.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     const body =
       format === "html"
-        ? viewListPage(snapshot, views)
+        ? viewListPage(freshness, views)
         : prettyJson({ ...freshnessMeta(freshness), views: views.map(viewSummary) });
     return sendDocument(context, freshness, dependencies.release, { contentType: contentType(format), body });
   });
@@ -54,7 +57,7 @@ async function showView(
   const notes = context.get("notes");
   const given = parameters(context);
   // Opened once: the state that the names are checked against is the one that answers.
-  const { reader, cursor } = await openState(dependencies, name, given);
+  const { reader, cursor } = await notes.timing.step("open", () => openState(dependencies, name, given));
   const shared = new SharedReader(reader);
   const opened = shared.hold();
   let asked: Question;
@@ -80,12 +83,14 @@ async function showView(
     dependencies.maxRows,
     format === "html" ? PAGE_ROWS : undefined,
   );
-  const read = await dependencies.query.readOpened(opened, {
-    ...asked.question,
-    view: name,
-    ...(limit === undefined ? {} : { limit }),
-    ...(cursor === undefined ? {} : { after: cursor.position }),
-  });
+  const read = await notes.timing.step("plan", () =>
+    dependencies.query.readOpened(opened, {
+      ...asked.question,
+      view: name,
+      ...(limit === undefined ? {} : { limit }),
+      ...(cursor === undefined ? {} : { after: cursor.position }),
+    }),
+  );
   return await sendAnswer(context, dependencies, {
     read,
     format,
@@ -96,14 +101,35 @@ async function showView(
   });
 }
 
+const listSchema = object({ ...stateSchemas, views: list(object(viewSummarySchema)) });
+
 /** The routes of views. */
 export function viewRoutes(table: RouteTable, dependencies: ServingDependencies): void {
   table.add(
-    { method: "GET", path: "/views", permission: "metadata.read", summary: "All views" },
+    {
+      method: "GET",
+      path: "/views",
+      permission: "metadata.read",
+      summary: "All views",
+      query: [...stateQuery(), formatQuery(["json", "html"])],
+      answer: {
+        ...jsonAnswer("The views of the state.", listSchema, { fresh: true }),
+        content: { "application/json": listSchema, "text/html": { type: "string" } },
+      },
+    },
     async (context) => await listViews(context, dependencies),
   );
   table.add(
-    { method: "GET", path: "/views/:view", permission: "views.read", summary: "The rows of a view" },
+    {
+      method: "GET",
+      path: "/views/:view",
+      permission: "views.read",
+      summary: "The rows of a view",
+      params: { view: "Name of the view, with the format behind a point if wanted." },
+      query: viewQuery,
+      answer: rowsAnswer("Rows of the view.", answerFormats),
+      variants: viewVariants,
+    },
     async (context) => await showView(context, dependencies, pathParameter(context, "view")),
   );
 }

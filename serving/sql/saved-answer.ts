@@ -5,8 +5,9 @@ import { savedQueryPage } from "../html/query-page.js";
 import { PAGE_ROWS } from "../html/view-page.js";
 import { chooseFormat, parameters } from "../http/choose-format.js";
 import { badRequest } from "../http/errors.js";
-import { checkParameters, stateParameters } from "../http/question.js";
-import { outputParameterNames, parseOutput } from "../question/output-options.js";
+import { checkParameters } from "../http/question.js";
+import { outputParameters, stateParameters } from "../question/described.js";
+import { parseOutput } from "../question/output-options.js";
 import type { Page } from "./sql-answer.js";
 import { rowLimit, type SqlRequest } from "./sql-request.js";
 
@@ -52,7 +53,7 @@ export function parseSaved(
 ): SavedRequest {
   const given = parameters(context);
   const names = query.parameters.map(({ name }) => name);
-  checkParameters(given, [...names, ...stateParameters, ...outputParameterNames, "limit", "_format"]);
+  checkParameters(given, [...names, ...stateParameters, ...outputParameters, "limit", "_format"]);
   const format = chooseFormat(context, extension);
   const output = parseOutput(given, format);
   const values = Object.fromEntries(

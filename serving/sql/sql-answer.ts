@@ -80,15 +80,17 @@ async function send(
   if (format === "html") throw new TypeError("A page is no stream of rows.");
   const { query, stop, registry } = running;
   const hooks = bodyHooks(context, dependencies, request.name, { stop, release: () => answer.close() });
-  const encoded = await answer.encode(format, sqlEncodeOptions(request, answer));
-  query.rows = () => encoded.rowCount();
-  const ready = await readyBody(encoded, {
-    ...hooks,
-    end: (outcome) => {
-      const code = isLakeError(outcome.error) ? outcome.error.code : undefined;
-      registry.end(query, outcome.complete ? "done" : "failed", code);
-      hooks.end(outcome);
-    },
+  const ready = await context.get("notes").timing.step("encode", async () => {
+    const encoded = await answer.encode(format, sqlEncodeOptions(request, answer));
+    query.rows = () => encoded.rowCount();
+    return await readyBody(encoded, {
+      ...hooks,
+      end: (outcome) => {
+        const code = isLakeError(outcome.error) ? outcome.error.code : undefined;
+        registry.end(query, outcome.complete ? "done" : "failed", code);
+        hooks.end(outcome);
+      },
+    });
   });
   if (format !== "json") headers["Content-Disposition"] = disposition(request);
   if (ready.sizeBytes === undefined) headers["Transfer-Encoding"] = "chunked";
@@ -136,8 +138,9 @@ export async function answerSql(
   const query = registry.begin(chosenQueryId(context), stop);
   let open: OpenAnswer | undefined;
   try {
-    const state = await openRequested(parameters(context), dependencies);
-    open = await prepare(dependencies, request, state, { query, signal, stop });
+    const { timing } = context.get("notes");
+    const state = await timing.step("open", () => openRequested(parameters(context), dependencies));
+    open = await timing.step("plan", () => prepare(dependencies, request, state, { query, signal, stop }));
     if (page !== undefined) {
       const body = await page(open);
       open.answer.close();

@@ -5,8 +5,7 @@ import { chooseFormat, parameters } from "../http/choose-format.js";
 import { badRequest } from "../http/errors.js";
 import { exactJsonBody } from "../http/json-body.js";
 import type { AnswerFormat } from "../http/negotiate.js";
-import { checkParameters, stateParameters } from "../http/question.js";
-import { type OutputOptions, outputParameterNames, parseOutput } from "../question/output-options.js";
+import { type OutputOptions, parseOutput } from "../question/output-options.js";
 import { isQueryId } from "./query-registry.js";
 
 /** SQL that somebody asks for, and how the answer is to look. */
@@ -49,7 +48,6 @@ export async function parseSqlRequest(
   dependencies: ServingDependencies,
 ): Promise<SqlRequest> {
   const given = parameters(context);
-  checkParameters(given, [...stateParameters, ...outputParameterNames, "_format"]);
   const body = await exactJsonBody(context);
   if (!isObject(body))
     throw badRequest("bad-sql-request", 'Send an object: {"sql": "SELECT …", "params": {…}}.');

@@ -25,8 +25,10 @@ import {
   JOB_LIMITS,
   Jobs,
   type Logger,
+  logLevel,
   type RunningServer,
   type SelfCheck,
+  type SpeedState,
   startServer,
 } from "#serving";
 import type { ServerAccess } from "./access/configured-access.js";
@@ -117,7 +119,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
     preserveInsertionOrder: true,
     keepParquetFooters: true,
   });
-  const log = createLogger({ level: process.env["FHIR_LAKE_LOG"] === "debug" ? "info" : "warn" });
+  const log = createLogger({ level: logLevel(process.env["FHIR_LAKE_LOG"]) });
   const runs = new Ledger({ store: lake.store, clock: systemClock });
   const batch = lakeCatalog(lake);
   const live = await liveSide(lake, database, options.live, log);
@@ -150,7 +152,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
     jobs,
     ...(options.savedQueries === undefined ? {} : { savedQueries: options.savedQueries }),
     published: () => publishedSnapshot(lake, defaultTarget(lake.store)),
-    ...(live === undefined ? {} : { liveStates: live.states }),
+    ...(live === undefined ? {} : { liveStates: live.states, speed: () => speedState(live) }),
     ...(canary === undefined ? {} : { selfCheck: () => shownCheck(canary) }),
     ...(options.stalenessTargets === undefined ? {} : { stalenessTargets: options.stalenessTargets }),
     ...(allowed === undefined ? {} : { allowedHosts: allowed }),
@@ -271,6 +273,12 @@ function shownCheck(canary: Canary): SelfCheck | undefined {
   if (last === undefined) return undefined;
   const { checkedAt, before, after, epoch, compared, differences } = last;
   return { checkedAt, snapshots: [before, after], epoch, compared, differences };
+}
+
+/** What metrics tell of the live side. */
+async function speedState({ rows, journal }: Live): Promise<SpeedState> {
+  const { liveResources, position } = rows.state();
+  return { liveResources, position, head: await journal.head() };
 }
 
 /** What may be logged of an error. */

@@ -1,3 +1,4 @@
+export { type ColumnType, parseColumnType } from "#duckdb";
 export type { SourceLiveCode, SourceLiveState, SourceLiveStates } from "#speed";
 export type {
   LakeCatalog,

@@ -1,6 +1,7 @@
 import type { Lake } from "#lake";
 import { configuredAccess, type ServerAccess } from "../../access/configured-access.js";
 import { serveLake, untilStopped } from "../../serve.js";
+import { startTracing } from "../../tracing.js";
 import type { Command, Invocation } from "../command.js";
 import { loadedConfig, stalenessTargets } from "../config-option.js";
 import { EXIT } from "../exit-code.js";
@@ -67,6 +68,7 @@ export const serveCommand: Command = {
       const memoryLimitBytes = memoryLimit(invocation);
       const access = await accessSide(invocation, lake);
       const { live, close } = await liveSide(invocation, lake);
+      const tracing = await startTracing(invocation.environment);
       const server = await serveLake(lake, {
         ...address(invocation),
         access,
@@ -81,6 +83,7 @@ export const serveCommand: Command = {
       await server.close();
       await access.close();
       await close();
+      await tracing.close();
       return EXIT.ok;
     }),
 };

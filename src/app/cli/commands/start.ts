@@ -8,6 +8,7 @@ import { generatePopulation } from "#synthetic";
 import { trickle } from "../../demo/trickle.js";
 import { ingestNdjson, settle } from "../../ingest.js";
 import { serveLake, untilStopped } from "../../serve.js";
+import { startTracing } from "../../tracing.js";
 import type { Command, Invocation } from "../command.js";
 import { loadedConfig, stalenessTargets } from "../config-option.js";
 import { EXIT } from "../exit-code.js";
@@ -149,6 +150,7 @@ export const startCommand: Command = {
           "--live needs a journal: name one with DATABASE_URL or FHIR_LAKE_JOURNAL, or use a lake in a folder.",
         );
       }
+      const tracing = await startTracing(invocation.environment);
       const server = await serveLake(lake, {
         ...at,
         access,
@@ -170,6 +172,7 @@ export const startCommand: Command = {
       await server.close();
       await access.close();
       await close();
+      await tracing.close();
       return EXIT.ok;
     }),
 };
