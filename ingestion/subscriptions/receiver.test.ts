@@ -18,7 +18,7 @@ class Recorded {
   readonly statuses: TopicStatus[] = [];
   failure: Error | undefined;
 
-  receiver(options: { maxPerSecond?: number; maxBodyBytes?: number } = {}): Receiver {
+  receiver(options: { basePath?: string; maxPerSecond?: number; maxBodyBytes?: number } = {}): Receiver {
     return createReceiver({
       senders: new Map([
         ["ehr", sender],
@@ -72,6 +72,14 @@ describe("the endpoint of Subscriptions", () => {
     expect(recorded.changes).toMatchObject([
       { source: "main", type: "Patient", id: "p1", kind: "U", version: "2", sequence: 7, raw: patient },
     ]);
+  });
+
+  it("takes what comes below its base path alone", async () => {
+    receiver = recorded.receiver({ basePath: "/notify" });
+    expect(await send("POST", "/notify/ehr/current", patient)).toBe(204);
+    expect(await send("PUT", "/notify/ehr/next/Patient/p1", patient)).toBe(204);
+    expect(await send("POST", "/ehr/current", patient)).toBe(404);
+    expect(recorded.changes).toHaveLength(2);
   });
 
   it("takes PUT and DELETE on Type/id; the delete without a time is to be confirmed at the source", async () => {
@@ -194,8 +202,11 @@ describe("the endpoint of Subscriptions", () => {
 
   it("refuses bodies over the limit and senders over their rate", async () => {
     receiver = recorded.receiver({ maxBodyBytes: 50, maxPerSecond: 2 });
+    const told = { "content-length": String(patient.length) };
     expect(await send("POST", "/ehr/current", patient)).toBe(413);
-    expect(await send("POST", "/ehr/current")).toBe(204);
+    expect(await send("POST", "/ehr/current", patient, told)).toBe(413);
+    receiver = recorded.receiver({ maxBodyBytes: 50, maxPerSecond: 1 });
+    expect(await send("POST", "/ehr/current", "", { "content-length": "0" })).toBe(204);
     expect(await send("POST", "/ehr/current")).toBe(429);
     expect(await send("POST", "/header/current", "", { Authorization: "Bearer a" })).toBe(204);
   });

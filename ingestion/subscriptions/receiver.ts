@@ -1,5 +1,4 @@
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import type { Definitions } from "#fhir";
 import { type Clock, isLakeError, LakeError } from "#kernel";
 import { instantOfMs, type NewChange } from "#landing";
@@ -42,6 +41,8 @@ export interface ReceiverPorts {
 
 /** How the endpoint is set up. */
 export interface ReceiverOptions {
+  /** What paths begin with, `/notify` for example; nothing when absent. */
+  readonly basePath?: string;
   /** By the name that stands in the path. */
   readonly senders: ReadonlyMap<string, Sender>;
   readonly ports: ReceiverPorts;
@@ -128,18 +129,41 @@ function isDated(deleted: DeletedResource): boolean {
   return deleted.lastUpdated !== undefined || deleted.versionId !== undefined;
 }
 
+/** Bytes of the body as its sender tells them; undefined where it does not. */
+function toldLength(headers: Headers): number | undefined {
+  const length = headers.get("content-length");
+  if (length === null || !/^\d+$/.test(length) || headers.has("transfer-encoding")) return undefined;
+  return Number(length);
+}
+
+/** The whole body; undefined when it is longer than allowed. */
+async function readBody(request: Request, maxBytes: number): Promise<Uint8Array | undefined> {
+  const told = toldLength(request.headers);
+  if (told !== undefined && told > maxBytes) return undefined;
+  // HTTP holds a sender to the length that it told; reading piece by piece costs more than all the rest.
+  if (told !== undefined) return new Uint8Array(await request.arrayBuffer());
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of request.body ?? []) {
+    length += part.byteLength;
+    if (length > maxBytes) return undefined;
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
 function answer(status: number, headers: Record<string, string> = {}): Response {
   return new Response(null, { status, headers: { "Cache-Control": "no-store", ...headers } });
 }
 
 /**
- * The endpoint: `POST /<sender>/<secret>`, `PUT|DELETE /<sender>/<secret>/<Type>/<id>`. 204: durable. 401 without saying why: not a known sender
+ * The endpoint, below its base path: `POST /<sender>/<secret>`, `PUT|DELETE /<sender>/<secret>/<Type>/<id>`. 204: durable. 401 without saying why: not a known sender
  * or not its secrets. 413, 415, 422: dead-lettered or refused, sending it again will not help. 429, 503 with Retry-After: send it again.
  */
 export function createReceiver(options: ReceiverOptions): Receiver {
   const endpoint = new Endpoint(options);
   const rate = new RateLimit(options.maxPerSecond ?? 5000);
-  const app = new Hono<{ Variables: { known: Context } }>();
+  const app = new Hono<{ Variables: { known: Context } }>().basePath(options.basePath ?? "/");
   app.use("/:sender/:secret/*", async (context, next) => {
     const name = context.req.param("sender");
     const sender = options.senders.get(name);
@@ -154,14 +178,15 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     context.set("known", { name, sender });
     await next();
   });
-  app.use(bodyLimit({ maxSize: options.maxBodyBytes ?? 8 * 1024 * 1024, onError: () => answer(413) }));
+  const maxBytes = options.maxBodyBytes ?? 8 * 1024 * 1024;
   const handle = async (
     known: Context,
     request: Request,
     method: "POST" | "PUT" | "DELETE",
     target: SourceReference | undefined,
   ): Promise<Response> => {
-    const body = new Uint8Array(await request.arrayBuffer());
+    const body = await readBody(request, maxBytes);
+    if (body === undefined) return answer(413);
     if (!isSigned(known.sender, body, request.headers)) {
       options.onAnswer?.({ sender: known.name, status: 401 });
       return answer(401);

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { EventStore, NewEvent } from "#events";
 import type { ReceiverPorts } from "#ingestion";
+import { shareCalls } from "#kernel";
 import type { Lake } from "#lake";
 import { changeEvent, changeStream, type NewChange, resourceKey } from "#landing";
 
@@ -72,6 +73,7 @@ export function journalPorts(lake: Lake, journal: EventStore): ReceiverPorts {
         expected: "any",
       });
     },
-    sequence: async () => (await lake.history.latest())?.landings[0] ?? 0,
+    // Under load many notifications share one look.
+    sequence: shareCalls(async () => (await lake.history.latest())?.landings[0] ?? 0),
   };
 }

@@ -99,10 +99,9 @@ const NOTIFY = "/notify";
 function withReceiver(app: HttpApp, receiver: Receiver): HttpApp {
   return {
     fetch: (request, bindings) => {
-      const url = new URL(request.url);
-      if (!url.pathname.startsWith(`${NOTIFY}/`)) return app.fetch(request, bindings);
-      url.pathname = url.pathname.slice(NOTIFY.length);
-      return receiver.fetch(new Request(url, request));
+      const { url } = request;
+      const path = url.indexOf("/", url.indexOf("//") + 2);
+      return url.startsWith(`${NOTIFY}/`, path) ? receiver.fetch(request) : app.fetch(request, bindings);
     },
   };
 }
@@ -307,6 +306,7 @@ function liveSide(
 
 function receiverOf(lake: Lake, live: Live, { senders }: LiveServing, log: Logger): Receiver {
   return createReceiver({
+    basePath: NOTIFY,
     senders,
     ports: journalPorts(lake, live.journal),
     definitions: lake.definitions,

@@ -188,13 +188,17 @@ export class Connection {
   }
 
   /**
-   * Plans a statement once, to be run many times; `reads` is the one table that it reads, quoted, whose columns may all be NULL. Not within a
-   * transaction. When tables are made or dropped afterwards DuckDB plans anew at each run: then prepare again.
+   * Plans a statement once, to be run many times; `reads` is the one table that it reads, quoted, whose columns may all be NULL (undefined: it
+   * reads none). Not within a transaction. When tables are made or dropped afterwards DuckDB plans anew at each run: then prepare again.
    *
    * DuckDB takes what a table holds at that moment for granted in its plan (issue 23704 of its repository: rows that come later are
    * missed), but not of a table to which the transaction itself has added rows. So the plan is made in a transaction that adds one and is rolled back.
    */
-  async prepare(sql: string, reads: string): Promise<PreparedStatement> {
+  async prepare(sql: string, reads: string | undefined): Promise<PreparedStatement> {
+    if (reads === undefined) {
+      const prepared = await this.interruptible(undefined, () => this.raw.prepare(sql));
+      return new PreparedStatement(prepared);
+    }
     await this.run("BEGIN");
     try {
       await this.run(`INSERT INTO ${reads} DEFAULT VALUES`);

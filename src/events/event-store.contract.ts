@@ -302,6 +302,27 @@ export function eventStoreContract(
       await subscription.stop();
     });
 
+    it("rests after a batch that was not full, and hands over together what came meanwhile", async () => {
+      const append = () => store.append({ stream: "s", events: [noted(1)], expected: "any" });
+      const batches: number[] = [];
+      let last: Promise<{ position: number }> | undefined;
+      const subscription = store.subscribe({
+        mostRestMs: 10_000,
+        handle: async (events) => {
+          batches.push(events.length);
+          if (batches.length > 1) return;
+          await append();
+          await sleep(400);
+          last = new Promise((resolve) => setImmediate(() => resolve(append())));
+        },
+      });
+      await append();
+      await expect.poll(() => last).toBeDefined();
+      await subscription.reached((await last!).position);
+      expect(batches).toEqual([1, 2]);
+      await subscription.stop();
+    });
+
     it("gives a failing handler the same batch again and takes a named subscription up where it was", async () => {
       for (let n = 1; n <= 5; n++) await store.append({ stream: "a", events: [noted(n)], expected: "any" });
       const seen: number[] = [];

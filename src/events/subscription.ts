@@ -10,6 +10,11 @@ export interface SubscriptionOptions extends EventFilter {
   readonly from?: number;
   /** Most events in a batch; fewer while events are large, so that a batch holds about 32 MB. Default 1,000. */
   readonly batch?: number;
+  /**
+   * After a batch that was not full it rests for as long as that took, at most so long: what comes meanwhile is handled together, which
+   * leaves others half of a processor where every batch has a cost of its own. Default 0.
+   */
+  readonly mostRestMs?: number;
   /** How often other processes' appends are looked for when no hint comes. Default 200 ms. */
   readonly pollMs?: number;
   /** Called with one batch at a time, never empty. */
@@ -72,6 +77,7 @@ class Runner implements Subscription {
   private wake: (() => void) | undefined;
   private woken = false;
   private failures = 0;
+  private restMs = 0;
   private readonly ended: Promise<void>;
 
   constructor(
@@ -109,6 +115,7 @@ class Runner implements Subscription {
         }
         this.woken = false;
         if (!(await this.step())) await this.pause(this.options.pollMs ?? 200);
+        await this.rest();
         if (this.failures > 0) this.options.onRecovered?.();
         this.failures = 0;
       } catch (error) {
@@ -118,6 +125,12 @@ class Runner implements Subscription {
         await this.pause(Math.min(MOST_RETRY_MS, RETRY_MS * 2 ** this.failures++), false);
       }
     }
+  }
+
+  private async rest(): Promise<void> {
+    const ms = Math.min(this.restMs, this.options.mostRestMs ?? 0);
+    this.restMs = 0;
+    if (ms >= 1) await this.pause(ms, false);
   }
 
   /** Handles one batch; false when there was none. */
@@ -130,7 +143,9 @@ class Runner implements Subscription {
     this.look({ at, head });
     if (head <= this.position) return false;
     const events = await this.store.readAll(this.position, batch, this.options);
+    const before = performance.now();
     if (events.length > 0) await handle(events);
+    this.restMs = events.length < batch ? performance.now() - before : 0;
     this.adjust(events);
     const reached =
       events.length < batch ? Math.max(head, events.at(-1)?.position ?? 0) : events.at(-1)!.position;

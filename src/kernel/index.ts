@@ -13,3 +13,4 @@ export {
 export { mapConcurrently } from "./map-concurrently.js";
 export { didYouMean, nearest } from "./nearest.js";
 export { packageRoot } from "./package-root.js";
+export { shareCalls } from "./share-calls.js";

@@ -28,6 +28,8 @@ interface Layout {
   readonly versions: Planned;
   /** Fills the typed table from the incoming changes. */
   readonly typing: Planned;
+  /** Empties both tables. */
+  readonly emptying: readonly Planned[];
 }
 
 /**
@@ -81,9 +83,8 @@ export class LiveType {
 
   /** Makes and plans everything that the first change would otherwise wait for. */
   async ready(): Promise<void> {
-    const { versions, typing } = await this.layOut();
-    await versions.ready();
-    await typing.ready();
+    const { versions, typing, emptying } = await this.layOut();
+    for (const planned of [versions, typing, ...emptying]) await planned.ready();
     for (const view of this.views.values()) await view.ready();
   }
 
@@ -119,8 +120,8 @@ export class LiveType {
 
   /** The views have changed: what is typed for them changes too. */
   private relayOut(): void {
-    this.layout?.versions.close();
-    this.layout?.typing.close();
+    const { versions, typing, emptying = [] } = this.layout ?? {};
+    for (const planned of [versions, typing, ...emptying]) planned?.close();
     this.layout = undefined;
   }
 
@@ -207,19 +208,13 @@ export class LiveType {
    * that only ever stood in a transaction leave nothing behind, while those removed later would keep their memory.
    */
   private async within(changes: readonly Change[], work: () => Promise<void>): Promise<void> {
-    const { connection } = this;
-    await connection.run("BEGIN");
-    try {
+    const { typing, emptying } = this.layout!;
+    await this.lane.transaction(async () => {
       await this.fill(changes);
-      if (this.views.size > 0 && changes.some(isUpdate)) await this.layout!.typing.run();
+      if (this.views.size > 0 && changes.some(isUpdate)) await typing.run();
       await work();
-      await connection.run(`DELETE FROM ${this.typed}`);
-      await connection.run(`DELETE FROM ${this.incoming}`);
-      await connection.run("COMMIT");
-    } catch (error) {
-      await connection.run("ROLLBACK").catch(() => undefined);
-      throw error;
-    }
+      for (const planned of emptying) await planned.run();
+    });
   }
 
   private async fill(changes: readonly Change[]): Promise<void> {
@@ -268,6 +263,9 @@ export class LiveType {
     this.layout = {
       versions: this.lane.statement(versions, this.incoming),
       typing: this.lane.statement(`INSERT INTO ${this.typed} ${parsed}`, this.incoming),
+      emptying: [this.typed, this.incoming].map((table) =>
+        this.lane.statement(`DELETE FROM ${table}`, table),
+      ),
     };
     return this.layout;
   }

@@ -44,10 +44,28 @@ export class Plans {
 export class Lane {
   readonly connection: Connection;
   private readonly generation: () => number;
+  private readonly begin: Planned;
+  private readonly commit: Planned;
 
   constructor(connection: Connection, generation: () => number) {
     this.connection = connection;
     this.generation = generation;
+    // No table has a part in these.
+    this.begin = new Planned(connection, { sql: "BEGIN", reads: undefined }, () => 0);
+    this.commit = new Planned(connection, { sql: "COMMIT", reads: undefined }, () => 0);
+  }
+
+  /** Does something in one transaction: all of it or nothing. */
+  async transaction(work: () => Promise<void>): Promise<void> {
+    await this.commit.ready();
+    await this.begin.run();
+    try {
+      await work();
+      await this.commit.run();
+    } catch (error) {
+      await this.connection.run("ROLLBACK").catch(() => undefined);
+      throw error;
+    }
   }
 
   /** A statement that reads the table `reads` (quoted) and is planned when it is first run, and again when tables have changed. */
@@ -56,6 +74,8 @@ export class Lane {
   }
 
   close(): void {
+    this.begin.close();
+    this.commit.close();
     this.connection.close();
   }
 }
@@ -63,7 +83,7 @@ export class Lane {
 /** One statement with its plan. */
 export class Planned {
   private readonly connection: Connection;
-  private readonly text: { readonly sql: string; readonly reads: string };
+  private readonly text: { readonly sql: string; readonly reads: string | undefined };
   private readonly generation: () => number;
   private prepared: PreparedStatement | undefined;
   private preparedAt = -1;

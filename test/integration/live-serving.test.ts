@@ -181,6 +181,17 @@ describe("a lake that serves live changes of a source", () => {
     expect(await lag("batch")).toBeLessThan(2);
   });
 
+  it("takes a body whose length is not told beforehand, and refuses one that turns out too long", async () => {
+    const stream = async (text: string): Promise<number> => {
+      const init = { method: "POST", body: new Blob([text]).stream(), duplex: "half" as const };
+      return (await fetch(`${serving.url}/notify/main/${SECRET}`, init)).status;
+    };
+    expect(await stream(patient("p1", "Streamed"))).toBe(204);
+    expect(await stream(`${" ".repeat(8 * 1024 * 1024)}${patient("p2", "Long")}`)).toBe(413);
+    const epoch = await serving.live!.journal.head();
+    expect(await families(`&min_epoch=${epoch}`)).toEqual(["Family p2", "Family p3", "Streamed"]);
+  });
+
   it("refuses forged notifications and odd reads", async () => {
     expect(await notify("POST", "wrong", patient("p1", "Forged"))).toBe(401);
     expect(await families()).toEqual(["Family p1", "Family p2", "Family p3"]);
