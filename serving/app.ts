@@ -90,6 +90,7 @@ export function createApp(options: AppOptions): ServingApp {
   const dependencies: ServingDependencies = {
     catalog,
     query,
+    owner: () => access?.owner() ?? "",
     asServer: (work) => (access === undefined ? work() : access.scope.asServer(work)),
     cohorts: options.cohorts,
     clock,

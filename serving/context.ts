@@ -75,6 +75,8 @@ export interface ServingDependencies {
   readonly query: QueryService;
   /** Runs what the server asks of the lake for itself, whose answers hold none of its rows. */
   readonly asServer: <T>(work: () => T) => T;
+  /** Opaque name of who asks, in what they may see: what is made for it is found by nobody else. Empty where nobody is asked who they are. */
+  readonly owner: () => string;
   /** Absent where no cohorts are kept. */
   readonly cohorts: CohortService | undefined;
   readonly clock: Clock;

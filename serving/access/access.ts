@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Clock } from "#kernel";
 import { policyDigest } from "#query";
 import type { ServingContext } from "../context.js";
@@ -70,6 +71,13 @@ export class Access {
   /** True where callers without a credential have a role. */
   get isOpen(): boolean {
     return this.options.credentials.local() !== undefined;
+  }
+
+  /** See `ServingDependencies.owner`. */
+  owner(): string {
+    const caller = this.scope.current();
+    const whose = [caller?.id ?? "", policyDigest(caller?.policy) ?? ""];
+    return createHash("sha256").update(JSON.stringify(whose)).digest("base64url").slice(0, 27);
   }
 
   /** A request of this server to itself that is answered as if a caller had made it. */

@@ -8,6 +8,8 @@ export const jobSchema = z.object({
   /** `gone`: it ended without a result, or its result was removed; `reason` says why. */
   state: z.enum(["queued", "running", "done", "failed", "gone"]),
   reason: z.string().optional(),
+  /** Whose it is; see `ServingDependencies.owner`. */
+  owner: z.string().default(""),
   /** Name of the saved query, or `answer`. */
   name: z.string(),
   format: z.string(),

@@ -3,10 +3,12 @@ import type { FileHandle } from "node:fs/promises";
 import { type Clock, isLakeError, LakeError } from "#kernel";
 import { hasEnded, thisProcess } from "#runs";
 import type { Job, JobLimits } from "./job.js";
-import { JobFiles, type WrittenResult } from "./job-files.js";
+import { JobFiles, noSuchJob, type WrittenResult } from "./job-files.js";
 
 /** What a job is to do. */
 export interface JobWork {
+  /** Whose it is: nobody else finds it. */
+  readonly owner: string;
   readonly name: string;
   readonly format: string;
   readonly contentType: string;
@@ -143,10 +145,11 @@ export class Jobs {
           },
         );
       }
-      const { name, format, contentType, headers } = work;
+      const { owner, name, format, contentType, headers } = work;
       const job: Job = {
         id: randomUUID(),
         state: "queued",
+        owner,
         name,
         format,
         contentType,
@@ -244,16 +247,21 @@ export class Jobs {
     await this.save(pending, { state: "failed", error: known, endedAt: this.now() }).catch(() => undefined);
   }
 
-  /** A job. Fails with `serving/no-such-job`, and with `serving/job-gone` when it was lost or its result is over its time. */
-  async find(id: string): Promise<Job> {
-    const pending = this.pending.get(id);
-    const job = await this.settle(pending?.job ?? (await this.files.read(id)));
+  /** Somebody's job. Fails with `serving/no-such-job`, also when it is another's, and with `serving/job-gone` when it was lost or its result is over its time. */
+  async find(id: string, owner: string): Promise<Job> {
+    const known = this.pending.get(id)?.job ?? (await this.files.read(id));
+    if (known.owner !== owner) throw noSuchJob();
+    const job = await this.settle(known);
     if (job.state === "gone") throw gone(job.reason ?? LOST);
     return job;
   }
 
-  /** All jobs that are known, newest first. */
-  async list(): Promise<Job[]> {
+  /** Somebody's jobs that are known, newest first. */
+  async list(owner: string): Promise<Job[]> {
+    return (await this.all()).filter((job) => job.owner === owner);
+  }
+
+  private async all(): Promise<Job[]> {
     const all = await Promise.all(
       (await this.files.ids()).map((id) => this.files.read(id).catch(() => undefined)),
     );
@@ -262,8 +270,8 @@ export class Jobs {
   }
 
   /** The result of a job that is done, open for reading. Fails with `serving/job-not-done` or as {@link Jobs.find} does. */
-  async result(id: string): Promise<{ readonly job: Job; readonly file: FileHandle }> {
-    const job = await this.find(id);
+  async result(id: string, owner: string): Promise<{ readonly job: Job; readonly file: FileHandle }> {
+    const job = await this.find(id, owner);
     if (job.state !== "done") {
       throw new LakeError(
         "conflict",
@@ -281,8 +289,8 @@ export class Jobs {
   }
 
   /** Cancels a job, or removes one that has ended. Fails with `serving/no-such-job`. */
-  async remove(id: string): Promise<void> {
-    await this.files.read(id);
+  async remove(id: string, owner: string): Promise<void> {
+    if ((await this.files.read(id)).owner !== owner) throw noSuchJob();
     const pending = this.pending.get(id);
     pending?.stop.abort();
     const place = pending === undefined ? -1 : this.waiting.indexOf(pending);
@@ -305,7 +313,7 @@ export class Jobs {
       stop.abort();
       await this.running.get(job.id);
     }
-    for (const job of await this.list()) {
+    for (const job of await this.all()) {
       if (job.state !== "gone" && Date.parse(job.createdAt) <= before.getTime())
         await this.giveUp(job, ERASED);
     }

@@ -68,6 +68,7 @@ export async function startJob(
   const state = await openRequested(parameters(context), dependencies);
   let owned = true;
   const work: JobWork = {
+    owner: dependencies.owner(),
     name: request.name,
     format: request.format,
     contentType: contentType(request.format),
@@ -118,7 +119,10 @@ function formatOf(job: Job): AnswerFormat {
 }
 
 async function result(context: ServingContext, dependencies: ServingDependencies): Promise<Response> {
-  const { job, file } = await requireJobs(dependencies).result(pathParameter(context, "job"));
+  const { job, file } = await requireJobs(dependencies).result(
+    pathParameter(context, "job"),
+    dependencies.owner(),
+  );
   const size = job.bytes;
   const headers: Record<string, string> = {
     ...job.headers,
@@ -169,15 +173,15 @@ export function jobRoutes(table: RouteTable, dependencies: ServingDependencies):
     async (context) => await startJob(context, dependencies, await parseSqlRequest(context, dependencies)),
   );
   table.add(all.list, async () => {
-    const jobs = await requireJobs(dependencies).list();
+    const jobs = await requireJobs(dependencies).list(dependencies.owner());
     return new Response(prettyJson({ jobs: jobs.map(shown) }), { headers: uncached });
   });
   table.add(all.show, async (context) =>
-    document(await requireJobs(dependencies).find(pathParameter(context, "job")), 200),
+    document(await requireJobs(dependencies).find(pathParameter(context, "job"), dependencies.owner()), 200),
   );
   table.add(all.result, async (context) => await result(context, dependencies));
   table.add(all.remove, async (context) => {
-    await requireJobs(dependencies).remove(pathParameter(context, "job"));
+    await requireJobs(dependencies).remove(pathParameter(context, "job"), dependencies.owner());
     return new Response(null, { status: 204 });
   });
 }

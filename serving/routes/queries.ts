@@ -77,7 +77,7 @@ class QueryRoutes {
     const segment = pathParameter(context, "query");
     if (isQueryId(segment)) {
       checkParameters(parameters(context), []);
-      const query = this.registry.find(segment);
+      const query = this.registry.find(segment, this.dependencies.owner());
       return new Response(prettyJson(shown(query, this.dependencies.clock.now())), { headers: uncached });
     }
     const { name, extension } = splitName(segment);
@@ -104,7 +104,7 @@ class QueryRoutes {
   }
 
   cancel(context: ServingContext): Response {
-    const query = this.registry.find(pathParameter(context, "query"));
+    const query = this.registry.find(pathParameter(context, "query"), this.dependencies.owner());
     query.cancel();
     return new Response(prettyJson(shown(query, this.dependencies.clock.now())), { headers: uncached });
   }

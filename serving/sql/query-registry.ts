@@ -7,6 +7,8 @@ export type QueryState = "preparing" | "running" | "done" | "failed" | "cancelle
 /** A statement that is running, or was a moment ago. */
 export interface RegisteredQuery {
   readonly id: string;
+  /** Whose it is; see `ServingDependencies.owner`. */
+  readonly owner: string;
   readonly startedAt: Date;
   state: QueryState;
   endedAt?: Date;
@@ -42,7 +44,7 @@ export class QueryRegistry {
   }
 
   /** Enters a statement under an id, its own when none is given. Fails with `serving/query-id-taken`. */
-  begin(id: string | undefined, cancel: () => void): RegisteredQuery {
+  begin(owner: string, id: string | undefined, cancel: () => void): RegisteredQuery {
     this.forgetOld();
     const chosen = id ?? randomUUID();
     if (this.queries.has(chosen)) {
@@ -54,6 +56,7 @@ export class QueryRegistry {
     }
     const query: RegisteredQuery = {
       id: chosen,
+      owner,
       startedAt: this.clock.now(),
       state: "preparing",
       expectedRows: null,
@@ -78,10 +81,10 @@ export class QueryRegistry {
     if (code !== undefined) query.code = code;
   }
 
-  /** Fails with `serving/no-such-query`. */
-  find(id: string): RegisteredQuery {
+  /** Somebody's statement. Fails with `serving/no-such-query`, also when it is another's. */
+  find(id: string, owner: string): RegisteredQuery {
     const query = this.queries.get(id);
-    if (query !== undefined) return query;
+    if (query?.owner === owner) return query;
     throw new LakeError(
       "not-found",
       "serving/no-such-query",

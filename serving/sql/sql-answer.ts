@@ -135,7 +135,7 @@ export async function answerSql(
 ): Promise<Response> {
   context.get("notes").format = request.format;
   const { signal, stop } = stopSignal(context);
-  const query = registry.begin(chosenQueryId(context), stop);
+  const query = registry.begin(dependencies.owner(), chosenQueryId(context), stop);
   let open: OpenAnswer | undefined;
   try {
     const { timing } = context.get("notes");

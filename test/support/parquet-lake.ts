@@ -13,6 +13,7 @@ export interface FixtureView {
   readonly state?: "ready" | "building";
   /** True makes the relation a base and a delta, united by an anti-join as a lake does after an increment. */
   readonly layered?: boolean;
+  readonly definition?: Readonly<Record<string, unknown>>;
 }
 
 /** A real catalog over Parquet files in a temporary folder, with one snapshot per `commit`. */
@@ -56,6 +57,7 @@ async function writeView(folder: string, id: number, view: FixtureView): Promise
     state: view.state ?? "ready",
     rowCount: count,
     resource: "Patient",
+    ...(view.definition === undefined ? {} : { definition: async () => view.definition! }),
     description: `Rows of ${view.name}`,
   };
 }
