@@ -125,7 +125,7 @@ export async function measure(dependencies: ServingDependencies): Promise<Measur
     },
     ...(freshness === undefined ? [] : ofFreshness(freshness, clock.now())),
     ...(held === undefined ? [] : ofSpeed(held)),
-    ...(jobs === undefined ? [] : ofJobs(await jobs.list())),
+    ...(jobs === undefined ? [] : ofJobs(await jobs.all())),
     ...ofRuns((await runs?.list({ limit: LOOKED_AT })) ?? []),
   ];
 }
