@@ -9,17 +9,12 @@ export type {
   ViewColumn,
 } from "./catalog.js";
 export type { AttritionStep } from "./cohort/attrition.js";
+export type { CohortContext, CohortCount, CohortRead, DatasetDescription } from "./cohort/cohort-read.js";
 export type { CohortDiff } from "./cohort/diff.js";
+export { parseDimensions } from "./cohort/dimension.js";
 export { ReleaseGuard } from "./cohort/release-guard.js";
 export { lakeVersions, type ResourceVersions } from "./cohort/resource-versions.js";
-export {
-  type CohortContext,
-  type CohortCount,
-  type CohortRead,
-  CohortService,
-  type DatasetDescription,
-  parseDimensions,
-} from "./cohort/service.js";
+export { CohortService } from "./cohort/service.js";
 export { CohortStore, type StoredCohort, type StoredDataset } from "./cohort/store.js";
 export { compareStates, type StateComparison } from "./compare-states.js";
 export { type DefinedColumn, definedColumns } from "./defined-columns.js";

@@ -1,4 +1,4 @@
-import { didYouMean } from "#kernel";
+import { didYouMean, LakeError } from "#kernel";
 import { badDefinition, type JsonNode } from "./json-node.js";
 
 /** What a cohort may be broken down by, and how it is read from a person (`p`) and their index (`m`). */
@@ -92,4 +92,23 @@ export function checkCrossTables(node: JsonNode | undefined): readonly (readonly
     }
     return [[a, b] as const];
   });
+}
+
+/** The dimensions of a breakdown by their names. Fails with `cohort/bad-dimension`, naming the nearest. */
+export function parseDimensions(names: readonly string[]): readonly Dimension[] {
+  const found = names.map((name) => {
+    const dimension = dimensionOf(name);
+    if (dimension !== undefined) return dimension;
+    throw new LakeError(
+      "invalid-input",
+      "cohort/bad-dimension",
+      `There is no dimension '${name.slice(0, 64)}'.${didYouMean(name, dimensions)} There are ${dimensions.join(", ")}.`,
+    );
+  });
+  if (found.length >= 1 && found.length <= 2 && new Set(found).size === found.length) return found;
+  throw new LakeError(
+    "invalid-input",
+    "cohort/bad-dimension",
+    "A breakdown is by one dimension or by two different ones.",
+  );
 }
