@@ -129,7 +129,13 @@ describe("What a role may not see", () => {
     ]) {
       expect((await text(target)).status).toBe(404);
     }
-    for (const target of ["/views", "/views?_format=html", "/views/private_note", "/freshness"]) {
+    for (const target of [
+      "/views",
+      "/views?_format=html",
+      "/views/private_note",
+      "/freshness",
+      "/openapi.json",
+    ]) {
       const { body } = await text(target);
       expect(body).not.toContain('"private_notes"');
       clean(body, target);
@@ -210,6 +216,7 @@ describe("What a role may not see", () => {
     await text(`${VIEW}?gender=eq.CanaryFamily`);
     await guarded.get(`${VIEW}?mrn=eq.canary-mrn-4711&select=family`, admin);
     await guarded.get("/views/CanaryFamily?canary-org=1", admin);
+    clean(await (await guarded.get("/metrics", admin)).text(), "metrics");
     clean(guarded.lines.join("\n"), "log");
     clean(JSON.stringify(guarded.links), "audit log");
     clean(told.join("\n").replaceAll("canary_secret_column", ""), "everything told");

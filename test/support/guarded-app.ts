@@ -1,6 +1,6 @@
 import path from "node:path";
 import { Database } from "#duckdb";
-import { systemClock } from "#kernel";
+import { LakeError, systemClock } from "#kernel";
 import {
   CohortService,
   CohortStore,
@@ -85,6 +85,13 @@ export function memoryAudit(links: AuditLink[], fails: () => boolean = () => fal
 export const AUDIT_KEY = new Uint8Array(32).fill(7);
 const LINK_KEY = new Uint8Array(32).fill(9);
 
+function noSuchPin(): Promise<never> {
+  return Promise.reject(new LakeError("not-found", "lake/no-such-pin", "There is no such pin."));
+}
+
+/** Pins of a lake that has none. */
+const noPins = { create: noSuchPin, list: async () => [], find: noSuchPin, release: noSuchPin };
+
 /** Makes a guarded app over a lake of one snapshot. */
 export async function createGuardedApp(options: GuardedOptions): Promise<GuardedApp> {
   const lake = await createParquetLake();
@@ -129,6 +136,7 @@ export async function createGuardedApp(options: GuardedOptions): Promise<Guarded
       catalog,
       query,
       cohorts,
+      pins: noPins,
       clock: systemClock,
       log,
       access: new Access({
