@@ -79,6 +79,8 @@ module.exports = {
     sole("s3", "node_modules/@aws-sdk/", "^src/storage/"),
     sole("hono", "node_modules/(hono|@hono)/", "^(serving|ingestion/subscriptions)/"),
     sole("ucum", "node_modules/@atomic-ehr/", "^src/query/cohort/"),
+    sole("prom-client", "node_modules/prom-client/", "^serving/observe/"),
+    sole("opentelemetry-sdk", "node_modules/@opentelemetry/(?!api/)", "^src/app/tracing\\.ts$"),
     sole("undici", "node_modules/undici/", "^ingestion/http/"),
     ...layers,
     ...edgeLayers,

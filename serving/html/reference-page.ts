@@ -58,11 +58,12 @@ export const referenceScript = `"use strict";
     if (authorization !== undefined && new URL(request.url, location.href).origin === location.origin) {
       request.headers = { ...request.headers, Authorization: request.headers?.Authorization ?? authorization };
     }
-    return request;
+    return { ...request, credentials: "omit" };
   };
   const show = async () => {
     const headers = authorization === undefined ? {} : { Authorization: authorization };
-    const response = await fetch("/openapi.json", { headers });
+    // Without it the browser would ask for a name and a password in a window of its own.
+    const response = await fetch("/openapi.json", { headers, credentials: "omit" });
     if (response.ok) {
       form.hidden = true;
       SwaggerUIBundle({
@@ -79,8 +80,9 @@ export const referenceScript = `"use strict";
       return;
     }
     form.hidden = response.status !== 401 && response.status !== 403;
-    const told = authorization !== undefined || form.hidden;
-    problem.textContent = told ? (await response.json()).detail : "";
+    const { detail } = await response.json();
+    // That a key is needed is said by the form itself.
+    problem.textContent = authorization !== undefined || form.hidden ? detail : "";
     if (form.hidden) document.getElementById("reference").textContent = problem.textContent;
   };
   form.addEventListener("submit", (event) => {

@@ -2,6 +2,10 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseConfig } from "#config";
+import { newApiKey } from "#serving";
+import { configuredAccess } from "../../src/app/access/configured-access.js";
+import { LakeKeys } from "../../src/app/access/lake-keys.js";
 import type { LakeServer } from "../../src/app/serve.js";
 import { chromiumPath, launchChromium, type PageWatch, watchPage } from "../support/chromium.js";
 import { type ServedPopulation, servedPopulation } from "../support/served-population.js";
@@ -25,7 +29,7 @@ async function axeViolations(page: Page): Promise<string[]> {
   return violations.map(({ id, impact, nodes }) => `${id} (${impact}): ${nodes[0]?.html ?? ""}`);
 }
 
-describe.skipIf(program === undefined)("pages in a browser", () => {
+describe.skipIf(program === undefined)("pages in a browser", { timeout: 90_000 }, () => {
   let population: ServedPopulation;
   let server: LakeServer;
   let browser: Browser;
@@ -84,5 +88,98 @@ describe.skipIf(program === undefined)("pages in a browser", () => {
     await page.locator('tr[data-param-name="birth_date_start"]').waitFor();
     expect(watch).toEqual({ complaints: [], foreign: [] });
     await page.close();
+  });
+
+  describe("of a server that asks for a key", () => {
+    let keyed: LakeServer;
+    const { key, record } = newApiKey({
+      name: "a test",
+      role: "visitor",
+      createdAt: "2026-01-01T00:00:00.000Z",
+    });
+
+    beforeAll(async () => {
+      await new LakeKeys(population.lake.store).add(record);
+      const config = parseConfig(
+        {
+          security: {
+            local: false,
+            roles: {
+              visitor: {
+                permissions: ["metadata.read", "views.read"],
+                views: ["patient_demographics", "condition"],
+                columns: { patient_demographics: { mrn: "drop" } },
+              },
+            },
+          },
+        },
+        "test",
+      );
+      const access = await configuredAccess(population.lake, "127.0.0.1", {
+        loaded: { config, folder: population.folder, file: undefined },
+        environment: {},
+        isLoopback: true,
+        allowUnauthenticated: false,
+      });
+      keyed = await population.serve({ access });
+    });
+
+    const described = async (authorization: string): Promise<Response> =>
+      await fetch(`${keyed.url}/openapi.json`, { headers: { Authorization: authorization } });
+
+    it("describe to a caller what exists for that caller, and to nobody anything", async () => {
+      expect((await fetch(`${keyed.url}/openapi.json`)).status).toBe(401);
+      expect((await fetch(`${keyed.url}/metrics`)).status).toBe(401);
+      const document = (await (await described(`Bearer ${key}`)).json()) as {
+        paths: Record<string, { get: { security: object[]; parameters: { name?: string }[] } }>;
+        components: { securitySchemes: object };
+      };
+      const views = Object.keys(document.paths).filter((path) => /^\/views\/\w+$/.test(path));
+      expect(views).toEqual(["/views/condition", "/views/patient_demographics"]);
+      const { parameters, security } = document.paths["/views/patient_demographics"]!.get;
+      const names = parameters.map(({ name }) => name);
+      expect(names).toContain("gender");
+      expect(names).not.toContain("mrn");
+      expect(security).toEqual([
+        { bearer: ["views.read"] },
+        { apiKey: ["views.read"] },
+        { basic: ["views.read"] },
+      ]);
+      expect(Object.keys(document.components.securitySchemes)).toEqual(["bearer", "apiKey", "basic"]);
+      // The role lacks the permission.
+      const metrics = await fetch(`${keyed.url}/metrics`, { headers: { Authorization: `Bearer ${key}` } });
+      expect(metrics.status).toBe(403);
+    });
+
+    it("show lines that take the key from the environment, and never the key", async () => {
+      const page = await fetch(`${keyed.url}/views/condition`, {
+        headers: { Authorization: `Bearer ${key}`, Accept: "text/html" },
+      });
+      const text = await page.text();
+      expect(text).toContain("$FHIR_LAKE_KEY");
+      expect(text).not.toContain(key);
+    });
+
+    it("ask for the key where the reference needs one, say why a wrong one is refused, and use the right one", async () => {
+      const page = await browser.newPage();
+      const watch = await watchPage(page, keyed.url);
+      await page.goto(`${keyed.url}/docs`, { waitUntil: "networkidle" });
+      const field = page.getByLabel("API key or token");
+      await field.fill("fhirlake_wrong");
+      await page.getByRole("button", { name: "Show the reference" }).click();
+      await page.getByRole("alert").filter({ hasText: /\w/ }).waitFor();
+      await field.fill(key);
+      await page.getByRole("button", { name: "Show the reference" }).click();
+      await page.locator("#operations-server-getSnapshots button").first().click();
+      await page.getByRole("button", { name: "Try it out" }).click();
+      await page.getByRole("button", { name: "Execute" }).click();
+      const status = page.locator(".live-responses-table tbody td.response-col_status").first();
+      await status.waitFor();
+      expect(await status.textContent()).toContain("200");
+      // The browser itself tells of the two refused requests.
+      expect(watch.complaints.filter((text) => !text.includes("401"))).toEqual([]);
+      expect(watch.foreign).toEqual([]);
+      await page.close();
+    });
   });
 });

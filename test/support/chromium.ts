@@ -22,7 +22,10 @@ export function chromiumPath(): string | undefined {
 
 /** Starts it without a window. Close it. */
 export async function launchChromium(executablePath: string): Promise<Browser> {
-  return await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  return await chromium.launch({
+    executablePath,
+    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+  });
 }
 
 /** What a page did beside what its reader saw. */
