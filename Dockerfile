@@ -18,6 +18,7 @@ COPY --from=build /build/node_modules node_modules
 COPY --from=build /build/dist dist
 COPY --from=build /build/src/fhir/generated src/fhir/generated
 COPY --from=build /build/viewdefinitions viewdefinitions
+COPY --from=build /build/queries queries
 # The program belongs to root and is not writable; only the data folder is the user's.
 RUN install -d -o node -g node -m 0700 /data
 USER node

@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { defaultTarget, dropPublished, type PublishTarget } from "#delta";
 import { openEventStore } from "#events";
 import type { ErasureHook, Lake } from "#lake";
@@ -36,7 +36,20 @@ function publishedHook(name: string, target: PublishTarget): ErasureHook {
   };
 }
 
-/** What an erasure must reach beside the lake's own folders: the journal, published tables, and further targets of publication. */
+/** Results of jobs are rows in every format, in which nobody can be found: all of them on this machine go. Running servers remove theirs, too. */
+function jobsHook(lake: Lake): ErasureHook {
+  return {
+    name: "jobs",
+    erase: async () => {
+      const folder = await lake.store.workDirectory("jobs");
+      const count = (await readdir(folder)).length;
+      await rm(folder, { recursive: true, force: true });
+      return count;
+    },
+  };
+}
+
+/** What an erasure must reach beside the lake's own folders: the journal, results of jobs, published tables, and further targets of publication. */
 export async function erasureHooks(
   lake: Lake,
   environment: NodeJS.ProcessEnv,
@@ -46,6 +59,7 @@ export async function erasureHooks(
   return {
     hooks: [
       journalHook(lake, environment),
+      jobsHook(lake),
       publishedHook("published", defaultTarget(lake.store)),
       ...stores.map((store) => publishedHook(`published to ${store.location}`, { store, prefix: "" })),
     ],

@@ -230,6 +230,7 @@ export const configSchema = z
       .meta({ description: "folder (relative to this file) or s3://bucket/prefix" }),
     memory: size.optional().meta({ description: "bound for the whole process; 1GiB when absent" }),
     views: z.array(z.string()).default([]).meta({ description: "folders of further ViewDefinitions" }),
+    queries: z.array(z.string()).default([]).meta({ description: "folders of further saved queries" }),
     sources: z.record(sourceName, source).default({}),
     speed: speed.prefault({}),
     security: securitySchema.prefault({}),

@@ -14,6 +14,7 @@ import { keysCommands } from "./keys.js";
 import { migrateCommand } from "./migrate.js";
 import { pinCommand, pinsCommand, unpinCommand } from "./pin.js";
 import { publishCommand } from "./publish.js";
+import { queriesCommands } from "./queries.js";
 import { queryCommand } from "./query.js";
 import { restoreCommand } from "./restore.js";
 import { runsCommand } from "./runs.js";
@@ -57,6 +58,7 @@ export const commands: readonly Command[] = [
   viewRunCommand,
   viewExplainCommand,
   queryCommand,
+  ...queriesCommands,
   ...cohortCommands,
   serveCommand,
   ...keysCommands,

@@ -8,6 +8,7 @@ import { EXIT } from "../exit-code.js";
 import { liveSide } from "../live-option.js";
 import { withLake } from "../open-lake.js";
 import { memoryLimit, parseCount, textOption } from "../option-value.js";
+import { checkedQueries } from "../queries-option.js";
 import { withSchedules } from "../schedule-beside.js";
 import { selfCheckSide } from "../self-check-option.js";
 
@@ -19,6 +20,7 @@ export const ADDRESS_OPTIONS = {
   host: { type: "string" },
   "allow-unauthenticated": { type: "boolean" },
   "small-cell": { type: "string" },
+  queries: { type: "string", multiple: true },
 } as const;
 
 /** Help for {@link ADDRESS_OPTIONS}. */
@@ -26,6 +28,7 @@ export const ADDRESS_HELP = [
   "--port N                   default PORT, else 8080; 0 picks a free one",
   "--host H                   default HOST, else 127.0.0.1 (this machine only)",
   "--allow-unauthenticated    let in everybody who reaches any other host: for a proxy in front that asks who people are",
+  "--queries DIR              a folder of saved queries, beside the shipped ones; may be repeated",
   "--small-cell K             show no count of a cohort below K (default 11; 0 shows all)",
 ];
 
@@ -59,7 +62,7 @@ export async function accessSide(invocation: Invocation, lake: Lake): Promise<Se
 export const serveCommand: Command = {
   name: ["serve"],
   summary: "Serve the lake over HTTP; configured schedules run beside",
-  usage: "[--port N] [--host H] [--allow-unauthenticated] [--small-cell K]",
+  usage: "[--port N] [--host H] [--allow-unauthenticated] [--small-cell K] [--queries DIR]…",
   help: ADDRESS_HELP,
   options: ADDRESS_OPTIONS,
   positionals: [0, 0],
@@ -74,6 +77,7 @@ export const serveCommand: Command = {
         access,
         stalenessTargets: stalenessTargets(loadedConfig(invocation)),
         selfCheck: selfCheckSide(invocation, loadedConfig(invocation)),
+        savedQueries: await checkedQueries(invocation, lake),
         live,
         ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
       });

@@ -15,6 +15,7 @@ import { EXIT } from "../exit-code.js";
 import { liveSide } from "../live-option.js";
 import { withLake } from "../open-lake.js";
 import { memoryLimit, parseCount, textOption } from "../option-value.js";
+import { checkedQueries } from "../queries-option.js";
 import { withSchedules } from "../schedule-beside.js";
 import { selfCheckSide } from "../self-check-option.js";
 import { wantedViews } from "../views-option.js";
@@ -156,6 +157,7 @@ export const startCommand: Command = {
         access,
         stalenessTargets: stalenessTargets(loadedConfig(invocation)),
         selfCheck: selfCheckSide(invocation, loadedConfig(invocation)),
+        savedQueries: await checkedQueries(invocation, lake),
         live:
           live === undefined
             ? undefined
