@@ -132,10 +132,19 @@ export interface RequestNotes {
   code?: string;
 }
 
+/** What a request asked in SQL, for the audit log. */
+export interface AskedStatement {
+  readonly sql: string;
+  /** JSON of the parameters' values. */
+  readonly parameters: string;
+  /** Names of the views that it reads; empty as long as they are not known. */
+  readonly views: readonly string[];
+}
+
 /** Hono's type parameters for this server: bindings are absent when a test calls the app without a socket. */
 export interface ServingEnv {
   Bindings: Partial<HttpBindings>;
-  Variables: { notes: RequestNotes };
+  Variables: { notes: RequestNotes; statement?: AskedStatement };
 }
 
 /** The context of one request to this server. */

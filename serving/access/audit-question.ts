@@ -37,7 +37,7 @@ function shown(name: string, value: string, digest: (value: string) => string): 
     : `${operator}.#${digest(value.slice(operator.length + 1))}`;
 }
 
-/** The parameters of a request's address, values as digests. */
+/** The parameters of a request's address, values as digests; where it asked in SQL, digests of that, and the views that it reads. */
 export function auditQuestion(
   context: ServingContext,
   digest: (value: string) => string,
@@ -47,7 +47,11 @@ export function auditQuestion(
     const known = /^\w{1,64}$/.test(name) ? name : `#${digest(name)}`;
     found.set(known, [...(found.get(known) ?? []), shown(name, value, digest)]);
   }
-  return Object.fromEntries(found);
+  const statement = context.get("statement");
+  if (statement === undefined) return Object.fromEntries(found);
+  const { sql, parameters, views } = statement;
+  const asked = { sql: [`#${digest(sql)}`], params: [`#${digest(parameters)}`], views };
+  return { ...Object.fromEntries(found), ...asked };
 }
 
 /** The names in a request's address, as far as they are names; others become digests. */

@@ -10,7 +10,7 @@ import { pathParameter, type RouteTable } from "../http/routes.js";
 import type { Job } from "../jobs/job.js";
 import type { Jobs, JobWork } from "../jobs/jobs.js";
 import { type ByteRange, parseRange } from "../jobs/range.js";
-import { disposition, extentHeaders, sqlEncodeOptions } from "../sql/sql-answer.js";
+import { disposition, extentHeaders, noteStatement, sqlEncodeOptions } from "../sql/sql-answer.js";
 import { parseSqlRequest, type SqlRequest } from "../sql/sql-request.js";
 import { openRequested } from "./open-state.js";
 import { answerHeaders, prettyJson } from "./send.js";
@@ -65,6 +65,7 @@ export async function startJob(
   request: SqlRequest,
 ): Promise<Response> {
   const jobs = requireJobs(dependencies);
+  noteStatement(context, request, []);
   const state = await openRequested(parameters(context), dependencies);
   let owned = true;
   const work: JobWork = {
@@ -124,6 +125,7 @@ async function result(context: ServingContext, dependencies: ServingDependencies
     dependencies.owner(),
   );
   const size = job.bytes;
+  context.get("notes").rowCount = job.rows;
   const headers: Record<string, string> = {
     ...job.headers,
     "Content-Type": contentType(formatOf(job)),

@@ -17,8 +17,13 @@ const linkRequest = z.strictObject({
   lifetimeSeconds: z.int().min(1).max(86_400).default(600),
 });
 
-/** Where links lead to what may be read by them: rows of views, and members and datasets of cohorts. */
-const readable = [/^\/views\/[^/]+$/, /^\/cohorts\/[^/]+\/(?:members(?:\.\w+)?|datasets\/[^/]+)$/];
+/** Where links lead to what may be read by them: rows of views, members and datasets of cohorts, saved queries, results of jobs. */
+const readable = [
+  /^\/views\/[^/]+$/,
+  /^\/queries\/[a-z][a-z0-9_]*(?:\.\w+)?$/,
+  /^\/jobs\/[^/]+\/result$/,
+  /^\/cohorts\/[^/]+\/(?:members(?:\.\w+)?|datasets\/[^/]+)$/,
+];
 
 /** Path and query of an address on this server. */
 function targetOf(path: string): URL {
@@ -28,7 +33,7 @@ function targetOf(path: string): URL {
   if (isOwn && readable.some((pattern) => pattern.test(url.pathname))) return url;
   throw badRequest(
     "bad-link",
-    "A link leads to rows: path is the address of a view, of the members of a cohort or of a dataset, from its first slash.",
+    "A link leads to rows: path is the address of a view, a saved query, the members of a cohort, a dataset or the result of a job, from its first slash.",
     { parameter: "path" },
   );
 }

@@ -48,6 +48,16 @@ export function sqlEncodeOptions(request: SqlRequest, answer: SqlAnswer): Encode
   };
 }
 
+/** Tells the audit log what was asked. */
+export function noteStatement(
+  context: ServingContext,
+  { question }: SqlRequest,
+  views: readonly string[],
+): void {
+  const { sql, parameters = {} } = question;
+  context.set("statement", { sql, parameters: JSON.stringify(parameters), views });
+}
+
 /** A name for the file that a format is saved as. */
 export function disposition({ name, format }: SqlRequest): string {
   return `attachment; filename="${name}.${format}"`;
@@ -141,6 +151,7 @@ export async function answerSql(
     const { timing } = context.get("notes");
     const state = await timing.step("open", () => openRequested(parameters(context), dependencies));
     open = await timing.step("plan", () => prepare(dependencies, request, state, { query, signal, stop }));
+    noteStatement(context, request, open.answer.views);
     if (page !== undefined) {
       const body = await page(open);
       open.answer.close();
