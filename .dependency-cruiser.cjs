@@ -81,6 +81,8 @@ module.exports = {
     sole("ucum", "node_modules/@atomic-ehr/", "^src/query/cohort/"),
     sole("prom-client", "node_modules/prom-client/", "^serving/observe/"),
     sole("opentelemetry-sdk", "node_modules/@opentelemetry/(?!api/)", "^src/app/tracing\\.ts$"),
+    sole("rate-limiter-flexible", "node_modules/rate-limiter-flexible/", "^serving/access/"),
+    sole("jose", "node_modules/jose/", "^(serving/access|ingestion)/"),
     sole("undici", "node_modules/undici/", "^ingestion/http/"),
     ...layers,
     ...edgeLayers,
