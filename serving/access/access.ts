@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import type { Clock } from "#kernel";
 import { policyDigest } from "#query";
 import type { ServingContext } from "../context.js";
@@ -61,6 +61,7 @@ export class Access {
   private readonly options: AccessOptions;
   /** Requests that came by a link, with the caller who made it. */
   private readonly linked = new WeakMap<Request, Caller>();
+  private readonly answers = new WeakMap<ServingContext, string>();
 
   constructor(options: AccessOptions) {
     this.options = options;
@@ -131,7 +132,7 @@ export class Access {
       headerNumber(response, "X-Lake-Snapshot"),
       headerNumber(response, "X-Lake-Epoch"),
     ];
-    const { rowCount } = context.get("notes");
+    const rowCount = context.get("notes").rowCount ?? headerNumber(response, "X-Row-Count");
     try {
       await this.record(context, route, caller, {
         kind: "disclosed",
@@ -145,6 +146,13 @@ export class Access {
       await response.body?.cancel().catch(() => undefined);
       throw error;
     }
+  }
+
+  /** The id of the answer that is being made, in every record of it. */
+  private answerId(context: ServingContext): string {
+    const known = this.answers.get(context) ?? randomUUID();
+    this.answers.set(context, known);
+    return known;
   }
 
   private async record(
@@ -163,6 +171,7 @@ export class Access {
       ...about,
       at: clock.now().toISOString(),
       request: context.get("notes").requestId,
+      answer: this.answerId(context),
       caller: { id, kind, role },
       ...(purpose === undefined ? {} : { purpose }),
       method: context.req.raw.method,
@@ -178,12 +187,14 @@ export class Access {
     const { audit, clock, log } = this.options;
     const wanted = disclosing.has(route.permission) ? response.status < 300 : changing.has(route.permission);
     if (audit === undefined || !wanted || context.req.raw.method === "HEAD") return;
-    const { requestId, rowCount } = context.get("notes");
+    const { requestId } = context.get("notes");
+    const rowCount = context.get("notes").rowCount ?? headerNumber(response, "X-Row-Count");
     const outgoing = context.env?.outgoing;
     const entry: AuditEntry = {
       kind: "ended",
       at: clock.now().toISOString(),
       request: requestId,
+      answer: this.answerId(context),
       status: response.status,
       rows: rowCount ?? null,
       complete: outgoing === undefined || outgoing.writableFinished,

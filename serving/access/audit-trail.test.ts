@@ -9,6 +9,7 @@ const entry = (n: number): AuditEntry => ({
   kind: "disclosed",
   at: new Date(1_790_000_000_000 + n).toISOString(),
   request: `request-${n}`,
+  answer: `answer-${n}`,
   caller: { id: "key:0123456789ab", kind: "key", role: "reader" },
   rows: n,
 });
@@ -114,7 +115,13 @@ describe("A server that records", () => {
       select: ["gender"],
       limit: ["7"],
     });
-    expect(last).toMatchObject({ kind: "ended", request: "mine", rows: 2, complete: true });
+    expect(last).toMatchObject({
+      kind: "ended",
+      request: "mine",
+      answer: first!.answer,
+      rows: 2,
+      complete: true,
+    });
     expect(guarded.links).toHaveLength(2);
     await guarded.get("/views", key);
     await guarded.get("/views/nothing", key);

@@ -10,7 +10,10 @@ export interface AuditEntry {
   readonly kind: "disclosed" | "changing" | "refused" | "ended";
   /** ISO instant. */
   readonly at: string;
+  /** The id of the request, which its caller may have chosen. */
   readonly request: string;
+  /** The same in the records of one answer, and in no others. */
+  readonly answer: string;
   readonly caller?: { readonly id: string; readonly kind: string; readonly role: string };
   /** What the caller says it is for. */
   readonly purpose?: string;

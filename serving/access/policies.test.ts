@@ -174,6 +174,20 @@ describe("What a role may not see", () => {
       expect(refused, sql).toBeGreaterThanOrEqual(400);
       expect(message).not.toContain("canary-other-view");
     }
+    const id = "11111111-2222-4333-8444-555555555555";
+    const headers = {
+      "X-Query-Id": id,
+      "Content-Type": "application/json",
+      Authorization: `Bearer ${researcher}`,
+    };
+    const own = await guarded.app.request("http://localhost/sql", {
+      method: "POST",
+      headers,
+      body: JSON.stringify({ sql: "SELECT 1 AS one" }),
+    });
+    expect(own.status).toBe(200);
+    expect((await asked(`/queries/${id}`)).status).toBe(200);
+    expect((await guarded.get(`/queries/${id}`, admin)).status).toBe(404);
     const [, columns] = await rows("DESCRIBE patient_demographics");
     clean(columns, "DESCRIBE");
     clean((await rows("SUMMARIZE patient_demographics"))[1], "SUMMARIZE");
