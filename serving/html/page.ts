@@ -59,7 +59,7 @@ export function page(title: string, body: Html): string {
 <link rel="stylesheet" href="/style.css">
 </head>
 <body>
-<nav aria-label="Pages"><ul><li><a href="/">fhir-lake</a></li><li><a href="/views">views</a></li><li><a href="/snapshots">snapshots</a></li><li><a href="/freshness">freshness</a></li><li><a href="/docs">reference</a></li></ul></nav>
+<nav aria-label="Pages"><ul><li><a href="/">fhir-lake</a></li><li><a href="/views">views</a></li><li><a href="/queries">queries</a></li><li><a href="/snapshots">snapshots</a></li><li><a href="/freshness">freshness</a></li><li><a href="/docs">reference</a></li></ul></nav>
 <main>
 <h1>${title}</h1>
 ${body}
