@@ -81,19 +81,15 @@ const list: Command = {
   options: {},
   positionals: [0, 0],
   run: (invocation) =>
-    withLake(
-      invocation,
-      async (lake) => {
-        const records = await new LakeKeys(lake.store).list();
-        invocation.output.document(records.map(shown));
-        invocation.output.table(
-          ["id", "name", "role", "since", "state"],
-          records.map((one) => [one.id, one.name, one.role, one.createdAt.slice(0, 10), stateOf(one)]),
-        );
-        return EXIT.ok;
-      },
-      { mustExist: true },
-    ),
+    withLake(invocation, async (lake) => {
+      const records = await new LakeKeys(lake.store).list();
+      invocation.output.document(records.map(shown));
+      invocation.output.table(
+        ["id", "name", "role", "since", "state"],
+        records.map((one) => [one.id, one.name, one.role, one.createdAt.slice(0, 10), stateOf(one)]),
+      );
+      return EXIT.ok;
+    }),
 };
 
 const revoke: Command = {
@@ -103,16 +99,12 @@ const revoke: Command = {
   options: {},
   positionals: [1, 1],
   run: (invocation) =>
-    withLake(
-      invocation,
-      async (lake) => {
-        const record = await new LakeKeys(lake.store).revoke(invocation.positionals[0]!, systemClock.now());
-        invocation.output.document(shown(record));
-        invocation.output.line(`Key ${record.id} ('${record.name}') holds no more.`);
-        return EXIT.ok;
-      },
-      { mustExist: true },
-    ),
+    withLake(invocation, async (lake) => {
+      const record = await new LakeKeys(lake.store).revoke(invocation.positionals[0]!, systemClock.now());
+      invocation.output.document(shown(record));
+      invocation.output.line(`Key ${record.id} ('${record.name}') holds no more.`);
+      return EXIT.ok;
+    }),
 };
 
 /** `fhir-lake keys …` */

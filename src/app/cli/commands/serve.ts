@@ -58,6 +58,12 @@ export async function accessSide(invocation: Invocation, lake: Lake): Promise<Se
   });
 }
 
+/** Says what callers need, where they need something. */
+export function tellWhoMayAsk({ output }: Invocation, { isOpen }: ServerAccess): void {
+  if (!isOpen)
+    output.note("Callers show an API key (fhir-lake keys create) or an access token; see docs/security.md.");
+}
+
 /** `fhir-lake serve` */
 export const serveCommand: Command = {
   name: ["serve"],
@@ -82,6 +88,7 @@ export const serveCommand: Command = {
         ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
       });
       invocation.output.document({ url: server.url });
+      tellWhoMayAsk(invocation, access);
       invocation.output.line(`Serving ${lake.store.location} on ${server.url} (Ctrl+C stops)`);
       await withSchedules(invocation, lake, untilStopped);
       await server.close();

@@ -20,7 +20,7 @@ import { withSchedules } from "../schedule-beside.js";
 import { selfCheckSide } from "../self-check-option.js";
 import { wantedViews } from "../views-option.js";
 import { ingestProgress } from "./ingest-ndjson.js";
-import { ADDRESS_HELP, ADDRESS_OPTIONS, accessSide, address } from "./serve.js";
+import { ADDRESS_HELP, ADDRESS_OPTIONS, accessSide, address, tellWhoMayAsk } from "./serve.js";
 
 /** Name of the source that the synthetic population is stored under. */
 const SOURCE = "synthetic";
@@ -165,6 +165,7 @@ export const startCommand: Command = {
         ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
       });
       invocation.output.document({ url: server.url });
+      tellWhoMayAsk(invocation, access);
       for (const line of greeting(server.url, demo !== undefined)) invocation.output.line(line);
       const stop = new AbortController();
       const flowing = demo === undefined ? undefined : demo.run(lake, server.url, patients, stop.signal);
