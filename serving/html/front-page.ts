@@ -9,6 +9,7 @@ export function frontPage(): string {
 <h2>Begin</h2>
 <ul>
 <li><a href="/views">Views</a>: what there is, each with its rows, its columns and lines to copy for curl, Python, R and Excel</li>
+<li><a href="/queries">Queries</a>: questions that somebody saved, to be asked again with other values</li>
 <li><a href="/docs">Reference</a>: every address and parameter, to read and to try (<a href="/openapi.json">openapi.json</a> for programs)</li>
 <li><a href="/freshness">Freshness</a>: how far each source is loaded, and whether changes arrive</li>
 <li><a href="/snapshots">Snapshots</a> and <a href="/pins">pins</a>: the states of the lake that can be read</li>

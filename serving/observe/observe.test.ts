@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { context, propagation, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
@@ -5,7 +6,7 @@ import { W3CTraceContextPropagator } from "@opentelemetry/core";
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Database } from "#duckdb";
-import { systemClock } from "#kernel";
+import { packageRoot, systemClock } from "#kernel";
 import { createQuery } from "#query";
 import { createParquetLake, everyType, manyRows, type ParquetLake } from "../../test/support/parquet-lake.js";
 import { createApp, type ServingApp } from "../app.js";
@@ -96,6 +97,16 @@ describe("metrics", () => {
     expect((await samples("fhir_lake_live_resources")).get("")).toBe(7);
     expect((await samples("fhir_lake_journal_unread")).get("")).toBe(2);
     expect((await samples("process_resident_memory_bytes")).get("")).toBeGreaterThan(1e6);
+  });
+
+  it("are all described in docs/observability.md", async () => {
+    const manual = await readFile(path.join(packageRoot(), "docs", "observability.md"), "utf8");
+    const named = new Set([...manual.matchAll(/`([a-z_]+)`/g)].map(([, name]) => name));
+    const names = [...(await get("/metrics")).matchAll(/^# TYPE fhir_lake_(\w+) /gm)].map(
+      ([, name]) => name!,
+    );
+    expect(names.length).toBeGreaterThan(12);
+    expect(names.filter((name) => !named.has(name))).toEqual([]);
   });
 
   it("have no label that a caller can make up", async () => {

@@ -30,7 +30,10 @@ const statementBody: RequestBody = {
     required: ["sql"],
     properties: {
       sql: text("The statement; parameters stand in it as `$name`."),
-      params: { type: "object", description: "Values of the parameters by name." },
+      params: {
+        type: ["object", "array"],
+        description: "Values of the parameters by name, or in their order for `$1` and `?`.",
+      },
       format: { type: "string", enum: resultFormats },
       limit: whole("At most so many rows.", { minimum: 0 }),
     },

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseConfig } from "#config";
+import { loadSavedQueries, shippedQueriesDirectory } from "#query";
 import { newApiKey } from "#serving";
 import { configuredAccess } from "../../src/app/access/configured-access.js";
 import { LakeKeys } from "../../src/app/access/lake-keys.js";
@@ -35,8 +36,10 @@ describe.skipIf(program === undefined)("pages in a browser", { timeout: 90_000 }
   let browser: Browser;
 
   beforeAll(async () => {
-    population = await servedPopulation(12);
-    server = await population.serve();
+    population = await servedPopulation(12, ["patient_demographics", "condition", "encounter"]);
+    server = await population.serve({
+      savedQueries: await loadSavedQueries([shippedQueriesDirectory()]),
+    });
     browser = await launchChromium(program!);
   }, 120_000);
   afterAll(async () => {
@@ -51,7 +54,14 @@ describe.skipIf(program === undefined)("pages in a browser", { timeout: 90_000 }
     return { page, watch };
   };
 
-  it.each(["/", "/views", "/views/patient_demographics", "/views/condition?limit=3"])(
+  it.each([
+    "/",
+    "/views",
+    "/queries",
+    "/queries/patients_by_birth_decade",
+    "/views/patient_demographics",
+    "/views/condition?limit=3",
+  ])(
     "show %s without a complaint, without asking another host, and open to readers of every kind",
     async (address) => {
       const { page, watch } = await opened(address);
