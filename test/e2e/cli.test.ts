@@ -194,6 +194,7 @@ describe("a lake on the command line", () => {
       expect(bad.stderr).not.toContain("/etc/passwd:");
     }
     const unknown = await cli(["query", "SELECT * FROM patient_demografics", "--lake", lake]);
+    expect(unknown.code).toBe(3);
     expect(unknown.stderr).toContain("patient_demographics");
   });
 

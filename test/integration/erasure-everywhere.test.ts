@@ -1,6 +1,7 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { publishDelta } from "#delta";
 import { openEventStore } from "#events";
@@ -70,10 +71,13 @@ describe("an erasure with everything beside the lake", () => {
       mentions: "keep",
       allowReturn: false,
     });
+    // Rows in a form in which nobody can be found.
+    await writeFile(path.join(await lake.store.workDirectory("jobs"), "result"), gzipSync(CANARY));
     const { hooks, close } = await erasureHooks(lake, environment, []);
     const report = await erase(lake, request, { hooks });
     await close();
-    expect(report.hooks).toEqual({ journal: 1, published: 1 });
+    expect(report.hooks).toEqual({ journal: 1, jobs: 1, published: 1 });
+    expect(await readdir(await lake.store.workDirectory("jobs"))).toEqual([]);
     expect(await canariesIn(lake, lake.store.location, [CANARY, NOTE])).toEqual([]);
     expect(await payloads(journalFile(lake.store.location, environment)!)).toEqual([undefined, "about ann"]);
     await publishDelta(lake);

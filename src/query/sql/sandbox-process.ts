@@ -201,6 +201,8 @@ export class SandboxProcess {
   /** Ends the process at once. Whoever waits for it gets the reason. */
   end(reason: LakeError = crashed()): void {
     this.fail(reason);
+    // Whoever waits until it is gone must not find that nothing is left to wait for.
+    this.child.ref();
     this.child.kill("SIGKILL");
     if (this.child.connected) this.child.disconnect();
     this.bytes.destroy();
