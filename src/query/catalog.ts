@@ -22,7 +22,7 @@ export interface SnapshotView {
    * The same rows as {@link relation} for another engine: read from files alone, those of live rows written into a folder of the caller's.
    * Absent where `relation` reads files alone anyway.
    */
-  sealed?(folder: string): Promise<string>;
+  sealed?(folder: string, options?: { readonly signal?: AbortSignal }): Promise<string>;
   /**
    * `building` when the snapshot does not hold the rows of this view yet: reading it is refused with a retry hint.
    * `failed` when data broke a rule of the view: reading it is refused with the reason.

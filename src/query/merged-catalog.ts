@@ -32,13 +32,13 @@ function merged(view: SnapshotView, { live, database }: MergedCatalogOptions, ho
       const current = overlay();
       return current === undefined ? batch : withOverlay(batch, current);
     },
-    sealed: async (folder) => {
+    sealed: async (folder, options = {}) => {
       const batch = await view.relation();
       const current = overlay();
       if (current === undefined) return batch;
       const write = async (part: string, select: string): Promise<string> => {
         const file = path.join(folder, `${name}.${part}.parquet`);
-        await database.with((connection) => writeParquet(connection, { select, path: file }));
+        await database.with((connection) => writeParquet(connection, { ...options, select, path: file }));
         return `SELECT * FROM read_parquet(${quoteLiteral(file)})`;
       };
       const keys = await write("keys", current.keys);

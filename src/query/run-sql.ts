@@ -1,11 +1,12 @@
 import type { SqlParameter } from "#duckdb";
-import { LakeError } from "#kernel";
+import { isLakeError, LakeError } from "#kernel";
 import type { ReadState, SnapshotReader, SnapshotView } from "./catalog.js";
 import { requireReady } from "./errors.js";
 import type { ResultFormat } from "./format.js";
 import { stateOf } from "./read-view.js";
 import type { EncodedResult, EncodeOptions } from "./result.js";
 import { encodeThere, textsThere } from "./sql/answer-bytes.js";
+import { cancelled, tooLong } from "./sql/failure.js";
 import type { Prepared, SealedView } from "./sql/protocol.js";
 import type { Sandbox, SandboxTurn } from "./sql/sandbox.js";
 
@@ -47,9 +48,25 @@ function checkText(sql: string): void {
   );
 }
 
-async function sealed(view: SnapshotView, folder: string): Promise<SealedView> {
-  const relation = await (view.sealed === undefined ? view.relation() : view.sealed(folder));
+async function sealed(view: SnapshotView, folder: string, signal: AbortSignal): Promise<SealedView> {
+  const relation = await (view.sealed === undefined ? view.relation() : view.sealed(folder, { signal }));
   return { name: view.name, columns: view.columns.map(({ name }) => name), relation };
+}
+
+/** The views as the process may read them. Writing what a policy leaves of them is part of the statement, and ends with it. */
+async function sealedViews(
+  views: readonly SnapshotView[],
+  folder: string,
+  { signal, deadlineMs }: SqlQuestion,
+): Promise<SealedView[]> {
+  const late = deadlineMs === undefined ? [] : [AbortSignal.timeout(deadlineMs)];
+  const ending = AbortSignal.any([...(signal === undefined ? [] : [signal]), ...late]);
+  try {
+    return await Promise.all(views.map((view) => sealed(view, folder, ending)));
+  } catch (error) {
+    if (!isLakeError(error, "duckdb/interrupted") || !ending.aborted) throw error;
+    throw signal?.aborted === true ? cancelled() : tooLong(deadlineMs ?? 0);
+  }
 }
 
 /** The views of the snapshot that the statement needs: what the process asks for beyond them it does not get. */
@@ -84,7 +101,7 @@ async function prepare(turn: SandboxTurn, snapshot: SnapshotReader, question: Sq
   );
   const views = needed(snapshot, needs.views);
   process.statements++;
-  const relations = await Promise.all(views.map((view) => sealed(view, folder)));
+  const relations = await sealedViews(views, folder, question);
   const { type: _type, ...prepared } = await process.ask({ type: "views", views: relations }, "prepared");
   return { prepared, views: views.map(({ name }) => name) };
 }

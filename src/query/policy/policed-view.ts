@@ -132,10 +132,12 @@ export function policedView(
     ...base,
     relation,
     // The rows themselves: whoever escapes from the other engine finds nothing there but what its user may see.
-    sealed: async (folder) => {
+    sealed: async (folder, options = {}) => {
       const file = path.join(folder, `${view.name}.policed.parquet`);
       const rows = `${changesValues(policy) ? hiddenKey(policy) : "SELECT *"} FROM ${await relation()}`;
-      await state.database.with((connection) => writeParquet(connection, { select: rows, path: file }));
+      await state.database.with((connection) =>
+        writeParquet(connection, { ...options, select: rows, path: file }),
+      );
       return `(SELECT * FROM read_parquet(${quoteLiteral(file)}))`;
     },
     ...(shape.rows.length === 0 ? {} : { rowCount: undefined }),

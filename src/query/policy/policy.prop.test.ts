@@ -403,6 +403,17 @@ describe("A policy", () => {
     expect(await state({ resources: ["Observation"] })).toEqual([undefined, undefined]);
   });
 
+  it("does not go on writing a file for a statement that was ended", async () => {
+    const catalog = policedCatalog(catalogOf([]), {
+      policy: () => ({ deidentify: true, key: KEY }),
+      database,
+    });
+    const view = (await catalog.latest())!.views.get("v")!;
+    await expect(view.sealed!(folder, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: "duckdb/interrupted",
+    });
+  });
+
   it("takes hidden columns out of the definition, and the row count where it hides rows", async () => {
     const policy: ViewPolicy = {
       columns: { v: { name: "drop" } },
