@@ -67,6 +67,13 @@ export class ServerMetrics {
     registers: [this.registry],
   });
 
+  private readonly looks: (() => Measured)[] = [];
+
+  /** Has a number looked up whenever somebody asks for metrics. */
+  lookAt(look: () => Measured): void {
+    this.looks.push(look);
+  }
+
   began(): void {
     this.inProgress.inc();
   }
@@ -87,7 +94,7 @@ export class ServerMetrics {
   /** All metrics as text, with those that were looked up just now. */
   async text(measured: readonly Measured[]): Promise<string> {
     const looked = new Registry();
-    for (const { name, help, value, labels = {} } of measured) {
+    for (const { name, help, value, labels = {} } of [...measured, ...this.looks.map((look) => look())]) {
       const full = `fhir_lake_${name}`;
       const gauge =
         (looked.getSingleMetric(full) as Gauge | undefined) ??

@@ -96,6 +96,7 @@ describe("metrics", () => {
     });
     expect((await samples("fhir_lake_live_resources")).get("")).toBe(7);
     expect((await samples("fhir_lake_journal_unread")).get("")).toBe(2);
+    expect((await samples("fhir_lake_statements_in_progress")).get("")).toBe(0);
     expect((await samples("process_resident_memory_bytes")).get("")).toBeGreaterThan(1e6);
   });
 

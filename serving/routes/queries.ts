@@ -49,6 +49,11 @@ class QueryRoutes {
   constructor(dependencies: ServingDependencies) {
     this.dependencies = dependencies;
     this.registry = new QueryRegistry(dependencies.clock);
+    dependencies.metrics.lookAt(() => ({
+      name: "statements_in_progress",
+      help: "SQL statements whose answers have not ended.",
+      value: this.registry.underWay(),
+    }));
   }
 
   async runSql(context: ServingContext): Promise<Response> {

@@ -15,8 +15,11 @@ function viewHeaders(
   dependencies: ServingDependencies,
 ): Record<string, string> {
   const freshness = freshnessNow(read.state, dependencies);
-  // A page shows how fresh it is, which may change while the rows do not.
-  const shown = format === "html" ? JSON.stringify([freshnessMeta(freshness), freshness.reasons]) : "";
+  // A page shows how fresh it is, which may change while the rows do not, and lines that depend on who asks.
+  const shown =
+    format === "html"
+      ? JSON.stringify([freshnessMeta(freshness), freshness.reasons, dependencies.showsCredential()])
+      : "";
   const headers: Record<string, string> = {
     ...answerHeaders(freshness),
     // A view of what the lake knows of itself shows the present, whatever was pinned.

@@ -70,6 +70,11 @@ export class QueryRegistry {
     return query;
   }
 
+  /** How many statements have not ended. */
+  underWay(): number {
+    return [...this.queries.values()].filter(({ endedAt }) => endedAt === undefined).length;
+  }
+
   /** Notes how a statement ended; what ended before stays as it is. */
   end(query: RegisteredQuery, state: "done" | "failed", code?: string): void {
     if (query.endedAt !== undefined) return;
