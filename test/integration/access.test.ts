@@ -4,13 +4,15 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { loadViews, shippedViewsDirectory } from "#batch";
 import { type LoadedConfig, parseConfig } from "#config";
+import { openEventStore } from "#events";
 import { Lake } from "#lake";
 import { newApiKey, verifyAudit } from "#serving";
-import { openAudit } from "../../src/app/access/audit-store.js";
+import { auditStream, openAudit } from "../../src/app/access/audit-store.js";
 import { configuredAccess, type ServerAccess } from "../../src/app/access/configured-access.js";
 import { LakeKeys } from "../../src/app/access/lake-keys.js";
 import { derivedKey, lakeSecret } from "../../src/app/access/lake-secret.js";
 import { ingestNdjson } from "../../src/app/ingest.js";
+import { journalCopies } from "../../src/app/journal-files.js";
 import { type LakeServer, serveLake } from "../../src/app/serve.js";
 import { type PostgresServer, postgresAvailable, startPostgres } from "../support/postgres-server.js";
 
@@ -184,6 +186,14 @@ describe("a lake that is served to those who say who they are", () => {
     expect(texts.filter((text) => text.includes('"kind":"disclosed"'))).toHaveLength(asked + 1);
     expect(texts.join()).not.toContain("main/Patient");
     await audit.close();
+
+    const copies = await journalCopies(lake, {});
+    const files = await copies.take();
+    expect(files.map(({ name }) => name)).toEqual(["journal.sqlite", "audit.sqlite"]);
+    const copy = await openEventStore({ file: files[1]!.path });
+    expect(await verifyAudit(auditStream(copy), secret)).toEqual(verdict);
+    await copy.close();
+    await copies.discard();
   });
 
   it.skipIf(!postgresAvailable())(
