@@ -1,94 +1,117 @@
+// The runner of all benchmarks: `npm run bench -- [scenario…] [--quick] [--json] [--list] [--report] [--<option of a scenario>=value]`.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, loadavg, tmpdir, totalmem } from "node:os";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { packageRoot } from "#kernel";
-import type { Figure, Scenario } from "./scenario.js";
-import { bulkLoadScenario } from "./scenarios/bulk-load.js";
-import { ingestScenario } from "./scenarios/ingest.js";
-import { liveLatencyScenario } from "./scenarios/live-latency.js";
-import { liveSoakScenario } from "./scenarios/live-soak.js";
-import { liveSustainedScenario } from "./scenarios/live-sustained.js";
-import { materializeScenario } from "./scenarios/materialize.js";
-import { memoryScenario } from "./scenarios/memory.js";
-import { mergedReadScenario } from "./scenarios/merged-read.js";
-import { nightsScenario } from "./scenarios/nights.js";
-import { servingScenario } from "./scenarios/serving.js";
-import { viewsScenario } from "./views/scenario.js";
+import { didYouMean, packageRoot } from "#kernel";
+import { load, machine } from "./machine.js";
+import { scenarios } from "./registry.js";
+import { writeReport } from "./report/write.js";
+import type { BenchContext, Figure, Outcome, Scenario } from "./scenario.js";
 
-const scenarios: readonly Scenario[] = [
-  viewsScenario,
-  ingestScenario,
-  materializeScenario,
-  nightsScenario,
-  memoryScenario,
-  bulkLoadScenario,
-  liveLatencyScenario,
-  liveSustainedScenario,
-  liveSoakScenario,
-  mergedReadScenario,
-  servingScenario,
-];
+const OWN = {
+  quick: { type: "boolean" },
+  json: { type: "boolean" },
+  list: { type: "boolean" },
+  report: { type: "boolean" },
+} as const;
 
-function machine(): Record<string, unknown> {
-  return {
-    cpu: cpus()[0]?.model ?? "unknown",
-    cores: cpus().length,
-    memoryGiB: Math.round(totalmem() / 1024 ** 3),
-    node: process.version,
-    date: new Date().toISOString().slice(0, 10),
-    // Of the last minute, all of it: more than the cores means that others were at work, and walls are too long by that.
-    load: Math.round(loadavg()[0]! * 10) / 10,
-  };
+/** Ends with one sentence on stderr and the code of wrong input. */
+function refuse(text: string): never {
+  process.stderr.write(`${text}\n`);
+  process.exit(2);
 }
 
-function print(figures: readonly Figure[]): void {
-  for (const f of figures) {
-    const range = f.min === undefined ? "" : ` (${f.min.toPrecision(3)}..${f.max!.toPrecision(3)})`;
-    const bar = f.bar === undefined ? "" : `   aim ${f.bar}`;
-    process.stdout.write(
-      `  ${f.name.padEnd(58)} ${f.value.toPrecision(4).padStart(9)} ${f.unit}${range}${bar}\n`,
+function chosenScenarios(names: readonly string[]): readonly Scenario[] {
+  const known = scenarios.map((scenario) => scenario.name);
+  const wrong = names.find((name) => !known.includes(name));
+  if (wrong !== undefined)
+    refuse(`'${wrong}' is no scenario.${didYouMean(wrong, known)} There are ${known.join(", ")}.`);
+  return names.length === 0 ? scenarios : scenarios.filter((scenario) => names.includes(scenario.name));
+}
+
+function readArguments(): {
+  chosen: readonly Scenario[];
+  flags: ReadonlySet<string>;
+  options: Record<string, string>;
+} {
+  const all = scenarios.flatMap((scenario) => scenario.options ?? []);
+  const declared = Object.fromEntries(all.map((name) => [name, { type: "string" as const }]));
+  try {
+    const { values, positionals } = parseArgs({ options: { ...OWN, ...declared }, allowPositionals: true });
+    const chosen = chosenScenarios(positionals);
+    const given: [string, string | boolean | undefined][] = Object.entries(values);
+    const options = Object.fromEntries(
+      given.filter((one): one is [string, string] => typeof one[1] === "string"),
     );
+    for (const name of Object.keys(options)) {
+      if (!chosen.some((scenario) => scenario.options?.includes(name) === true))
+        refuse(`None of the chosen scenarios takes --${name}.`);
+    }
+    return {
+      chosen,
+      flags: new Set(given.filter(([, value]) => value === true).map(([name]) => name)),
+      options,
+    };
+  } catch (error) {
+    const message = error instanceof Error ? error.message.split(". ")[0]! : String(error);
+    const typed = /'--([^'= ]+)/.exec(message)?.[1] ?? "";
+    return refuse(`${message}.${didYouMean(typed, [...Object.keys(OWN), ...all])}`);
   }
 }
 
-const { values, positionals } = parseArgs({
-  options: { quick: { type: "boolean" }, json: { type: "boolean" } },
-  allowPositionals: true,
-});
-const chosen = positionals.length === 0 ? scenarios : scenarios.filter((s) => positionals.includes(s.name));
-const unknown = positionals.filter((name) => !scenarios.some((s) => s.name === name));
-if (unknown.length > 0) {
-  process.stderr.write(
-    `Unknown scenario ${unknown.join(", ")}; there are ${scenarios.map((s) => s.name).join(", ")}.\n`,
-  );
-  process.exit(2);
+function print(figures: readonly Figure[]): void {
+  for (const { name, value, unit, bar, ...rest } of figures) {
+    const [low, high] = [rest.low ?? rest.min, rest.high ?? rest.max];
+    const range = low === undefined ? "" : ` (${low.toPrecision(3)}..${high!.toPrecision(3)})`;
+    const aim = bar === undefined ? "" : `   aim ${bar}`;
+    process.stdout.write(`  ${name.padEnd(58)} ${value.toPrecision(4).padStart(9)} ${unit}${range}${aim}\n`);
+  }
 }
-const results: Record<string, Figure[]> = {};
-for (const scenario of chosen) {
-  process.stdout.write(`${scenario.name}: ${scenario.about}\n`);
+
+async function runOne(scenario: Scenario, context: Omit<BenchContext, "scratch">): Promise<Outcome> {
   const scratch = mkdtempSync(path.join(process.env["FHIR_LAKE_BENCH_DIR"] ?? tmpdir(), "fhir-lake-bench-"));
   try {
-    const figures = await scenario.run({
-      quick: values.quick === true,
-      scratch,
-      log: (text) => process.stderr.write(`    ${text}\n`),
-    });
-    results[scenario.name] = figures;
-    print(figures);
+    const result = await scenario.run({ ...context, scratch });
+    return "figures" in result ? result : { figures: result };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
 }
-const report = { machine: machine(), quick: values.quick === true, results };
-if (values.json === true) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
-if (values.quick !== true) {
+
+/** Runs scenarios; outside a quick run each one's results are written as soon as it ends. */
+async function runAll(
+  chosen: readonly Scenario[],
+  options: Record<string, string>,
+  quick: boolean,
+): Promise<object> {
   const folder = path.join(packageRoot(), "benchmarks", "results");
-  mkdirSync(folder, { recursive: true });
-  for (const [name, figures] of Object.entries(results)) {
-    writeFileSync(
-      path.join(folder, `${name}.json`),
-      `${JSON.stringify({ machine: machine(), figures }, null, 2)}\n`,
-    );
+  const results: Record<string, object> = {};
+  for (const scenario of chosen) {
+    process.stderr.write(`${scenario.name}: ${scenario.about}\n`);
+    const before = load();
+    const log = (text: string): void => void process.stderr.write(`    ${text}\n`);
+    const outcome = await runOne(scenario, { quick, options, log });
+    // Where somebody's folders and servers are is nobody else's business.
+    const { keep: _keep, fhir: _fhir, ...shown } = options;
+    const record = { machine: machine(before), options: shown, ...outcome };
+    results[scenario.name] = record;
+    if (!json) print(outcome.figures);
+    if (quick) continue;
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(path.join(folder, `${scenario.name}.json`), `${JSON.stringify(record, null, 2)}\n`);
   }
+  return { quick, results };
+}
+
+const { chosen, flags, options } = readArguments();
+const json = flags.has("json");
+if (flags.has("list")) {
+  for (const { name, about } of chosen) process.stdout.write(`${name.padEnd(16)} ${about}\n`);
+} else if (flags.has("report")) {
+  for (const file of writeReport(packageRoot())) process.stdout.write(`${file}\n`);
+} else {
+  const report = await runAll(chosen, options, flags.has("quick"));
+  if (json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+  if (!flags.has("quick")) writeReport(packageRoot());
 }

@@ -101,7 +101,7 @@ export const bulkLoadScenario: Scenario = {
     try {
       const lake = path.join(scratch, "lake");
       const run = (): Promise<Cost> =>
-        runSide("source-run", [lake, url, ...files.map((name) => path.basename(name, ".ndjson"))]);
+        runSide("source-run", [lake, url, "bulk", ...files.map((name) => path.basename(name, ".ndjson"))]);
       const full = await run();
       log(`full load ${full.wall.toFixed(1)} s ${JSON.stringify(full.facts)}`);
       const changed = await applyNight(url, path.join(outDir, "batch-001"));

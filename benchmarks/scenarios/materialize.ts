@@ -1,5 +1,5 @@
 import path from "node:path";
-import { type Cost, runSide, spread } from "../measure.js";
+import { interleaved, ratios, repeated, runSide } from "../measure.js";
 import { population, replicate } from "../population.js";
 import type { Figure, Scenario } from "../scenario.js";
 
@@ -24,27 +24,26 @@ export const materializeScenario: Scenario = {
     const figures: Figure[] = [];
     for (const view of VIEWS) {
       const out = path.join(scratch, `${view}.parquet`);
-      const ours: Cost[] = [];
-      const hand: Cost[] = [];
-      for (let i = 0; i < (quick ? 1 : 7); i++) {
-        ours.push(await runSide("build-view", [lake, view]));
-        hand.push(await runSide("hand-view", [lake, view, out]));
-      }
+      const { ours, hand } = await interleaved(
+        {
+          ours: () => runSide("build-view", [lake, view]),
+          hand: () => runSide("hand-view", [lake, view, out]),
+        },
+        { repeats: quick ? 1 : 7, warmUps: quick ? 0 : 1 },
+      );
       const same = await runSide("same-rows", [lake, view, out]);
       if (same.facts["different"] !== 0) throw new Error(`${view}: the hand-written SQL gives other rows`);
       log(`${view}: ${String(same.facts["rows"])} rows, equal`);
       for (const of of ["wall", "cpu"] as const) {
-        const ratio = spread(ours.map((a, i) => a[of] / hand[i]![of]));
-        figures.push({
-          name: `${view}: ${of}, ours / hand-written`,
-          value: ratio.median,
-          min: ratio.min,
-          max: ratio.max,
-          unit: "x",
-          ...(of === "wall" ? { bar: "<= 1.5" } : {}),
-        });
+        const quotients = ratios(
+          ours.map((cost) => cost[of]),
+          hand.map((cost) => cost[of]),
+        );
+        const bar = of === "wall" ? "<= 1.5" : undefined;
+        figures.push(repeated(`${view}: ${of}, ours / hand-written`, "x", quotients, bar));
       }
-      figures.push({ name: `${view}: wall, ours`, value: spread(ours.map((a) => a.wall)).median, unit: "s" });
+      const walls = ours.map((cost) => cost.wall);
+      figures.push(repeated(`${view}: wall, ours`, "s", walls));
     }
     return figures;
   },

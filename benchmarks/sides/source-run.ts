@@ -1,4 +1,4 @@
-// Ours, one run of a source: fetch, check and land, commit, views, compare. Arguments: lake folder, base URL of the server, types…
+// Ours, one run of a source: fetch, check and land, commit, views, compare. Arguments: lake folder, base URL of the server, "bulk" or "search", types…
 import { loadViews, shippedViewsDirectory } from "#batch";
 import { parseConfig } from "#config";
 import { systemWaitingClock } from "#ingestion";
@@ -7,10 +7,10 @@ import { runSource } from "../../src/app/source-run/run-source.js";
 import { Turn } from "../../src/app/source-run/turn.js";
 import { reportCost } from "../measure.js";
 
-const [location, url, ...types] = process.argv.slice(2);
+const [location, url, kind, ...types] = process.argv.slice(2);
 const lake = await Lake.open({ location: location! });
 const views = await loadViews([shippedViewsDirectory()], lake.definitions);
-const config = parseConfig({ sources: { main: { url, kind: "bulk", types } } }, "benchmark");
+const config = parseConfig({ sources: { main: { url, kind, types } } }, "benchmark");
 await reportCost(async () => {
   const { record, error } = await runSource(
     { lake, config, views, clock: systemWaitingClock, turn: new Turn() },

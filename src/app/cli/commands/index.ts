@@ -1,6 +1,7 @@
 import type { Command } from "../command.js";
 import { auditCommands } from "./audit.js";
 import { backupCommand } from "./backup.js";
+import { benchCommand } from "./bench.js";
 import { cohortCommands } from "./cohort.js";
 import { compactCommand } from "./compact.js";
 import { configCommand } from "./config.js";
@@ -76,5 +77,6 @@ export const commands: readonly Command[] = [
   eraseCommand,
   migrateCommand,
   conformanceCommand,
+  benchCommand,
   doctorCommand,
 ];

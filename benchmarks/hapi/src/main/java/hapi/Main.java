@@ -29,7 +29,8 @@ import org.springframework.context.annotation.AnnotationConfigApplicationContext
 /**
  * Starts HAPI on the loopback address: {@code java -jar hapi-launcher.jar [port] [--stay]}, by default on a free port. Prints one line
  * of JSON with its base URL when it answers. Ends when its standard input closes, so that it never outlives the test that started it,
- * unless told to stay. The system property {@code hapi.retryAfterSeconds} shortens the Retry-After of export polls.
+ * unless told to stay. The system property {@code hapi.retryAfterSeconds} shortens the Retry-After of export polls,
+ * {@code hapi.largestPage} is the largest page of a search, {@code hapi.jdbcUrl} a PostgreSQL database to use.
  */
 public final class Main {
   private Main() {}
@@ -98,7 +99,9 @@ public final class Main {
             spring.getBean(JpaStorageSettings.class),
             spring.getBean(ISearchParamRegistry.class),
             spring.getBean(IValidationSupport.class)));
-    server.setPagingProvider(spring.getBean(DatabaseBackedPagingProvider.class));
+    DatabaseBackedPagingProvider paging = spring.getBean(DatabaseBackedPagingProvider.class);
+    paging.setMaximumPageSize(Integer.getInteger("hapi.largestPage", paging.getMaximumPageSize()));
+    server.setPagingProvider(paging);
     server.setServerAddressStrategy(new HardcodedServerAddressStrategy(base));
     server.setDefaultResponseEncoding(EncodingEnum.JSON);
     server.setDefaultPrettyPrint(false);

@@ -13,6 +13,7 @@ import ca.uhn.fhir.jpa.config.util.HapiEntityManagerFactoryUtil;
 import ca.uhn.fhir.jpa.model.config.PartitionSettings;
 import ca.uhn.fhir.jpa.model.config.SubscriptionSettings;
 import ca.uhn.fhir.jpa.model.dialect.HapiFhirH2Dialect;
+import ca.uhn.fhir.jpa.model.dialect.HapiFhirPostgresDialect;
 import ca.uhn.fhir.jpa.subscription.channel.config.SubscriptionChannelConfig;
 import ca.uhn.fhir.jpa.subscription.match.config.SubscriptionProcessorConfig;
 import ca.uhn.fhir.jpa.subscription.match.deliver.email.IEmailSender;
@@ -33,8 +34,8 @@ import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 import org.springframework.transaction.annotation.EnableTransactionManagement;
 
 /**
- * HAPI's JPA server for R4 on H2 in memory, with what a lake loads from: history, bulk export, search by time, and rest-hook
- * subscriptions. Everything else stays as HAPI has it.
+ * HAPI's JPA server for R4, with what a lake loads from: history, bulk export, search by time, and rest-hook subscriptions. On H2 in
+ * memory, or on the PostgreSQL database that the system property {@code hapi.jdbcUrl} names. Everything else stays as HAPI has it.
  */
 @Configuration
 @EnableTransactionManagement
@@ -60,7 +61,8 @@ public class ServerConfig {
     settings.setEnforceReferentialIntegrityOnDelete(false);
     settings.setAllowExternalReferences(true);
     settings.setAllowMultipleDelete(true);
-    settings.setFetchSizeDefaultMaximum(1000);
+    // A search of a small test ends by itself; one that is measured must not be cut.
+    if (System.getProperty("hapi.largestPage") == null) settings.setFetchSizeDefaultMaximum(1000);
     settings.setHibernateSearchIndexFullText(false);
     settings.setBulkExportFileMaximumCapacity(1000);
     return settings;
@@ -91,10 +93,16 @@ public class ServerConfig {
   @Bean(destroyMethod = "close")
   public DataSource dataSource() {
     BasicDataSource source = new BasicDataSource();
-    source.setDriverClassName("org.h2.Driver");
-    source.setUrl("jdbc:h2:mem:hapi;DB_CLOSE_DELAY=-1");
-    source.setUsername("sa");
-    source.setPassword("");
+    String postgres = System.getProperty("hapi.jdbcUrl");
+    if (postgres == null) {
+      source.setDriverClassName("org.h2.Driver");
+      source.setUrl("jdbc:h2:mem:hapi;DB_CLOSE_DELAY=-1");
+      source.setUsername("sa");
+      source.setPassword("");
+    } else {
+      source.setDriverClassName("org.postgresql.Driver");
+      source.setUrl(postgres);
+    }
     source.setMaxTotal(30);
     source.setMaxIdle(30);
     return source;
@@ -109,8 +117,11 @@ public class ServerConfig {
     factory.setPersistenceUnitName("HAPI_PU");
     factory.setDataSource(source);
     Properties properties = new Properties();
-    properties.put("hibernate.dialect", HapiFhirH2Dialect.class.getName());
-    properties.put("hibernate.hbm2ddl.auto", "create");
+    boolean onPostgres = System.getProperty("hapi.jdbcUrl") != null;
+    Class<?> dialect = onPostgres ? HapiFhirPostgresDialect.class : HapiFhirH2Dialect.class;
+    properties.put("hibernate.dialect", dialect.getName());
+    // What a folder holds from an earlier start is used again.
+    properties.put("hibernate.hbm2ddl.auto", onPostgres ? "update" : "create");
     properties.put("hibernate.jdbc.batch_size", "50");
     properties.put("hibernate.cache.use_query_cache", "false");
     properties.put("hibernate.cache.use_second_level_cache", "false");

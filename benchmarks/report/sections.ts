@@ -1,0 +1,105 @@
+import type { Figure, Scenario } from "../scenario.js";
+import { directPlot, directSection } from "./direct-section.js";
+import { interval, number, table } from "./format.js";
+import { distinctOf, figureAt, type Result } from "./results.js";
+import { barPlot, linePlot } from "./svg.js";
+
+/** A scenario's part of the report: Markdown blocks, and a plot where there is something to see. */
+export interface Section {
+  readonly blocks: readonly string[];
+  readonly svg?: string;
+}
+
+function plainTable(figures: readonly Figure[]): string {
+  const rows = figures.map((figure) => [
+    figure.name,
+    `${number(figure.value)} ${figure.unit}`.trim(),
+    interval(figure),
+    figure.bar ?? "",
+  ]);
+  return table(["", "median", "interval", "aim"], rows);
+}
+
+/** Figures that stand somewhere as one table per side: a row per measured thing, a column per subject. */
+function subjectsTable(result: Result): string {
+  const placed = result.figures.filter(({ at }) => at !== undefined);
+  const subjects = distinctOf(placed, "subject");
+  const rows = distinctOf(placed, "what").map((what) => [
+    what,
+    ...subjects.map((subject) => {
+      const figure = figureAt(result, subject, "lake", what);
+      if (figure === undefined) return "–";
+      const range = interval(figure);
+      return `${number(figure.value)} ${figure.unit}${range === "" ? "" : ` (${range})`}`.trim();
+    }),
+  ]);
+  return table(["resources", ...subjects], rows);
+}
+
+function scaleSection(result: Result): Section {
+  const sizes = distinctOf(result.figures, "subject");
+  const lines = ["ingest", "views", "increment", "compaction"].map((what) => ({
+    label: what,
+    points: sizes.flatMap((size): [number, number][] => {
+      const figure = figureAt(result, size, "lake", what);
+      const resources = figureAt(result, size, "lake", "resources");
+      return figure === undefined || resources === undefined ? [] : [[resources.value, figure.value]];
+    }),
+  }));
+  return {
+    blocks: [
+      "![Time by number of resources](benchmarks/scale.svg)",
+      subjectsTable(result),
+      "What follows from this for larger lakes: [scaling.md](scaling.md).",
+    ],
+    svg: linePlot({ title: "A lake's steps by number of resources", x: "resources", unit: "s", lines }),
+  };
+}
+
+function viewsSection(result: Result): Section {
+  const placed = result.figures.filter(({ at }) => at !== undefined);
+  const others = result.figures.filter(({ at }) => at === undefined);
+  const subjects = distinctOf(placed, "subject");
+  const sides = distinctOf(placed, "side");
+  const plain = placed.length === 0 ? result.figures : others;
+  if (placed.length === 0) return { blocks: [plainTable(plain)] };
+  const whats = distinctOf(placed, "what");
+  const tables = whats.map((what) => {
+    const rows = subjects.map((subject) => [
+      subject,
+      ...sides.map((side) => {
+        const figure = figureAt(result, subject, side, what);
+        if (figure === undefined) return "–";
+        const range = interval(figure);
+        return `${number(figure.value)} ${figure.unit}${range === "" ? "" : ` (${range})`}`;
+      }),
+    ]);
+    return `**${what}**\n\n${table(["view over NDJSON", ...sides], rows)}`;
+  });
+  return {
+    blocks: ["![CPU by view and engine](benchmarks/views.svg)", ...tables, plainTable(plain)],
+    svg: barPlot({
+      title: "CPU of one evaluation over NDJSON, process start left out (median, its interval)",
+      unit: "s",
+      series: sides,
+      groups: subjects.map((subject) => ({
+        label: subject,
+        bars: sides.map((side) => figureAt(result, subject, side, "CPU")),
+      })),
+    }),
+  };
+}
+
+/** The section of a scenario. */
+export function sectionOf({ name }: Pick<Scenario, "name">, result: Result): Section {
+  switch (name) {
+    case "direct-fhir":
+      return { blocks: directSection(result), svg: directPlot(result) };
+    case "scale":
+      return scaleSection(result);
+    case "views":
+      return viewsSection(result);
+    default:
+      return { blocks: [plainTable(result.figures)] };
+  }
+}

@@ -1,0 +1,87 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { scenarios } from "../registry.js";
+import { readmeTable } from "./direct-section.js";
+import { number } from "./format.js";
+import { type Result, readResults } from "./results.js";
+import { sectionOf } from "./sections.js";
+
+const BEGIN = "<!-- benchmarks: made by npm run bench -- --report -->";
+const END = "<!-- benchmarks: end -->";
+
+const INTRODUCTION = `# Benchmarks
+
+Made by \`npm run bench -- --report\` from \`benchmarks/results/\`; do not edit. To measure:
+
+\`\`\`sh
+npm run bench -- --list                 # what there is
+npm run bench -- direct-fhir            # one of them; writes its results and this page
+npm run bench -- --quick                # all of them small, in minutes: shows that they work, figures mean nothing, nothing is written
+npx fhir-lake bench --fhir https://fhir.example.org/r4 --lake http://127.0.0.1:8080   # the questions of direct-fhir, of your own servers
+\`\`\`
+
+A figure is the median of its repeats. In parentheses or beside it stands its rank interval: the k-th least to the k-th greatest repeat,
+k as large as still holds the true median with a chance of 95 %, whatever the distribution; fewer than six repeats cannot reach that and
+show least and greatest. Sides of a comparison take turns, in changing order, after a turn that is not counted. Answers and rows of both
+sides are compared before a time counts. Time is time on the clock, CPU is processor time of all threads.`;
+
+/** Where and when, in a line. */
+function circumstances({ machine, versions = {}, options = {} }: Result): string {
+  const m = machine;
+  const parts = [
+    m.date,
+    m.cpu === undefined ? undefined : `${String(m.cores)} × ${m.cpu}, ${String(m.memoryGiB)} GiB`,
+    m.system,
+    m.node === undefined ? undefined : `Node.js ${m.node.replace(/^v/, "")}`,
+    m.duckdb === undefined ? undefined : `DuckDB ${m.duckdb}`,
+    m.commit === undefined || m.commit === "" ? undefined : `commit ${m.commit}`,
+    m.loadBefore === undefined
+      ? undefined
+      : `load ${number(m.loadBefore)} before, ${number(m.loadAfter ?? 0)} after`,
+    ...Object.entries(versions).map(([name, text]) => `${name}: ${text}`),
+    ...Object.entries(options).map(([name, text]) => `--${name}=${text}`),
+  ];
+  return `Measured ${parts.filter((part) => part !== undefined).join("; ")}.`;
+}
+
+/** All files of the report by path below the root: `docs/benchmarks.md`, its plots, and README.md with its table. */
+export function reportFiles(root: string): ReadonlyMap<string, string> {
+  const results = readResults(path.join(root, "benchmarks", "results"));
+  const files = new Map<string, string>();
+  const blocks = [INTRODUCTION];
+  for (const scenario of scenarios) {
+    const result = results.get(scenario.name);
+    blocks.push(`## ${scenario.name}`, `${scenario.about[0]!.toUpperCase()}${scenario.about.slice(1)}.`);
+    if (result === undefined) {
+      blocks.push(`Not measured yet: \`npm run bench -- ${scenario.name}\`.`);
+      continue;
+    }
+    const section = sectionOf(scenario, result);
+    const notes = (result.notes ?? []).map((note) => `- ${note}`).join("\n");
+    blocks.push(circumstances(result), ...section.blocks, notes);
+    if (section.svg !== undefined) files.set(`docs/benchmarks/${scenario.name}.svg`, section.svg);
+  }
+  files.set("docs/benchmarks.md", `${blocks.filter((block) => block !== "").join("\n\n")}\n`);
+  const direct = results.get("direct-fhir");
+  const readme = readFileSync(path.join(root, "README.md"), "utf8");
+  const table =
+    direct === undefined ? "Not measured yet: `npm run bench -- direct-fhir`." : readmeTable(direct);
+  files.set("README.md", between(readme, table));
+  return files;
+}
+
+function between(readme: string, table: string): string {
+  const [begin, end] = [readme.indexOf(BEGIN), readme.indexOf(END)];
+  if (begin < 0 || end < begin) throw new Error(`README.md lacks '${BEGIN}' … '${END}'.`);
+  return `${readme.slice(0, begin + BEGIN.length)}\n${table}\n${readme.slice(end)}`;
+}
+
+/** Writes the report and answers its files. */
+export function writeReport(root: string): string[] {
+  const files = reportFiles(root);
+  for (const [name, content] of files) {
+    mkdirSync(path.dirname(path.join(root, name)), { recursive: true });
+    writeFileSync(path.join(root, name), content);
+  }
+  return [...files.keys()];
+}

@@ -1,0 +1,162 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
+import { afterEach, describe, expect, it } from "vitest";
+import { Asker, type AskerOptions } from "./asker.js";
+import { FhirReads } from "./fhir-reads.js";
+
+let server: Server | undefined;
+let asker: Asker | undefined;
+
+afterEach(() => {
+  asker?.close();
+  server?.close();
+});
+
+interface Reply {
+  readonly status?: number;
+  readonly body: unknown;
+  readonly gzip?: boolean;
+}
+
+/** A server whose answers a function gives by request; what it was asked is kept. */
+async function serve(
+  answer: (request: IncomingMessage, base: string) => Reply | Promise<Reply>,
+  options: Partial<AskerOptions> = {},
+): Promise<{ asker: Asker; asked: IncomingMessage[]; base: string }> {
+  const asked: IncomingMessage[] = [];
+  const reply = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    asked.push(request);
+    const { port } = here.address() as AddressInfo;
+    const { status = 200, body, gzip } = await answer(request, `http://127.0.0.1:${port}`);
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    response.writeHead(status, gzip === true ? { "Content-Encoding": "gzip" } : {});
+    response.end(gzip === true ? gzipSync(text) : text);
+  };
+  const here = createServer((request, response) => void reply(request, response));
+  server = here;
+  await new Promise<void>((resolve) => here.listen(0, "127.0.0.1", resolve));
+  const base = `http://127.0.0.1:${(here.address() as AddressInfo).port}`;
+  asker = new Asker({ name: "FHIR server", base: `${base}/`, ...options });
+  return { asker, asked, base };
+}
+
+const READ_OPTIONS = { pageSize: 2, parallel: 3, patientsPerSearch: 2 };
+const patient = (id: number) => ({ resource: { resourceType: "Patient", id: `p${id}` } });
+
+describe("asking", () => {
+  it("counts requests and the bytes that came over the wire, for each fork by itself", async () => {
+    const body = { text: "x".repeat(10_000) };
+    const { asker: one } = await serve(() => ({ body, gzip: true }));
+    const fork = one.fork();
+    expect(await fork.get("a")).toEqual(body);
+    expect(fork.spent.requests).toBe(1);
+    expect(fork.spent.bytes).toBe(gzipSync(JSON.stringify(body)).byteLength);
+    expect(one.spent).toEqual({ requests: 0, bytes: 0 });
+  });
+
+  it("sends no condition, so that no answer is 304", async () => {
+    const { asker: one, asked } = await serve(() => ({ body: {} }));
+    await one.get("a");
+    await one.get("a");
+    expect(asked.map(({ headers }) => [headers["if-none-match"], headers["if-modified-since"]])).toEqual([
+      [undefined, undefined],
+      [undefined, undefined],
+    ]);
+  });
+
+  it("stops at the number of requests that is allowed, forks counted together", async () => {
+    const { asker: one, asked } = await serve(() => ({ body: {} }), { mostRequests: 3 });
+    await one.get("a");
+    await one.fork().get("a");
+    await one.fork().get("a");
+    await expect(one.fork().get("a")).rejects.toMatchObject({ code: "bench/too-many-requests" });
+    expect(asked).toHaveLength(3);
+  });
+
+  it("leaves the time that is asked for between the starts of requests", async () => {
+    const waits: number[] = [];
+    const wait = (ms: number): Promise<void> => {
+      waits.push(Math.ceil(ms / 60_000));
+      return Promise.resolve();
+    };
+    const { asker: one } = await serve(() => ({ body: {} }), { gapMs: 60_000, wait });
+    await Promise.all([one.get("a"), one.fork().get("b"), one.get("c")]);
+    expect(waits).toEqual([1, 2]);
+  });
+
+  it("does not follow a link to another origin, where the token would go too", async () => {
+    const { asker: one } = await serve(() => ({ body: {} }), { headers: { Authorization: "Bearer secret" } });
+    await expect(one.get("http://localhost:1/next")).rejects.toMatchObject({ code: "bench/foreign-link" });
+  });
+
+  it("says the status of a refusal and no id of a patient", async () => {
+    const { asker: one } = await serve(() => ({ status: 403, body: "no" }));
+    await expect(one.get("Patient/some-person/$everything?x=y")).rejects.toMatchObject({
+      code: "bench/refused",
+      message: "The FHIR server answered GET Patient with 403.",
+    });
+  });
+});
+
+describe("reading a FHIR server", () => {
+  it("follows next links to the end where pages are opaque", async () => {
+    const { asker: one } = await serve(({ url = "" }, base) => {
+      const at = Number(/at=(\d)/.exec(url)?.[1] ?? 0);
+      const link = at < 2 ? [{ relation: "next", url: `${base}/pages?at=${at + 1}` }] : [];
+      return { body: { entry: [patient(at * 2), patient(at * 2 + 1)], link, total: 6 } };
+    });
+    const found = await new FhirReads(one, READ_OPTIONS).search("Patient", {});
+    expect(found.map(({ id }) => id)).toEqual(["p0", "p1", "p2", "p3", "p4", "p5"]);
+  });
+
+  it("fetches all later pages at once where the server numbers places and tells the total, none twice, none left out", async () => {
+    let most = 0;
+    let now = 0;
+    const { asker: one, asked } = await serve(async ({ url = "" }, base) => {
+      most = Math.max(most, ++now);
+      await sleep(30);
+      now--;
+      const at = Number(/_getpagesoffset=(\d+)/.exec(url)?.[1] ?? 0);
+      const entry = [at, at + 1].filter((id) => id < 7).map(patient);
+      const link =
+        at + 2 < 7 ? [{ relation: "next", url: `${base}/?_getpages=r&_getpagesoffset=${at + 2}` }] : [];
+      return { body: { entry, link, total: 7 } };
+    });
+    const found = await new FhirReads(one, READ_OPTIONS).search("Patient", {});
+    expect(found.map(({ id }) => id).sort()).toEqual(["p0", "p1", "p2", "p3", "p4", "p5", "p6"]);
+    expect(asked).toHaveLength(4);
+    expect(most).toBeGreaterThan(1);
+  });
+
+  it("leaves out what a search includes beside the type asked for, and messages about the search", async () => {
+    const outcome = { resource: { resourceType: "OperationOutcome", id: "o" }, search: { mode: "outcome" } };
+    const { asker: one } = await serve(() => ({ body: { entry: [patient(1), outcome] } }));
+    const found = await new FhirReads(one, READ_OPTIONS).search("Patient", {});
+    expect(found.map(({ id }) => id)).toEqual(["p1"]);
+  });
+
+  it("asks for many patients in searches of a few ids", async () => {
+    const { asker: one, asked } = await serve(() => ({ body: { entry: [] } }));
+    await new FhirReads(one, READ_OPTIONS).ofPatients("Observation", ["a", "b", "c"], { code: "x" });
+    const lists = asked.map(({ url }) => new URL(url!, "http://x").searchParams.get("patient"));
+    expect(lists.sort()).toEqual(["Patient/a,Patient/b", "Patient/c"]);
+  });
+
+  it("tries a way that the server refuses once, and takes the next one from then on", async () => {
+    const { asker: one, asked } = await serve(({ url = "" }) =>
+      url.includes("lastn") ? { status: 400, body: {} } : { body: { entry: [patient(1)] } },
+    );
+    const reads = new FhirReads(one, READ_OPTIONS);
+    const question = () =>
+      reads.firstOf(
+        "q",
+        () => reads.operation("Observation/$lastn", {}),
+        () => reads.search("Patient", {}),
+      );
+    expect(await question()).toHaveLength(1);
+    expect(await question()).toHaveLength(1);
+    expect(asked.filter(({ url }) => url!.includes("lastn"))).toHaveLength(1);
+  });
+});

@@ -1,0 +1,191 @@
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
+import { gunzipSync } from "node:zlib";
+import { LakeError } from "#kernel";
+
+/** How a server is asked. */
+export interface AskerOptions {
+  /** What a message calls the server: `FHIR server`, `lake`. */
+  readonly name: string;
+  /** Base URL; paths are appended to it. */
+  readonly base: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Connections kept open at most; 4 when absent. */
+  readonly connections?: number;
+  /** Requests refused beyond so many over the asker's life, so that no question runs away; unlimited when absent. */
+  readonly mostRequests?: number;
+  /** Least time between the starts of two requests, milliseconds; 0 when absent. */
+  readonly gapMs?: number;
+  /** A request is given up after so long, milliseconds; ten minutes when absent. */
+  readonly timeoutMs?: number;
+  /** How to wait for the next start; real time when absent. */
+  readonly wait?: (ms: number) => Promise<unknown>;
+}
+
+/** What asking has cost so far. */
+export interface Spent {
+  readonly requests: number;
+  /** Bytes of bodies received, as they came over the wire (compressed where the server compresses). */
+  readonly bytes: number;
+}
+
+/** An answer with its status; a body that is not JSON is `undefined`. */
+export interface Answered {
+  readonly status: number;
+  readonly json: unknown;
+}
+
+/**
+ * Asks one server for JSON and counts what that costs. Never sends a condition (`If-None-Match`), so that every answer is computed and
+ * sent whole. Safe to share between questions that run at once: each takes a {@link fork} to have counts of its own.
+ */
+export class Asker {
+  readonly base: string;
+  private readonly options: AskerOptions;
+  private readonly agent: HttpAgent;
+  private readonly gate: { total: number; nextAt: number };
+  private requests = 0;
+  private bytes = 0;
+
+  constructor(options: AskerOptions, parent?: Asker) {
+    this.options = options;
+    this.base = options.base.replace(/\/+$/, "");
+    const pool = { keepAlive: true, maxSockets: options.connections ?? 4 };
+    this.agent =
+      parent?.agent ?? (this.base.startsWith("https:") ? new HttpsAgent(pool) : new HttpAgent(pool));
+    this.gate = parent?.gate ?? { total: 0, nextAt: 0 };
+  }
+
+  /** An asker of the same server with the same connections and limits, its own counts, and these headers beside the others. */
+  fork(headers: Readonly<Record<string, string>> = {}): Asker {
+    return new Asker({ ...this.options, headers: { ...this.options.headers, ...headers } }, this);
+  }
+
+  /** What this asker has spent. */
+  get spent(): Spent {
+    return { requests: this.requests, bytes: this.bytes };
+  }
+
+  /**
+   * The JSON at a path below the base, or at an absolute URL of the same origin. Errors: `bench/refused` for any status but 200,
+   * `bench/unreachable`, `bench/too-many-requests`, `bench/foreign-link`.
+   */
+  async get(place: string, headers: Readonly<Record<string, string>> = {}): Promise<unknown> {
+    const { status, json } = await this.send("GET", place, undefined, headers);
+    if (status === 200) return json;
+    throw new LakeError(
+      status === 404 || status === 410 ? "not-found" : "unavailable",
+      "bench/refused",
+      `The ${this.options.name} answered GET ${bare(place)} with ${status}.`,
+      { details: { status } },
+    );
+  }
+
+  /** Sends a request and answers whatever status comes. Errors as {@link get}, without `bench/refused`. */
+  async send(
+    method: "GET" | "PUT" | "POST" | "DELETE",
+    place: string,
+    body?: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Answered> {
+    const url = this.resolve(place);
+    await this.admit();
+    const text = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
+    const incoming = await this.open(method, url, { text, headers });
+    const parts: Buffer[] = [];
+    for await (const part of incoming) parts.push(part as Buffer);
+    const received = Buffer.concat(parts);
+    this.bytes += received.byteLength;
+    const plain = incoming.headers["content-encoding"] === "gzip" ? gunzipSync(received) : received;
+    return { status: incoming.statusCode ?? 0, json: parsed(plain.toString("utf8")) };
+  }
+
+  /** Closes the connections of this asker and of its forks. */
+  close(): void {
+    this.agent.destroy();
+  }
+
+  private resolve(place: string): URL {
+    const below = place === "" ? this.base : `${this.base}/${place}`;
+    const url = new URL(/^https?:/.test(place) ? place : below);
+    // A server's next link must not lead the token elsewhere.
+    if (url.origin === new URL(this.base).origin) return url;
+    throw new LakeError(
+      "unsupported",
+      "bench/foreign-link",
+      `The ${this.options.name} links to another origin, ${url.origin}; give the base URL that its links have.`,
+    );
+  }
+
+  private async admit(): Promise<void> {
+    const { mostRequests = Number.POSITIVE_INFINITY, gapMs = 0, wait = sleep, name } = this.options;
+    if (this.gate.total >= mostRequests) {
+      throw new LakeError(
+        "unavailable",
+        "bench/too-many-requests",
+        `The questions need more than ${mostRequests} requests of the ${name}; allow more with --most-requests.`,
+      );
+    }
+    this.gate.total++;
+    this.requests++;
+    if (gapMs === 0) return;
+    const now = performance.now();
+    const at = Math.max(now, this.gate.nextAt);
+    this.gate.nextAt = at + gapMs;
+    if (at > now) await wait(at - now);
+  }
+
+  private open(
+    method: string,
+    url: URL,
+    {
+      text,
+      headers: own,
+    }: { readonly text: string | undefined; readonly headers: Readonly<Record<string, string>> },
+  ): Promise<IncomingMessage> {
+    const headers: Record<string, string> = {
+      Accept: "application/fhir+json, application/json;q=0.9",
+      "Accept-Encoding": "gzip",
+      ...this.options.headers,
+      ...own,
+    };
+    if (text !== undefined) {
+      headers["Content-Type"] ??= "application/json";
+      headers["Content-Length"] = String(Buffer.byteLength(text));
+    }
+    const send = url.protocol === "https:" ? httpsRequest : httpRequest;
+    return new Promise((resolve, reject) => {
+      const signal = AbortSignal.timeout(this.options.timeoutMs ?? 600_000);
+      const outgoing = send(url, { agent: this.agent, method, headers, signal }, resolve);
+      outgoing.on("error", (cause) =>
+        reject(
+          new LakeError(
+            "unavailable",
+            "bench/unreachable",
+            `The ${this.options.name} at ${this.base} does not answer.`,
+            { cause },
+          ),
+        ),
+      );
+      outgoing.end(text);
+    });
+  }
+}
+
+/** A place without what may identify a person: the resource type, or the view. */
+function bare(place: string): string {
+  const path = place
+    .replace(/^https?:\/\/[^/]+\//, "")
+    .split("?")[0]!
+    .split("/");
+  return path.slice(0, path[0] === "views" || path[0] === "cohorts" ? 2 : 1).join("/");
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

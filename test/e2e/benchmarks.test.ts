@@ -1,0 +1,57 @@
+import { execFile } from "node:child_process";
+import path from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+
+const RUNNER = path.resolve(import.meta.dirname, "../../dist/benchmarks/run.js");
+
+interface Report {
+  readonly quick: boolean;
+  readonly results: Readonly<
+    Record<
+      string,
+      {
+        readonly machine: Record<string, unknown>;
+        readonly figures: readonly { readonly name: string; readonly value: number }[];
+      }
+    >
+  >;
+}
+
+function bench(args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
+  return promisify(execFile)(process.execPath, [RUNNER, ...args], {
+    env: { ...process.env, NODE_OPTIONS: "" },
+    maxBuffer: 2 ** 26,
+  });
+}
+
+describe("the runner of the benchmarks", () => {
+  it("runs scenarios small, compares the answers of both sides, and reports figures with the machine", async () => {
+    const { stdout } = await bench(["scale", "direct-fhir", "--quick", "--json"]);
+    const report = JSON.parse(stdout) as Report;
+    expect(Object.keys(report.results)).toEqual(["direct-fhir", "scale"]);
+    for (const { machine, figures } of Object.values(report.results)) {
+      expect(machine).toMatchObject({ node: process.version, duckdb: expect.any(String) as string });
+      expect(figures.length).toBeGreaterThan(3);
+      for (const { name, value } of figures) expect(Number.isFinite(value), name).toBe(true);
+    }
+    const names = report.results["direct-fhir"]!.figures.map(({ name }) => name);
+    expect(names.filter((name) => name.endsWith("wall, FHIR / lake"))).toHaveLength(8);
+    const down = report.results["direct-fhir"]!.figures.find(({ name }) => name.endsWith("answered, lake"));
+    expect(down?.value).toBe(8);
+  }, 600_000);
+
+  it("lists the scenarios, and names the nearest to an unknown one or to an unknown option", async () => {
+    const { stdout } = await bench(["--list"]);
+    expect(stdout).toContain("direct-fhir");
+    await expect(bench(["direct-fihr"])).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("Did you mean 'direct-fhir'?") as string,
+    });
+    await expect(bench(["scale", "--reapeats=2"])).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("Did you mean 'repeats'?") as string,
+    });
+    await expect(bench(["ingest", "--patients=5"])).rejects.toMatchObject({ code: 2 });
+  });
+});
