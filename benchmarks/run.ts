@@ -71,11 +71,14 @@ function print(figures: readonly Figure[]): void {
 
 async function runOne(scenario: Scenario, context: Omit<BenchContext, "scratch">): Promise<Outcome> {
   const scratch = mkdtempSync(path.join(process.env["FHIR_LAKE_BENCH_DIR"] ?? tmpdir(), "fhir-lake-bench-"));
+  const clean = (): void => rmSync(scratch, { recursive: true, force: true });
+  process.once("exit", clean);
   try {
     const result = await scenario.run({ ...context, scratch });
     return "figures" in result ? result : { figures: result };
   } finally {
-    rmSync(scratch, { recursive: true, force: true });
+    process.off("exit", clean);
+    clean();
   }
 }
 
@@ -104,6 +107,8 @@ async function runAll(
   return { quick, results };
 }
 
+// Ends by its exit handlers, so that servers and scratch folders go with it.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 const { chosen, flags, options } = readArguments();
 const json = flags.has("json");
 if (flags.has("list")) {

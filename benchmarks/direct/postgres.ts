@@ -100,6 +100,9 @@ export async function startPostgres(folder: string): Promise<Postgres> {
     ["-D", data, "-p", String(port), ...settings.flatMap(([name, value]) => ["-c", `${name}=${value}`])],
     { ...options, stdio: "ignore" },
   );
+  // Whoever ends the benchmark early must not leave a database behind.
+  const endToo = (): void => void child.kill("SIGINT");
+  process.once("exit", endToo);
   const version = await untilAnswering(port, child);
   return {
     jdbcUrl: `jdbc:postgresql://127.0.0.1:${port}/postgres?user=hapi`,
@@ -110,6 +113,7 @@ export async function startPostgres(folder: string): Promise<Postgres> {
       const ended = new Promise((resolve) => child.once("exit", resolve));
       child.kill("SIGINT");
       await ended;
+      process.off("exit", endToo);
     },
   };
 }

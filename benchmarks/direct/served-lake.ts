@@ -15,6 +15,8 @@ const CLI = path.join(packageRoot(), "dist", "src", "app", "cli", "main.js");
 export async function serveLake(lake: string): Promise<ServedLake> {
   const args = [CLI, "serve", "--lake", lake, "--port", "0", "--small-cell", "0", "--json"];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "ignore"] });
+  const endToo = (): void => void child.kill("SIGTERM");
+  process.once("exit", endToo);
   const url = await new Promise<string>((resolve, reject) => {
     let output = "";
     child.once("exit", (code) => reject(new Error(`fhir-lake serve ended with ${code}`)));
@@ -30,7 +32,10 @@ export async function serveLake(lake: string): Promise<ServedLake> {
     pids: [child.pid!],
     stop: () =>
       new Promise((resolve) => {
-        child.once("exit", () => resolve());
+        child.once("exit", () => {
+          process.off("exit", endToo);
+          resolve();
+        });
         child.kill("SIGTERM");
       }),
   };

@@ -4,6 +4,7 @@ import { scenarios } from "../registry.js";
 import { readmeTable } from "./direct-section.js";
 import { number } from "./format.js";
 import { type Result, readResults } from "./results.js";
+import { scalingFigures } from "./scaling.js";
 import { sectionOf } from "./sections.js";
 
 const BEGIN = "<!-- benchmarks: made by npm run bench -- --report -->";
@@ -44,7 +45,7 @@ function circumstances({ machine, versions = {}, options = {} }: Result): string
   return `Measured ${parts.filter((part) => part !== undefined).join("; ")}.`;
 }
 
-/** All files of the report by path below the root: `docs/benchmarks.md`, its plots, and README.md with its table. */
+/** All files of the report by path below the root: `docs/benchmarks.md`, its plots, and the pages that have figures between marks. */
 export function reportFiles(root: string): ReadonlyMap<string, string> {
   const results = readResults(path.join(root, "benchmarks", "results"));
   const files = new Map<string, string>();
@@ -63,17 +64,22 @@ export function reportFiles(root: string): ReadonlyMap<string, string> {
   }
   files.set("docs/benchmarks.md", `${blocks.filter((block) => block !== "").join("\n\n")}\n`);
   const direct = results.get("direct-fhir");
-  const readme = readFileSync(path.join(root, "README.md"), "utf8");
   const table =
     direct === undefined ? "Not measured yet: `npm run bench -- direct-fhir`." : readmeTable(direct);
-  files.set("README.md", between(readme, table));
+  for (const [name, content] of [
+    ["README.md", table],
+    ["docs/scaling.md", scalingFigures(results.get("scale"))],
+  ] as const) {
+    files.set(name, between(name, readFileSync(path.join(root, name), "utf8"), content));
+  }
   return files;
 }
 
-function between(readme: string, table: string): string {
-  const [begin, end] = [readme.indexOf(BEGIN), readme.indexOf(END)];
-  if (begin < 0 || end < begin) throw new Error(`README.md lacks '${BEGIN}' … '${END}'.`);
-  return `${readme.slice(0, begin + BEGIN.length)}\n${table}\n${readme.slice(end)}`;
+/** A page with what stands between its two marks replaced. */
+function between(name: string, page: string, content: string): string {
+  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
+  if (begin < 0 || end < begin) throw new Error(`${name} lacks '${BEGIN}' … '${END}'.`);
+  return `${page.slice(0, begin + BEGIN.length)}\n\n${content}\n\n${page.slice(end)}`;
 }
 
 /** Writes the report and answers its files. */
