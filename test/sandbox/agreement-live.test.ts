@@ -52,7 +52,7 @@ it("SQL and the addresses of views agree while changes flow in, and between flus
     expect(response.status).toBe(200);
     return [response.headers.get("X-Lake-Epoch"), await response.text()];
   };
-  for (let round = 0; round < 4; round++) {
+  for (let round = 0; round < 3; round++) {
     for (let change = 0; change < 3; change++) {
       const id = `p${Math.floor(random() * 25)}`;
       const body = String(

@@ -3,9 +3,11 @@
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { Socket } from "node:net";
+import { Database } from "#duckdb";
 import type { EncodeOptions } from "../../result.js";
 import { mapSqlError } from "../failure.js";
-import { type Order, type Report, sentError } from "../protocol.js";
+import { type Order, type Report, type StatementOrder, sentError } from "../protocol.js";
+import { type CheckedStatement, checkedStatement } from "./checked-statement.js";
 import { Session } from "./session.js";
 
 const PROGRESS_MS = 100;
@@ -57,20 +59,31 @@ async function encode(
   }
 }
 
+/** Parses statements, and never holds anything. */
+const parser = await (await Database.open({ threads: 1 })).connect();
+
+/** A statement that was checked and waits for its views. */
+let waiting: { readonly order: StatementOrder; readonly checked: CheckedStatement } | undefined;
 let session: Session | undefined;
 
 function finish(): void {
   session?.close();
   session = undefined;
+  waiting = undefined;
+}
+
+async function check({ sql, views }: StatementOrder): Promise<CheckedStatement> {
+  return await checkedStatement(parser, sql, views);
 }
 
 async function obey(order: Order): Promise<void> {
   switch (order.type) {
     case "prepare":
-      session = await Session.open(order.statement);
-      return tell({ type: "needs", views: await session.check() });
+      waiting = { order: order.statement, checked: await check(order.statement) };
+      return tell({ type: "needs", views: [...waiting.checked.views] });
     case "views":
-      return tell({ type: "prepared", ...(await session!.prepare(order.views)) });
+      session = await Session.open(waiting!.order, waiting!.checked);
+      return tell({ type: "prepared", ...(await session.prepare(order.views)) });
     case "encode":
       return await encode(session!, order);
     case "finish":

@@ -7,7 +7,7 @@ import { type EncodedResult, type EncodeOptions, ResultEncoder } from "../../res
 import { mapSqlError } from "../failure.js";
 import type { Prepared, SealedView, StatementOrder } from "../protocol.js";
 import type { Json, JsonObject } from "../syntax-tree.js";
-import { type CheckedStatement, checkedStatement, serialize } from "./checked-statement.js";
+import { type CheckedStatement, serialize } from "./checked-statement.js";
 import { boundParameters } from "./parameters.js";
 
 /** Rows of an answer with a limit are kept in a table of this name, which no user can name. */
@@ -65,15 +65,17 @@ async function estimate(
 export class Session {
   private readonly order: StatementOrder;
   private readonly database: Database;
-  private checked: CheckedStatement | undefined;
+  private readonly checked: CheckedStatement;
   private encoder: ResultEncoder | undefined;
 
-  private constructor(order: StatementOrder, database: Database) {
+  private constructor(order: StatementOrder, database: Database, checked: CheckedStatement) {
     this.order = order;
     this.database = database;
+    this.checked = checked;
   }
 
-  static async open(order: StatementOrder): Promise<Session> {
+  /** An engine for a statement that was checked. */
+  static async open(order: StatementOrder, checked: CheckedStatement): Promise<Session> {
     const { memoryLimitBytes, threads, folder } = order;
     const database = await Database.open({
       memoryLimitBytes,
@@ -81,21 +83,12 @@ export class Session {
       tempDirectory: path.join(folder, "spill"),
       preserveInsertionOrder: true,
     });
-    return new Session(order, database);
-  }
-
-  /** Checks the statement and answers with the names of the views that it reads, in lower case. */
-  async check(): Promise<string[]> {
-    const { sql, views } = this.order;
-    this.checked = await this.database.with((connection) => checkedStatement(connection, sql, views));
-    return [...this.checked.views];
+    return new Session(order, database, checked);
   }
 
   /** Takes the views, closes the engine to everything else, and binds the statement; with a limit it is run, too. */
   async prepare(views: readonly SealedView[]): Promise<Prepared> {
     const { checked, order } = this;
-    if (checked === undefined)
-      throw new LakeError("internal", "query/sql-order", "No statement was checked.");
     await this.define(views);
     try {
       return await this.database.with(async (connection) => {
