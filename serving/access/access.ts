@@ -95,16 +95,16 @@ export class Access {
     if (route.permission === "public") return await this.scope.run(nobody, answer);
     const { credentials, limits } = this.options;
     const caller = this.linked.get(context.req.raw) ?? (await credentials.identify(context));
-    if (!caller.permissions.has(route.permission)) {
-      await this.record(context, route, caller, { kind: "refused", status: 403 });
-      throw forbidden(`Your role '${caller.role}' lacks the permission ${route.permission}.`, {
-        permission: route.permission,
-      });
-    }
     const admission = await limits.admit(caller, route.permission);
     const began = performance.now();
     let response: Response;
     try {
+      if (!caller.permissions.has(route.permission)) {
+        await this.record(context, route, caller, { kind: "refused", status: 403 });
+        throw forbidden(`Your role '${caller.role}' lacks the permission ${route.permission}.`, {
+          permission: route.permission,
+        });
+      }
       if (changing.has(route.permission)) await this.record(context, route, caller, { kind: "changing" });
       response = await this.scope.run(caller, answer);
       await this.recordDisclosure(context, route, caller, response);
