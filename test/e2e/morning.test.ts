@@ -138,9 +138,11 @@ describe("an analyst's morning, by the manual", () => {
     const ids = (rows: readonly unknown[]): unknown[] => [...rows].sort();
     const column = sheet[0]!.indexOf("id");
     expect(ids(arrow.toArray().map((row) => (row as { id: string }).id))).toEqual(
-      ids(objects.map((row) => row["id"])),
+      ids(objects.map((row): unknown => row["id"])),
     );
-    expect(ids(sheet.slice(1).map((row) => row[column]))).toEqual(ids(objects.map((row) => row["id"])));
+    expect(ids(sheet.slice(1).map((row) => row[column]))).toEqual(
+      ids(objects.map((row): unknown => row["id"])),
+    );
 
     const after = new Map(truthTable(path.join(people, "truth.csv")).map((row) => [row["patient_id"]!, row]));
     for (const row of truthTable(path.join(people, "batch-001", "truth.csv")))

@@ -143,7 +143,7 @@ describe("a lake that follows a source by its notifications", { timeout: 300_000
       // Before, the gap itself may be told.
       await expect
         .poll(() => followed.state(), { timeout: 60_000, interval: 50 })
-        .toMatchObject({ state: "gap", reason: expect.stringMatching(/^No heartbeat/) });
+        .toMatchObject({ state: "gap", reason: expect.stringMatching(/^No heartbeat/) as string });
       // Whatever is asked while it stays silent brings nothing new.
       const asked = (): number => server().requests.matching({ path: /\$status$/ }).length;
       const soFar = asked();
