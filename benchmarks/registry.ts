@@ -9,6 +9,7 @@ import { materializeScenario } from "./scenarios/materialize.js";
 import { memoryScenario } from "./scenarios/memory.js";
 import { mergedReadScenario } from "./scenarios/merged-read.js";
 import { nightsScenario } from "./scenarios/nights.js";
+import { peersScenario } from "./scenarios/peers.js";
 import { scaleScenario } from "./scenarios/scale.js";
 import { servingScenario } from "./scenarios/serving.js";
 import { viewsScenario } from "./views/scenario.js";
@@ -17,6 +18,7 @@ import { viewsScenario } from "./views/scenario.js";
 export const scenarios: readonly Scenario[] = [
   directFhirScenario,
   viewsScenario,
+  peersScenario,
   materializeScenario,
   ingestScenario,
   scaleScenario,

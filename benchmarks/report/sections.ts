@@ -56,35 +56,35 @@ function scaleSection(result: Result): Section {
   };
 }
 
-function viewsSection(result: Result): Section {
-  const placed = result.figures.filter(({ at }) => at !== undefined);
-  const others = result.figures.filter(({ at }) => at === undefined);
-  const subjects = distinctOf(placed, "subject");
-  const sides = distinctOf(placed, "side");
-  const plain = placed.length === 0 ? result.figures : others;
-  if (placed.length === 0) return { blocks: [plainTable(plain)] };
-  const whats = distinctOf(placed, "what");
-  const tables = whats.map((what) => {
+/** A table per measured thing: a row per view, a column per engine. */
+function peersSection(result: Result): Section {
+  const subjects = distinctOf(result.figures, "subject");
+  const sides = distinctOf(result.figures, "side");
+  const tables = distinctOf(result.figures, "what").map((what) => {
     const rows = subjects.map((subject) => [
       subject,
       ...sides.map((side) => {
         const figure = figureAt(result, subject, side, what);
         if (figure === undefined) return "–";
         const range = interval(figure);
-        return `${number(figure.value)} ${figure.unit}${range === "" ? "" : ` (${range})`}`;
+        return `${number(figure.value)} ${figure.unit}${range === "" ? "" : ` (${range})`}`.trim();
       }),
     ]);
-    return `**${what}**\n\n${table(["view over NDJSON", ...sides], rows)}`;
+    return `**${what}**\n\n${table(["view", ...sides], rows)}`;
   });
   return {
-    blocks: ["![CPU by view and engine](benchmarks/views.svg)", ...tables, plainTable(plain)],
+    blocks: [
+      "![CPU by view and engine](benchmarks/peers.svg)",
+      ...tables,
+      "A dash: the engine is not installed, cannot run the view, or gives other rows. How they are installed: [benchmarks/views](../benchmarks/views/README.md).",
+    ],
     svg: barPlot({
-      title: "CPU of one evaluation over NDJSON, process start left out (median, its interval)",
-      unit: "s",
+      title: "Processor time of 1,000 resources, warm (median, its interval)",
+      unit: "ms",
       series: sides,
       groups: subjects.map((subject) => ({
         label: subject,
-        bars: sides.map((side) => figureAt(result, subject, side, "CPU")),
+        bars: sides.map((side) => figureAt(result, subject, side, "CPU of 1,000 resources, warm")),
       })),
     }),
   };
@@ -97,8 +97,8 @@ export function sectionOf({ name }: Pick<Scenario, "name">, result: Result): Sec
       return { blocks: directSection(result), svg: directPlot(result) };
     case "scale":
       return scaleSection(result);
-    case "views":
-      return viewsSection(result);
+    case "peers":
+      return peersSection(result);
     default:
       return { blocks: [plainTable(result.figures)] };
   }

@@ -1,0 +1,99 @@
+import { spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { cpuOf } from "../../direct/server-cpu.js";
+
+/** A program that evaluates a view over NDJSON: `<command> <args> VIEW INPUT OUTPUT RUNS`, with a line of JSON per event. */
+export interface Engine {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Only a part of the resources are given to it, so that it ends: 100 means the first hundredth of the file. */
+  readonly share?: number;
+}
+
+/** What one process of an engine cost. */
+export interface EngineCost {
+  readonly version: string;
+  /** From the start of the process to the end of its first evaluation, seconds. */
+  readonly cold: number;
+  readonly coldCpu: number;
+  /** One later evaluation in the same process, seconds. */
+  readonly warm: number;
+  readonly warmCpu: number;
+  /** Greatest resident memory of the process and those below it, bytes. */
+  readonly peakRss: number;
+}
+
+interface Event {
+  readonly event: "ready" | "run";
+  readonly version?: string;
+  readonly wall?: number;
+}
+
+function peakOf(pid: number): number {
+  try {
+    const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+      readFileSync(`/proc/${pid}/task/${task}/children`, "utf8")
+        .trim()
+        .split(" ")
+        .filter(Boolean)
+        .map(Number),
+    );
+    const own = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    return Number(own ?? 0) * 1024 + children.reduce((sum, child) => sum + peakOf(child), 0);
+  } catch {
+    return 0;
+  }
+}
+
+/** Runs an engine in a process of its own for a first and so many later evaluations. Fails with what it wrote to stderr. */
+export async function runEngine(
+  engine: Engine,
+  files: readonly string[],
+  later: number,
+  rest: readonly string[] = [],
+): Promise<EngineCost> {
+  const child = spawn(engine.command, [...engine.args, ...files, String(later + 1), ...rest], {
+    env: { ...process.env, ...engine.environment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let complaint = "";
+  child.stderr.on("data", (chunk) => {
+    complaint = `${complaint}${String(chunk)}`.slice(-2000);
+  });
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const started = performance.now();
+  const pid = child.pid!;
+  let peakRss = 0;
+  const watch = setInterval(() => {
+    peakRss = Math.max(peakRss, peakOf(pid));
+  }, 50);
+  let version = engine.name;
+  const runs: { wall: number; at: number; cpu: number }[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (!line.startsWith('{"event"')) continue;
+    const event = JSON.parse(line) as Event;
+    const cpu = cpuOf([pid]) ?? Number.NaN;
+    peakRss = Math.max(peakRss, peakOf(pid));
+    if (event.event === "ready") version = event.version || engine.name;
+    else runs.push({ wall: event.wall!, at: (performance.now() - started) / 1000, cpu });
+  }
+  const code = await ended;
+  clearInterval(watch);
+  const [first, ...others] = runs;
+  if (code !== 0 || first === undefined || others.length < later)
+    throw new Error(
+      `${engine.name} ended with ${String(code)}: ${complaint.trim().split("\n").at(-1) ?? ""}`,
+    );
+  const last = runs.at(-1)!;
+  return {
+    version,
+    cold: first.at,
+    coldCpu: first.cpu,
+    warm: others.reduce((sum, run) => sum + run.wall, 0) / later,
+    warmCpu: (last.cpu - first.cpu) / later,
+    peakRss,
+  };
+}
