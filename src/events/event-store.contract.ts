@@ -278,6 +278,31 @@ export function eventStoreContract(
       await other.close();
     });
 
+    it("misses nothing that is appended while a batch is handled and the next one is read", async () => {
+      const seen: number[] = [];
+      const append = (n: number) =>
+        store.append({ stream: n % 3 === 0 ? "other" : "s", events: [noted(n)], expected: "any" });
+      for (let n = 0; n < 10; n++) await append(n);
+      const subscription = store.subscribe({
+        streamPrefix: "s",
+        batch: 3,
+        pollMs: 20,
+        handle: async (events) => {
+          seen.push(...events.map((event) => event.position));
+          if (seen.length > 60) return;
+          // By now the next batch has been read.
+          await sleep(seen.length % 4);
+          await append(1);
+          await append(3);
+        },
+      });
+      await expect.poll(() => seen.length, { timeout: 30_000 }).toBeGreaterThan(60);
+      await subscription.reached(await store.head());
+      const all = await store.readAll(0, 1000, { streamPrefix: "s" });
+      expect(seen).toEqual(all.map((event) => event.position));
+      await subscription.stop();
+    });
+
     it("knows since when it has everything, and does not claim more while a handler fails", async () => {
       let fail = false;
       const subscription = store.subscribe({

@@ -57,6 +57,15 @@ interface Look {
   readonly head: number;
 }
 
+/** A batch that is being read before it is asked for. */
+interface Ahead {
+  readonly after: number;
+  readonly limit: number;
+  /** Where the journal's head was before: what was appended later may be missing. */
+  readonly head: number;
+  readonly events: Promise<readonly StoredEvent[]>;
+}
+
 /** What a batch holds at most, about: payloads are larger or smaller than those of the batch before. */
 const BATCH_CHARACTERS = 32 * 2 ** 20;
 const FIRST_BATCH = 1000;
@@ -78,6 +87,7 @@ class Runner implements Subscription {
   private woken = false;
   private failures = 0;
   private restMs = 0;
+  private ahead: Ahead | undefined;
   private readonly ended: Promise<void>;
 
   constructor(
@@ -136,22 +146,44 @@ class Runner implements Subscription {
   /** Handles one batch; false when there was none. */
   private async step(): Promise<boolean> {
     const { name, handle } = this.options;
-    const batch = this.limit;
+    const batch = this.ahead?.after === this.position ? this.ahead.limit : this.limit;
     // Taken before reading: when nothing matches up to here, progress is still made.
     const at = this.clock.now().getTime();
     const head = await this.store.head();
     this.look({ at, head });
     if (head <= this.position) return false;
-    const events = await this.store.readAll(this.position, batch, this.options);
+    const { events, complete } = await this.read(this.position, { limit: batch, head });
+    const isFull = events.length === batch;
     const before = performance.now();
+    // A reader that is behind has the next batch read while it handles this one.
+    if (isFull) this.readAhead(events.at(-1)!.position, head);
     if (events.length > 0) await handle(events);
-    this.restMs = events.length < batch ? performance.now() - before : 0;
+    this.restMs = isFull ? 0 : performance.now() - before;
     this.adjust(events);
-    const reached =
-      events.length < batch ? Math.max(head, events.at(-1)?.position ?? 0) : events.at(-1)!.position;
+    const last = events.at(-1)?.position ?? 0;
+    const reached = isFull ? last : Math.max(complete, last);
     if (name !== undefined) await this.store.saveCheckpoint(name, reached);
     this.advance(reached);
     return true;
+  }
+
+  /** Events after a position, and up to where they are complete unless there are as many as were asked for. */
+  private async read(
+    after: number,
+    { limit, head }: { readonly limit: number; readonly head: number },
+  ): Promise<{ readonly events: readonly StoredEvent[]; readonly complete: number }> {
+    const { ahead } = this;
+    this.ahead = undefined;
+    // What was read ahead of a batch that failed is let go: that one comes again.
+    if (ahead?.after === after) return { events: await ahead.events, complete: ahead.head };
+    return { events: await this.store.readAll(after, limit, this.options), complete: head };
+  }
+
+  private readAhead(after: number, head: number): void {
+    const events = this.store.readAll(after, this.limit, this.options);
+    // A failure is met when the batch is asked for.
+    events.catch(() => undefined);
+    this.ahead = { after, limit: this.limit, head, events };
   }
 
   private look(look: Look): void {
