@@ -63,6 +63,23 @@ async function overHttp(
   ];
 }
 
+/** What a process that starts needs until it can answer, by where it reads the changes that no snapshot covers. */
+async function rebuild(files: readonly string[], { quick, scratch, log }: BenchContext): Promise<Figure[]> {
+  const changes = quick ? 3_000 : 100_000;
+  const lake = path.join(scratch, "rebuilt");
+  await runSide("full-ingest", [lake, "0", ...files]);
+  const { facts } = await runSide("rebuild", [lake, String(changes), String(changes / 5), ...files]);
+  return Object.entries(facts).flatMap(([from, cost]) => {
+    const { wall, cpu, liveResources } = cost as Record<"wall" | "cpu" | "liveResources", number>;
+    log(`${changes} from ${from} in ${wall.toFixed(1)} s, CPU ${cpu.toFixed(1)} s, ${liveResources} live`);
+    const label = `start over ${changes} changes to ${liveResources} resources, from ${from}`;
+    return [
+      { name: label, value: wall, unit: "s" },
+      { name: `${label}, CPU`, value: cpu, unit: "s" },
+    ];
+  });
+}
+
 /** How many changes a second become rows of all views, from the journal and over HTTP. */
 export const liveSustainedScenario: Scenario = {
   name: "live-sustained",
@@ -97,6 +114,7 @@ export const liveSustainedScenario: Scenario = {
       { ...figure("from the journal", rate), bar: ">= 5000" },
       figure("from the journal, per second of CPU", cpu),
       ...(await overHttp(lake, lines, context)),
+      ...(await rebuild(files, context)),
     ];
   },
 };

