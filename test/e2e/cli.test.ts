@@ -44,6 +44,14 @@ describe("the command line", () => {
     expect((await cli(["ingest"])).stderr).toContain("ingest ndjson");
     expect((await cli(["--help"])).stdout).toContain("generate");
     expect((await cli(["serve", "--help"])).stdout).toContain("--port");
+    const group = await cli(["cohort", "--help"]);
+    expect([group.code, group.stdout]).toEqual([
+      0,
+      expect.stringMatching(/cohort list .*\n(.*\n)*.*cohort diff/),
+    ]);
+    expect(group.stdout).not.toContain("vacuum");
+    const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
+    expect((await cli(["--version"])).stdout).toBe(`${version}\n`);
   });
 
   it("says what to do when there is no lake", async () => {

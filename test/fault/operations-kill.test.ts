@@ -11,7 +11,7 @@ import { seeded } from "../support/random.js";
 const scratch = mkdtempSync(path.join(tmpdir(), "fhir-lake-operations-"));
 const original = path.join(scratch, "lake");
 const random = seeded(Number(process.env["FHIR_LAKE_KILL_SEED"] ?? 20261122));
-const KILLS = Number(process.env["FHIR_LAKE_OPERATION_KILLS"] ?? 4);
+const KILLS = Number(process.env["FHIR_LAKE_OPERATION_KILLS"] ?? 2);
 let copies = 0;
 
 function inputs(folder: string): string[] {

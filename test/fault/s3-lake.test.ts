@@ -153,7 +153,7 @@ describe.skipIf(motoPython() === undefined)("a lake on S3", () => {
   it("survives kill -9 at random moments", async () => {
     const location = `s3://${server.bucket}/storm`;
     const random = seeded(Number(process.env["FHIR_LAKE_KILL_SEED"] ?? 20261121));
-    const kills = Number(process.env["FHIR_LAKE_S3_KILLS"] ?? 4);
+    const kills = Number(process.env["FHIR_LAKE_S3_KILLS"] ?? 2);
     for (const night of nights()) {
       for (let i = 0; i < kills / 2; i++) {
         const { child, finished } = startCli(["ingest", "ndjson", ...night, "--lake", location], {

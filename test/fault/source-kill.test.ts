@@ -13,7 +13,7 @@ const TYPES = ["Condition", "Encounter", "Observation", "Patient"];
 const SEED = Number(process.env["FHIR_LAKE_KILL_SEED"] ?? 20261121);
 /** The long run is 200 and every labelled point. */
 const KILLS = Number(process.env["FHIR_LAKE_SOURCE_KILLS"] ?? 20);
-const POINTS = Number(process.env["FHIR_LAKE_SOURCE_POINTS"] ?? 8);
+const POINTS = Number(process.env["FHIR_LAKE_SOURCE_POINTS"] ?? 4);
 
 let server: FhirServerProcess;
 let scratch: string;

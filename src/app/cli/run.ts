@@ -1,14 +1,19 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
 import { parseArgs } from "node:util";
-import { didYouMean, isLakeError, LakeError } from "#kernel";
+import { didYouMean, isLakeError, LakeError, packageRoot } from "#kernel";
 import { COMMON_OPTIONS, type Command } from "./command.js";
-import { commands } from "./commands/index.js";
+import { commandsOf } from "./commands/index.js";
 import { debugText } from "./debug-text.js";
 import { EXIT, exitCodeOf } from "./exit-code.js";
 import { commandHelp, overview } from "./help.js";
 import { Output } from "./output.js";
 import { indentedCaret } from "./view-problem.js";
 
-function find(args: readonly string[]): { command: Command; rest: string[] } | undefined {
+function find(
+  commands: readonly Command[],
+  args: readonly string[],
+): { command: Command; rest: string[] } | undefined {
   const matching = commands
     .filter((command) => command.name.every((word, i) => args[i] === word))
     .sort((a, b) => b.name.length - a.name.length);
@@ -16,11 +21,16 @@ function find(args: readonly string[]): { command: Command; rest: string[] } | u
   return command === undefined ? undefined : { command, rest: args.slice(command.name.length) };
 }
 
-function unknownCommand(args: readonly string[]): LakeError {
+/** The commands of several words that begin with the first one typed. */
+function within(commands: readonly Command[], word: string | undefined): readonly Command[] {
+  return commands.filter((command) => command.name.length > 1 && command.name[0] === word);
+}
+
+function unknownCommand(commands: readonly Command[], args: readonly string[]): LakeError {
   const words = args.filter((arg) => !arg.startsWith("-"));
-  const within = commands.filter((command) => command.name.length > 1 && command.name[0] === words[0]);
-  if (within.length > 0) {
-    const names = within.map((command) => command.name.join(" ")).join(", ");
+  const group = within(commands, words[0]);
+  if (group.length > 0) {
+    const names = group.map((command) => command.name.join(" ")).join(", ");
     return new LakeError(
       "invalid-input",
       "cli/unknown-command",
@@ -57,14 +67,26 @@ function parse(
   }
 }
 
+const HELP: ReadonlySet<string | undefined> = new Set(["--help", "-h", "help"]);
+
+async function version(): Promise<string> {
+  const text = await readFile(path.join(packageRoot(), "package.json"), "utf8");
+  return (JSON.parse(text) as { readonly version: string }).version;
+}
+
 async function execute(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
-  const found = find(args);
+  if (args[0] === "--version") {
+    process.stdout.write(`${await version()}\n`);
+    return EXIT.ok;
+  }
+  const commands = await commandsOf(args[0]);
+  const found = find(commands, args);
   if (found === undefined) {
-    if (args.length === 0 || args[0] === "--help" || args[0] === "-h" || args[0] === "help") {
-      process.stdout.write(overview(commands));
-      return args.length === 0 ? EXIT.invalidInput : EXIT.ok;
-    }
-    throw unknownCommand(args);
+    const group = within(commands, args[0]);
+    const isAsked = HELP.has(args[0]) || (group.length > 0 && HELP.has(args[1]));
+    if (args.length > 0 && !isAsked) throw unknownCommand(commands, args);
+    process.stdout.write(overview(group.length > 0 ? group : commands));
+    return args.length === 0 ? EXIT.invalidInput : EXIT.ok;
   }
   const { command, rest } = found;
   const { values, positionals } = parse(command, rest);

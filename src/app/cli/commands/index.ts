@@ -1,82 +1,82 @@
 import type { Command } from "../command.js";
-import { auditCommands } from "./audit.js";
-import { backupCommand } from "./backup.js";
-import { benchCommand } from "./bench.js";
-import { cohortCommands } from "./cohort.js";
-import { compactCommand } from "./compact.js";
-import { configCommand } from "./config.js";
-import { conformanceCommand } from "./conformance.js";
-import { doctorCommand } from "./doctor.js";
-import { eraseCommand } from "./erase.js";
-import { generateCommand } from "./generate.js";
-import { ingestBulkCommand, ingestFhirCommand } from "./ingest-fhir.js";
-import { ingestNdjsonCommand } from "./ingest-ndjson.js";
-import { keysCommands } from "./keys.js";
-import { migrateCommand } from "./migrate.js";
-import { pinCommand, pinsCommand, unpinCommand } from "./pin.js";
-import { publishCommand } from "./publish.js";
-import { queriesCommands } from "./queries.js";
-import { queryCommand } from "./query.js";
-import { restoreCommand } from "./restore.js";
-import { runsCommand } from "./runs.js";
-import { scheduleCommand } from "./schedule.js";
-import { serveCommand } from "./serve.js";
-import { snapshotsCommand } from "./snapshots.js";
-import { sourceCheckCommand, sourceListCommand, sourceTestCommand } from "./source.js";
-import { startCommand } from "./start.js";
-import {
-  subscriptionsListCommand,
-  subscriptionsRemoveCommand,
-  subscriptionsSyncCommand,
-} from "./subscriptions.js";
-import { vacuumCommand } from "./vacuum.js";
-import { verifyCommand } from "./verify.js";
-import { viewExplainCommand } from "./view-explain.js";
-import { viewRunCommand } from "./view-run.js";
-import { viewsBuildCommand } from "./views-build.js";
-import { viewsCheckCommand } from "./views-check.js";
-import { viewsListCommand } from "./views-list.js";
 
-/** Every command, in the order of the help page. */
-export const commands: readonly Command[] = [
-  startCommand,
-  generateCommand,
-  ingestNdjsonCommand,
-  ingestFhirCommand,
-  ingestBulkCommand,
-  sourceListCommand,
-  sourceTestCommand,
-  sourceCheckCommand,
-  subscriptionsListCommand,
-  subscriptionsSyncCommand,
-  subscriptionsRemoveCommand,
-  scheduleCommand,
-  runsCommand,
-  configCommand,
-  viewsListCommand,
-  viewsBuildCommand,
-  viewsCheckCommand,
-  viewRunCommand,
-  viewExplainCommand,
-  queryCommand,
-  ...queriesCommands,
-  ...cohortCommands,
-  serveCommand,
-  ...keysCommands,
-  ...auditCommands,
-  snapshotsCommand,
-  verifyCommand,
-  compactCommand,
-  vacuumCommand,
-  publishCommand,
-  pinCommand,
-  pinsCommand,
-  unpinCommand,
-  backupCommand,
-  restoreCommand,
-  eraseCommand,
-  migrateCommand,
-  conformanceCommand,
-  benchCommand,
-  doctorCommand,
+/**
+ * The commands by their first word, in the order of the help page. Each is loaded when it is asked for: no command waits for the code of
+ * all the others.
+ */
+const groups: readonly (readonly [string, () => Promise<readonly Command[]>])[] = [
+  ["start", async () => [(await import("./start.js")).startCommand]],
+  ["generate", async () => [(await import("./generate.js")).generateCommand]],
+  [
+    "ingest",
+    async () => {
+      const { ingestNdjsonCommand } = await import("./ingest-ndjson.js");
+      const { ingestFhirCommand, ingestBulkCommand } = await import("./ingest-fhir.js");
+      return [ingestNdjsonCommand, ingestFhirCommand, ingestBulkCommand];
+    },
+  ],
+  [
+    "source",
+    async () => {
+      const { sourceListCommand, sourceTestCommand, sourceCheckCommand } = await import("./source.js");
+      return [sourceListCommand, sourceTestCommand, sourceCheckCommand];
+    },
+  ],
+  [
+    "subscriptions",
+    async () => {
+      const { subscriptionsListCommand, subscriptionsSyncCommand, subscriptionsRemoveCommand } = await import(
+        "./subscriptions.js"
+      );
+      return [subscriptionsListCommand, subscriptionsSyncCommand, subscriptionsRemoveCommand];
+    },
+  ],
+  ["schedule", async () => [(await import("./schedule.js")).scheduleCommand]],
+  ["runs", async () => [(await import("./runs.js")).runsCommand]],
+  ["config", async () => [(await import("./config.js")).configCommand]],
+  [
+    "views",
+    async () => {
+      const { viewsListCommand } = await import("./views-list.js");
+      const { viewsBuildCommand } = await import("./views-build.js");
+      const { viewsCheckCommand } = await import("./views-check.js");
+      return [viewsListCommand, viewsBuildCommand, viewsCheckCommand];
+    },
+  ],
+  [
+    "view",
+    async () => {
+      const { viewRunCommand } = await import("./view-run.js");
+      const { viewExplainCommand } = await import("./view-explain.js");
+      return [viewRunCommand, viewExplainCommand];
+    },
+  ],
+  ["query", async () => [(await import("./query.js")).queryCommand]],
+  ["queries", async () => (await import("./queries.js")).queriesCommands],
+  ["cohort", async () => (await import("./cohort.js")).cohortCommands],
+  ["serve", async () => [(await import("./serve.js")).serveCommand]],
+  ["keys", async () => (await import("./keys.js")).keysCommands],
+  ["audit", async () => (await import("./audit.js")).auditCommands],
+  ["snapshots", async () => [(await import("./snapshots.js")).snapshotsCommand]],
+  ["verify", async () => [(await import("./verify.js")).verifyCommand]],
+  ["compact", async () => [(await import("./compact.js")).compactCommand]],
+  ["vacuum", async () => [(await import("./vacuum.js")).vacuumCommand]],
+  ["publish", async () => [(await import("./publish.js")).publishCommand]],
+  ["pin", async () => [(await import("./pin.js")).pinCommand]],
+  ["pins", async () => [(await import("./pin.js")).pinsCommand]],
+  ["unpin", async () => [(await import("./pin.js")).unpinCommand]],
+  ["backup", async () => [(await import("./backup.js")).backupCommand]],
+  ["restore", async () => [(await import("./restore.js")).restoreCommand]],
+  ["erase", async () => [(await import("./erase.js")).eraseCommand]],
+  ["migrate", async () => [(await import("./migrate.js")).migrateCommand]],
+  ["conformance", async () => [(await import("./conformance.js")).conformanceCommand]],
+  ["bench", async () => [(await import("./bench.js")).benchCommand]],
+  ["doctor", async () => [(await import("./doctor.js")).doctorCommand]],
 ];
+
+/** The commands that begin with a word; all of them when none does. */
+export async function commandsOf(word: string | undefined): Promise<readonly Command[]> {
+  const wanted = groups.filter(([first]) => first === word);
+  const loaded = await Promise.all((wanted.length === 0 ? groups : wanted).map(([, load]) => load()));
+  return loaded.flat();
+}
