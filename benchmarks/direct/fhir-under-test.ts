@@ -1,8 +1,6 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, readdirSync, statSync } from "node:fs";
-import path from "node:path";
+import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { packageRoot } from "#kernel";
+import { builtLauncher } from "../../test/support/hapi-launcher.js";
 import { type Postgres, startPostgres } from "./postgres.js";
 
 /** The FHIR server that is measured. */
@@ -18,8 +16,6 @@ export interface FhirUnderTest {
   stop(): Promise<void>;
 }
 
-const HAPI = path.join(packageRoot(), "benchmarks", "hapi");
-const JAR = path.join(HAPI, "target", "hapi-launcher.jar");
 const TEST_SERVER = fileURLToPath(new URL("../../test/support/fhir-server/main.js", import.meta.url));
 const START_DEADLINE_MS = 300_000;
 /** Resources per page that HAPI is set to allow; its paging default of 50 would punish large answers. */
@@ -84,19 +80,9 @@ export async function startTestServer(): Promise<FhirUnderTest> {
   };
 }
 
-/** Builds the launcher where that was not done since its sources changed. */
-function buildLauncher(): void {
-  const sources = readdirSync(path.join(HAPI, "src"), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => path.join(entry.parentPath, entry.name));
-  const changed = Math.max(...[path.join(HAPI, "pom.xml"), ...sources].map((file) => statSync(file).mtimeMs));
-  if (existsSync(JAR) && statSync(JAR).mtimeMs >= changed) return;
-  execFileSync("mvn", ["-q", "-B", "-ntp", "package"], { cwd: HAPI, stdio: "inherit" });
-}
-
 /** HAPI on PostgreSQL with its data in a folder; built first where that was not done. */
 export async function startHapi(folder: string): Promise<FhirUnderTest> {
-  buildLauncher();
+  const launcher = await builtLauncher();
   const postgres: Postgres = await startPostgres(folder);
   const heap = process.env["FHIR_LAKE_BENCH_HAPI_HEAP"] ?? "4g";
   const flags = [
@@ -107,7 +93,7 @@ export async function startHapi(folder: string): Promise<FhirUnderTest> {
     "-Dhapi.retryAfterSeconds=1",
   ];
   try {
-    const { url, child } = await startPrinting("java", [...flags, "-jar", JAR]);
+    const { url, child } = await startPrinting("java", [...flags, "-jar", launcher]);
     return {
       url,
       pids: [child.pid!, postgres.pid],

@@ -1,11 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { chownSync, existsSync, mkdirSync, readdirSync } from "node:fs";
-import { createServer } from "node:net";
+import { chownSync, existsSync, mkdirSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
+import { freePort } from "../../test/support/free-port.js";
+import { postgresPrograms, postgresUser } from "../../test/support/postgres-programs.js";
 
-const DEBIAN = "/usr/lib/postgresql";
 /** For a machine of its own with 8 GiB and more, after the advice of PostgreSQL's manual; durable but for the last half second. */
 const SETTINGS = {
   shared_buffers: "1GB",
@@ -28,33 +28,10 @@ export interface Postgres {
   stop(): Promise<void>;
 }
 
-function binaries(): string {
-  const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).sort().reverse() : [];
-  const folders = [
-    ...versions.map((version) => path.join(DEBIAN, version, "bin")),
-    ...(process.env["PATH"] ?? "").split(":"),
-  ];
-  const found = folders.find((folder) => existsSync(path.join(folder, "initdb")));
-  if (found === undefined)
-    throw new Error("HAPI is measured on PostgreSQL, which is not installed here (initdb was not found).");
-  return found;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
-
-/** PostgreSQL refuses to run as root; then the user of its package runs it. */
-function runAs(): { uid: number; gid: number } | undefined {
-  if (process.getuid?.() !== 0) return undefined;
-  const id = (flag: string): number => Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }));
-  return { uid: id("-u"), gid: id("-g") };
+function programs(): string {
+  const found = postgresPrograms();
+  if (found !== undefined) return found;
+  throw new Error("HAPI is measured on PostgreSQL, which is not installed here (initdb was not found).");
 }
 
 async function query(port: number, statements: readonly string[]): Promise<Record<string, unknown>[]> {
@@ -83,8 +60,8 @@ async function untilAnswering(port: number, child: ChildProcess): Promise<string
 
 /** Starts PostgreSQL with its data in a folder, which is made when it is not there. */
 export async function startPostgres(folder: string): Promise<Postgres> {
-  const bin = binaries();
-  const user = runAs();
+  const bin = programs();
+  const user = postgresUser();
   const data = path.join(folder, "data");
   mkdirSync(folder, { recursive: true });
   const options = { ...user, cwd: folder };

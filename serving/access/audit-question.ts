@@ -1,4 +1,5 @@
 import type { ServingContext } from "../context.js";
+import { outputParameters, stateParameters } from "../question/described.js";
 
 /** Parameters that hold no values of persons: names, numbers and words of the grammar. */
 const PLAIN: ReadonlySet<string> = new Set([
@@ -7,17 +8,9 @@ const PLAIN: ReadonlySet<string> = new Set([
   "limit",
   "count",
   "age_at",
-  "snapshot",
-  "as_of",
-  "pin",
-  "consistency",
-  "min_epoch",
+  ...stateParameters,
   "_format",
-  "null",
-  "excel",
-  "numbers",
-  "trailer",
-  "envelope",
+  ...outputParameters,
   "version",
   "from",
   "to",

@@ -2,6 +2,7 @@ import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes }
 import { z } from "zod";
 import type { Position, ResumePoint } from "#query";
 import { badRequest } from "../http/errors.js";
+import { outputParameters } from "./described.js";
 
 /** Where a page ended: in which state, of which question, after which row. */
 export interface Cursor {
@@ -30,17 +31,7 @@ const cursorSchema = z.strictObject({
 });
 
 /** Parameters that may change from page to page: they decide how many rows leave and in which form, not which. */
-const free: ReadonlySet<string> = new Set([
-  "cursor",
-  "limit",
-  "count",
-  "_format",
-  "null",
-  "excel",
-  "numbers",
-  "trailer",
-  "envelope",
-]);
+const free: ReadonlySet<string> = new Set(["cursor", "limit", "count", "_format", ...outputParameters]);
 
 /** A digest of the parameters that a cursor holds to. */
 export function questionDigest(view: string, parameters: URLSearchParams): string {

@@ -11,9 +11,9 @@ import { loadViews, shippedViewsDirectory } from "#batch";
 import { Lake } from "#lake";
 import { generatePopulation } from "#synthetic";
 import { ingestNdjson } from "../../src/app/ingest.js";
-import { type LakeServer, serveLake } from "../../src/app/serve.js";
+import type { LakeServer } from "../../src/app/serve.js";
+import { NOTIFY_SECRET, serveLive } from "../support/serve-live.js";
 
-const SECRET = "a-secret-of-this-test";
 /** About 140 observations each; the page promises a hundred thousand rows at 720. */
 const PATIENTS = Number(process.env["FHIR_LAKE_MORNING_PATIENTS"] ?? 50);
 
@@ -59,16 +59,7 @@ describe("an analyst's morning, by the manual", () => {
     await generatePopulation({ patients: PATIENTS, seed: 6, outDir: people, updatesBatches: 3 });
     lake = await Lake.open({ location: path.join(folder, "lake") });
     await load(people);
-    server = await serveLake(lake, {
-      host: "127.0.0.1",
-      port: 0,
-      compaction: false,
-      live: {
-        journal: { file: path.join(folder, "journal.sqlite") },
-        senders: new Map([["main", { source: "main", policy: "time" as const, pathSecrets: [SECRET] }]]),
-        views: await loadViews([shippedViewsDirectory()], lake.definitions),
-      },
-    });
+    server = await serveLive(lake, await loadViews([shippedViewsDirectory()], lake.definitions));
     mkdirSync(desk);
   }, 600_000);
 
@@ -93,7 +84,10 @@ describe("an analyst's morning, by the manual", () => {
       "\n",
     )) {
       if (line === "" || stop()) break;
-      const { status } = await fetch(`${server.url}/notify/main/${SECRET}`, { method: "POST", body: line });
+      const { status } = await fetch(`${server.url}/notify/main/${NOTIFY_SECRET}`, {
+        method: "POST",
+        body: line,
+      });
       expect(status).toBe(204);
       sent++;
     }

@@ -4,7 +4,8 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cli, startCli } from "../support/cli.js";
 import { type FhirServer, startFhirServer } from "../support/fhir-server/index.js";
-import { freePort, named } from "../support/followed-lake.js";
+import { named } from "../support/followed-lake.js";
+import { freePort } from "../support/free-port.js";
 
 const SECRETS = { OLD: "canary-old-secret", NEW: "canary-new-secret" };
 

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { commit } from "#lake";
 import { SELF_CHECK_STREAM, type SelfCheckResult } from "../../src/app/canary.js";
-import { type LakeServer, serveLake } from "../../src/app/serve.js";
+import type { LakeServer } from "../../src/app/serve.js";
 import { type FhirServer, startFhirServer } from "../support/fhir-server/index.js";
+import { NOTIFY_SECRET, serveLive } from "../support/serve-live.js";
 import { SourceLake } from "../support/source-lake.js";
 
-const SECRET = "a-secret-of-this-test";
 const VIEW = "patient_names";
 
 function patient(id: string, family: string): string {
@@ -27,20 +27,12 @@ describe("the check of merged reads against themselves", () => {
     for (const id of ["p1", "p2", "p3"]) server.store.put("Patient", id, patient(id, `Family ${id}`));
     lake = await SourceLake.open({ url: server.url, kind: "bulk", types: ["Patient"] }, { views: true });
     await lake.run();
-    serving = await serveLake(lake.lake, {
-      host: "127.0.0.1",
-      port: 0,
-      compaction: false,
+    serving = await serveLive(lake.lake, lake.context.views, {
       selfCheck: {
         everyMs: 0,
         viewsPerCheck: 100,
         onResult: (result) => void checks.push(result),
         onDifference: async (result) => void alarms.push(result),
-      },
-      live: {
-        journal: { file: `${lake.lake.store.location}/journal/journal.sqlite` },
-        senders: new Map([["main", { source: "main", policy: "time" as const, pathSecrets: [SECRET] }]]),
-        views: lake.context.views,
       },
     });
   });
@@ -51,7 +43,7 @@ describe("the check of merged reads against themselves", () => {
   });
 
   const send = async (id: string, family: string): Promise<void> => {
-    const response = await fetch(`${serving.url}/notify/main/${SECRET}`, {
+    const response = await fetch(`${serving.url}/notify/main/${NOTIFY_SECRET}`, {
       method: "POST",
       body: patient(id, family),
     });

@@ -12,9 +12,9 @@ import { cli } from "../support/cli.js";
 import { type FhirServer, startFhirServer } from "../support/fhir-server/index.js";
 import { land } from "../support/landing.js";
 import { motoPython, s3Environment, startS3Server } from "../support/s3-server.js";
+import { NOTIFY_SECRET, serveLive } from "../support/serve-live.js";
 import { SourceLake } from "../support/source-lake.js";
 
-const SECRET = "a-secret-of-this-test";
 const CANARY = "ZQX-CANARY-NAME";
 
 function patient(id: string, family: string): string {
@@ -54,16 +54,8 @@ describe("an erasure by another process while a lake is served", () => {
     );
     await lake.run();
     const http = createFhirHttp({ baseUrl: server.url, auth: { kind: "none" } });
-    serving = await serveLake(lake.lake, {
-      host: "127.0.0.1",
-      port: 0,
-      compaction: false,
-      live: {
-        journal: { file: path.join(lake.lake.store.location, "journal", "journal.sqlite") },
-        senders: new Map([["main", { source: "main", policy: "time" as const, pathSecrets: [SECRET] }]]),
-        views: lake.context.views,
-        fetchBack: { source: () => ({ policy: "time", http }), onSourceChanged: () => undefined },
-      },
+    serving = await serveLive(lake.lake, lake.context.views, {
+      live: { fetchBack: { source: () => ({ policy: "time", http }), onSourceChanged: () => undefined } },
     });
   });
   afterEach(async () => {
@@ -73,7 +65,7 @@ describe("an erasure by another process while a lake is served", () => {
   });
 
   const notify = async (body: string): Promise<number> => {
-    const { status } = await fetch(`${serving.url}/notify/main/${SECRET}`, { method: "POST", body });
+    const { status } = await fetch(`${serving.url}/notify/main/${NOTIFY_SECRET}`, { method: "POST", body });
     return status;
   };
   const caughtUp = async (): Promise<string> => {

@@ -1,10 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createFhirHttp } from "#ingestion";
-import { type LakeServer, serveLake } from "../../src/app/serve.js";
+import type { LakeServer } from "../../src/app/serve.js";
 import { type FhirServer, startFhirServer } from "../support/fhir-server/index.js";
+import { NOTIFY_SECRET, serveLive } from "../support/serve-live.js";
 import { SourceLake } from "../support/source-lake.js";
-
-const SECRET = "a-secret-of-this-test";
 
 function patient(id: string, family: string): string {
   return JSON.stringify({ resourceType: "Patient", id, name: [{ family }] });
@@ -22,14 +21,8 @@ describe("a lake that serves live changes of a source", () => {
     lake = await SourceLake.open({ url: server.url, kind: "bulk", types: ["Patient"] }, { views: true });
     await lake.run();
     const http = createFhirHttp({ baseUrl: server.url, auth: { kind: "none" } });
-    serving = await serveLake(lake.lake, {
-      host: "127.0.0.1",
-      port: 0,
-      compaction: false,
+    serving = await serveLive(lake.lake, lake.context.views, {
       live: {
-        journal: { file: `${lake.lake.store.location}/journal/journal.sqlite` },
-        senders: new Map([["main", { source: "main", policy: "time" as const, pathSecrets: [SECRET] }]]),
-        views: lake.context.views,
         fetchBack: {
           source: (name) => (name === "main" ? { policy: "time", http } : undefined),
           onSourceChanged: (name) => void caughtUp.push(name),
@@ -69,26 +62,26 @@ describe("a lake that serves live changes of a source", () => {
   it("shows what was posted at once, and asks the source about what was only named", async () => {
     expect(await families()).toEqual(["Family p1", "Family p2", "Family p3"]);
     const changed = server.store.put("Patient", "p1", patient("p1", "Changed"));
-    expect(await notify("PUT", `${SECRET}/Patient/p1`, String(changed.text!.read()))).toBe(204);
+    expect(await notify("PUT", `${NOTIFY_SECRET}/Patient/p1`, String(changed.text!.read()))).toBe(204);
     const epoch = await serving.live!.journal.head();
     expect(await families(`&min_epoch=${epoch}`)).toEqual(["Changed", "Family p2", "Family p3"]);
     // The delete says neither time nor version: the source confirms it.
     server.store.delete("Patient", "p2");
-    expect(await notify("DELETE", `${SECRET}/Patient/p2`)).toBe(204);
+    expect(await notify("DELETE", `${NOTIFY_SECRET}/Patient/p2`)).toBe(204);
     // A delete that did not happen changes nothing.
-    expect(await notify("DELETE", `${SECRET}/Patient/p3`)).toBe(204);
+    expect(await notify("DELETE", `${NOTIFY_SECRET}/Patient/p3`)).toBe(204);
     const later = await settled();
     expect(await families(`&min_epoch=${later}`)).toEqual(["Changed", "Family p3"]);
     expect(await families("&consistency=batch")).toEqual(["Family p1", "Family p2", "Family p3"]);
     expect(caughtUp).toEqual([]);
-    expect(await notify("POST", SECRET)).toBe(204);
+    expect(await notify("POST", NOTIFY_SECRET)).toBe(204);
     await settled();
     expect(caughtUp).toEqual(["main"]);
   });
 
   it("gives the same rows after a flush, a run of the source and a restart", async () => {
     const changed = server.store.put("Patient", "p1", patient("p1", "Changed"));
-    await notify("POST", SECRET, String(changed.text!.read()));
+    await notify("POST", NOTIFY_SECRET, String(changed.text!.read()));
     const before = await families(`&min_epoch=${await serving.live!.journal.head()}`);
     expect(before).toEqual(["Changed", "Family p2", "Family p3"]);
     await serving.live!.flush();
@@ -103,7 +96,7 @@ describe("a lake that serves live changes of a source", () => {
   it("pages through the state of the first page while changes, a flush and a run go on", async () => {
     const put = async (id: string, family: string): Promise<void> => {
       const changed = server.store.put("Patient", id, patient(id, family));
-      expect(await notify("POST", SECRET, String(changed.text!.read()))).toBe(204);
+      expect(await notify("POST", NOTIFY_SECRET, String(changed.text!.read()))).toBe(204);
     };
     await put("p1", "Changed");
     const epoch = await serving.live!.journal.head();
@@ -133,7 +126,7 @@ describe("a lake that serves live changes of a source", () => {
 
   it("says on every answer how fresh it is, in every format, and in full at /freshness", async () => {
     const changed = server.store.put("Patient", "p1", patient("p1", "Changed"));
-    await notify("POST", SECRET, String(changed.text!.read()));
+    await notify("POST", NOTIFY_SECRET, String(changed.text!.read()));
     const epoch = await serving.live!.journal.head();
     const snapshot = (await lake.lake.head()).id;
     for (const place of [
@@ -173,7 +166,7 @@ describe("a lake that serves live changes of a source", () => {
       return Number(response.headers.get("X-Lake-Lag-Seconds"));
     };
     const changed = server.store.put("Patient", "p1", patient("p1", "Changed"));
-    await notify("POST", SECRET, String(changed.text!.read()));
+    await notify("POST", NOTIFY_SECRET, String(changed.text!.read()));
     await serving.live!.rows.reached(await serving.live!.journal.head());
     await expect.poll(() => lag("batch"), { timeout: 10_000 }).toBeGreaterThanOrEqual(2);
     expect(await lag("merged")).toBeLessThan(2);
@@ -184,7 +177,7 @@ describe("a lake that serves live changes of a source", () => {
   it("takes a body whose length is not told beforehand, and refuses one that turns out too long", async () => {
     const stream = async (text: string): Promise<number> => {
       const init = { method: "POST", body: new Blob([text]).stream(), duplex: "half" as const };
-      return (await fetch(`${serving.url}/notify/main/${SECRET}`, init)).status;
+      return (await fetch(`${serving.url}/notify/main/${NOTIFY_SECRET}`, init)).status;
     };
     expect(await stream(patient("p1", "Streamed"))).toBe(204);
     expect(await stream(`${" ".repeat(8 * 1024 * 1024)}${patient("p2", "Long")}`)).toBe(413);

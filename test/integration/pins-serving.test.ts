@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { compact, vacuum } from "#lake";
-import { type LakeServer, serveLake } from "../../src/app/serve.js";
+import type { LakeServer } from "../../src/app/serve.js";
 import { type FhirServer, startFhirServer } from "../support/fhir-server/index.js";
+import { NOTIFY_SECRET, serveLive } from "../support/serve-live.js";
 import { SourceLake } from "../support/source-lake.js";
 
-const SECRET = "a-secret-of-this-test";
 const ROWS = "/views/patient_names";
 
 function patient(id: string, family: string): string {
@@ -16,17 +16,7 @@ describe("pins over HTTP", () => {
   let lake: SourceLake;
   let serving: LakeServer;
 
-  const serve = async (): Promise<LakeServer> =>
-    await serveLake(lake.lake, {
-      host: "127.0.0.1",
-      port: 0,
-      compaction: false,
-      live: {
-        journal: { file: `${lake.lake.store.location}/journal/journal.sqlite` },
-        senders: new Map([["main", { source: "main", policy: "time" as const, pathSecrets: [SECRET] }]]),
-        views: lake.context.views,
-      },
-    });
+  const serve = async (): Promise<LakeServer> => await serveLive(lake.lake, lake.context.views);
 
   beforeEach(async () => {
     server = await startFhirServer({ export: { retryAfter: 0 } });
@@ -51,7 +41,7 @@ describe("pins over HTTP", () => {
     await fetch(`${serving.url}/pins`, { method: "POST", headers: { "Content-Type": type }, body });
   const change = async (id: string, family: string): Promise<void> => {
     const changed = server.store.put("Patient", id, patient(id, family));
-    const response = await fetch(`${serving.url}/notify/main/${SECRET}`, {
+    const response = await fetch(`${serving.url}/notify/main/${NOTIFY_SECRET}`, {
       method: "POST",
       body: String(changed.text!.read()),
     });

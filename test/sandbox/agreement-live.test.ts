@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type LakeServer, serveLake } from "../../src/app/serve.js";
+import type { LakeServer } from "../../src/app/serve.js";
 import { type FhirServer, startFhirServer } from "../support/fhir-server/index.js";
 import { seeded } from "../support/random.js";
+import { NOTIFY_SECRET, serveLive } from "../support/serve-live.js";
 import { SourceLake } from "../support/source-lake.js";
 
-const SECRET = "a-secret-of-this-test";
 let server: FhirServer;
 let lake: SourceLake;
 let serving: LakeServer;
@@ -18,16 +18,7 @@ beforeAll(async () => {
   for (let i = 0; i < 20; i++) server.store.put("Patient", `p${i}`, patient(`p${i}`, `Family ${i}`));
   lake = await SourceLake.open({ url: server.url, kind: "bulk", types: ["Patient"] }, { views: true });
   await lake.run();
-  serving = await serveLake(lake.lake, {
-    host: "127.0.0.1",
-    port: 0,
-    compaction: false,
-    live: {
-      journal: { file: `${lake.lake.store.location}/journal/journal.sqlite` },
-      senders: new Map([["main", { source: "main", policy: "time" as const, pathSecrets: [SECRET] }]]),
-      views: lake.context.views,
-    },
-  });
+  serving = await serveLive(lake.lake, lake.context.views);
 });
 
 afterAll(async () => {
@@ -58,9 +49,9 @@ it("SQL and the addresses of views agree while changes flow in, and between flus
       const body = String(
         server.store.put("Patient", id, patient(id, `Round ${round} ${change}`)).text!.read(),
       );
-      expect((await fetch(`${serving.url}/notify/main/${SECRET}`, { method: "POST", body })).status).toBe(
-        204,
-      );
+      expect(
+        (await fetch(`${serving.url}/notify/main/${NOTIFY_SECRET}`, { method: "POST", body })).status,
+      ).toBe(204);
     }
     const epoch = await serving.live!.journal.head();
     const state = `min_epoch=${epoch}`;

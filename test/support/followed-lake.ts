@@ -1,5 +1,3 @@
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { createFhirHttp, type FhirHttp } from "#ingestion";
 import { type CatchUp, startCatchUp } from "../../src/app/catch-up.js";
 import { configuredSenders } from "../../src/app/senders.js";
@@ -7,16 +5,8 @@ import { type LakeServer, serveLake } from "../../src/app/serve.js";
 import { httpSettings, type SourceDefinition } from "../../src/app/source-run/source.js";
 import { followSettings } from "../../src/app/subscribe/settings.js";
 import { type FhirServer, type FhirServerOptions, startFhirServer } from "./fhir-server/index.js";
+import { freePort } from "./free-port.js";
 import { SourceLake } from "./source-lake.js";
-
-/** A port that was free a moment ago: a server is told the address before this lake listens there. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Environment with the secrets that {@link FollowedLake} configures. */
 export const FOLLOW_SECRETS = {

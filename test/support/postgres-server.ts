@@ -1,10 +1,11 @@
 import { execFileSync, spawn } from "node:child_process";
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir, userInfo } from "node:os";
+import { chownSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
+import { freePort } from "./free-port.js";
+import { postgresPrograms, postgresUser } from "./postgres-programs.js";
 
 /** A Postgres server of the test's own. */
 export interface PostgresServer {
@@ -13,56 +14,18 @@ export interface PostgresServer {
   stop(): Promise<void>;
 }
 
-const DEBIAN = "/usr/lib/postgresql";
-
-/** The folder of initdb and postgres, or undefined when Postgres is not installed. */
-function binaries(): string | undefined {
-  const debian = existsSync(DEBIAN) ? readdirSync(DEBIAN).sort().reverse() : [];
-  const folders = [
-    ...debian.map((version) => path.join(DEBIAN, version, "bin")),
-    ...(process.env["PATH"] ?? "").split(":"),
-  ];
-  return folders.find(
-    (folder) => existsSync(path.join(folder, "initdb")) && existsSync(path.join(folder, "postgres")),
-  );
-}
-
 /** False when tests that need Postgres must be skipped; fails instead where services are required. */
 export function postgresAvailable(): boolean {
-  const found = binaries() !== undefined;
+  const found = postgresPrograms() !== undefined;
   if (!found && process.env["REQUIRE_SERVICES"] === "1")
     throw new Error("Postgres is required but not installed.");
   return found;
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
-
-/** Postgres refuses to run as root: then the system's own user for it, or nobody, runs it. */
-function runAs(): { uid: number; gid: number } | undefined {
-  if (userInfo().uid !== 0) return undefined;
-  for (const name of ["postgres", "nobody"]) {
-    try {
-      const id = (flag: string): number => Number(execFileSync("id", [flag, name], { encoding: "utf8" }));
-      return { uid: id("-u"), gid: id("-g") };
-    } catch {
-      // Not a user of this machine; the next may be.
-    }
-  }
-  return undefined;
-}
-
 /** Starts a server on a free port with its data in a temporary folder. */
 export async function startPostgres(): Promise<PostgresServer> {
-  const bin = binaries()!;
-  const user = runAs();
+  const bin = postgresPrograms()!;
+  const user = postgresUser();
   const folder = mkdtempSync(path.join(tmpdir(), "fhir-lake-postgres-"));
   if (user !== undefined) chownSync(folder, user.uid, user.gid);
   const data = path.join(folder, "data");

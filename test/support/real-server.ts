@@ -1,7 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import path from "node:path";
+import { builtLauncher, isLauncherBuilt } from "./hapi-launcher.js";
 
 /** A FHIR server that nobody here wrote: HAPI, empty, started for one test file. */
 export interface RealServer {
@@ -14,8 +13,6 @@ export interface RealServer {
   close(): Promise<void>;
 }
 
-const FOLDER = path.resolve(import.meta.dirname, "../../benchmarks/hapi");
-const JAR = path.join(FOLDER, "target/hapi-launcher.jar");
 /** Compiling little and collecting with one thread starts in half the processor time; polls of exports may come every two seconds. */
 const JAVA_FLAGS = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx1500m", "-Dhapi.retryAfterSeconds=2"];
 const START_DEADLINE_MS = 300_000;
@@ -27,7 +24,7 @@ const START_DEADLINE_MS = 300_000;
 export function realServerSkip(): string | undefined {
   if (process.env["FHIR_LAKE_REAL_SERVER_URL"] !== undefined) return undefined;
   if (process.env["FHIR_LAKE_REAL_SERVER"] !== "1") return "FHIR_LAKE_REAL_SERVER is not 1";
-  const needed = existsSync(JAR) ? ["java"] : ["java", "mvn"];
+  const needed = isLauncherBuilt() ? ["java"] : ["java", "mvn"];
   const missing = needed.filter((tool) => !runs(tool));
   if (missing.length === 0) return undefined;
   const reason = `HAPI needs ${missing.join(" and ")}`;
@@ -49,10 +46,9 @@ export async function startRealServer(): Promise<RealServer> {
   const running = process.env["FHIR_LAKE_REAL_SERVER_URL"];
   if (running !== undefined)
     return { url: running, startMs: 0, residentBytes: async () => undefined, close: async () => undefined };
-  if (!existsSync(JAR))
-    execFileSync("mvn", ["-q", "-B", "-ntp", "package"], { cwd: FOLDER, stdio: "inherit" });
+  const launcher = await builtLauncher();
   const started = Date.now();
-  const child = spawn("java", [...JAVA_FLAGS, "-jar", JAR], { stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn("java", [...JAVA_FLAGS, "-jar", launcher], { stdio: ["pipe", "pipe", "pipe"] });
   const url = await readyUrl(child);
   return {
     url,
