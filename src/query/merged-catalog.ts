@@ -29,12 +29,12 @@ function merged(view: SnapshotView, { live, database }: MergedCatalogOptions, ho
     ...(changedAt === undefined ? {} : { changedAt }),
     relation: async () => {
       const batch = await view.relation();
-      const current = overlay();
+      const current = await overlay();
       return current === undefined ? batch : withOverlay(batch, current);
     },
     sealed: async (folder, options = {}) => {
       const batch = await view.relation();
-      const current = overlay();
+      const current = await overlay();
       if (current === undefined) return batch;
       const write = async (part: string, select: string): Promise<string> => {
         const file = path.join(folder, `${name}.${part}.parquet`);

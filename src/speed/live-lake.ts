@@ -15,6 +15,7 @@ import { LiveTypes } from "./live-types.js";
 import { Mutex } from "./mutex.js";
 import { Plans } from "./plans.js";
 import type { ReadPoint } from "./read-point.js";
+import { Settler } from "./settler.js";
 import { UncoveredTimes } from "./uncovered-times.js";
 
 /** What live rows are made from. */
@@ -53,10 +54,10 @@ const COLLECT_AFTER = 20_000;
  */
 export class LiveLake {
   private readonly options: LiveLakeOptions;
-  private readonly plans: Plans;
   private readonly store: LiveStore;
   private index = new LiveIndex();
   private readonly types: LiveTypes;
+  private readonly settler: Settler;
   private readonly holds = new Holds();
   private readonly orders: LakeOrders;
   private readonly mutex = new Mutex();
@@ -68,8 +69,6 @@ export class LiveLake {
   private sinceCollect = 0;
   private currentAt = 0;
   private uncovered = new UncoveredTimes();
-  /** True while a batch is being applied; still true afterwards when it failed. */
-  private unclean = false;
   /** Points over older snapshots can no longer be read, because the live rows were begun anew. */
   private oldestSnapshot = 0;
   /** Nor can points at older positions, because the store gave newest versions alone. */
@@ -85,9 +84,9 @@ export class LiveLake {
 
   private constructor(options: LiveLakeOptions, plans: Plans) {
     this.options = options;
-    this.plans = plans;
     this.store = options.store ?? embeddedStore(options.journal);
     this.types = new LiveTypes(options.lake, plans);
+    this.settler = new Settler(this.types, options.onError);
     this.orders = new LakeOrders(options.lake);
   }
 
@@ -163,12 +162,11 @@ export class LiveLake {
 
   /** Takes back everything that was built over a snapshot. */
   private async clearNow(head: Snapshot | undefined, position: number): Promise<void> {
-    this.types.clear();
+    await this.types.clear();
     this.index = new LiveIndex();
     this.uncovered = new UncoveredTimes();
     this.orders.clear();
     this.snapshot = undefined;
-    this.unclean = false;
     this.position = position;
     await this.adoptNow(head);
   }
@@ -182,6 +180,7 @@ export class LiveLake {
       if (this.sinceCollect >= COLLECT_AFTER) await this.collect();
     });
     this.problem = undefined;
+    await this.settler.changed();
   }
 
   private noteTimes(events: readonly StoredEvent[]): void {
@@ -195,12 +194,8 @@ export class LiveLake {
 
   private async take({ events, erased }: BatchPart): Promise<void> {
     const { position } = events.at(-1)!;
-    // The index knows nothing of a batch that failed half way.
-    if (this.unclean) await this.types.undo(this.position);
-    this.unclean = true;
     await this.apply(events.flatMap((event) => changeOf(event) ?? []));
     if (erased !== undefined) await this.erase(erased, position);
-    this.unclean = false;
     // Where nothing is live no answer lacks anything.
     if (this.index.size === 0) this.uncovered = new UncoveredTimes();
     else this.noteTimes(events);
@@ -231,7 +226,9 @@ export class LiveLake {
         change.position > coveredBy(this.snapshot, change.source) && this.isErased?.(change) !== true,
     );
     const folded = this.index.fold(await this.orders.withoutBeaten(open, this.snapshot));
-    await this.types.apply(folded, this.snapshot);
+    await this.types.make(new Set(folded.current.map(({ type }) => type)), this.snapshot);
+    // From here on nothing can fail: a batch counts whole or, given again, is folded anew.
+    this.types.take(folded);
     this.index.remember(folded);
     this.sinceCollect += changes.length;
   }
@@ -320,7 +317,7 @@ export class LiveLake {
       liveResources: this.index.size,
       currentAt: this.currentAt,
       oldestLiveAt: this.uncovered.oldest(),
-      degraded: this.lost ?? this.problem ?? this.store.degraded,
+      degraded: this.lost ?? this.problem ?? this.settler.problem ?? this.store.degraded,
     };
   }
 
@@ -353,13 +350,14 @@ export class LiveLake {
 
   /**
    * The live side of a view at a held point: a SELECT of the resource keys whose batch rows do not count, and a SELECT of the
-   * view's live rows (`_lake_key`, then its columns). Undefined when nothing is live for it. Fails with the data's error when a live version
-   * breaks a rule of the view.
+   * view's live rows (`_lake_key`, then its columns). Undefined when nothing is live for it. Changes up to the point that wait are put into the
+   * tables first. Fails with the data's error when a live version breaks a rule of the view.
    */
-  overlay(
+  async overlay(
     view: Pick<ViewState, "hash" | "resource">,
     point: ReadPoint,
-  ): { keys: string; rows: string } | undefined {
+  ): Promise<{ keys: string; rows: string } | undefined> {
+    await this.types.settle(view.resource, point.position);
     if (point.snapshot < this.oldestSnapshot || point.position < this.oldestPosition) {
       throw new LakeError(
         "unavailable",
@@ -389,6 +387,7 @@ export class LiveLake {
     await this.subscription?.stop();
     await this.forgetting;
     await this.preparing;
-    await this.mutex.run(async () => this.plans.close());
+    await this.settler.stop();
+    await this.mutex.run(() => this.types.close());
   }
 }

@@ -5,6 +5,7 @@ import type { Change } from "#landing";
 import { duckdbTextRelation } from "#sql";
 import { OPEN, type Replaced } from "./live-index.js";
 import type { LiveView } from "./live-view.js";
+import { Mutex } from "./mutex.js";
 import type { Lane, Planned, Plans } from "./plans.js";
 import type { ReadPoint } from "./read-point.js";
 import { unionShape } from "./union-shape.js";
@@ -22,6 +23,12 @@ function* incomingRows(changes: readonly Change[]): Iterable<readonly AppendedVa
   }
 }
 
+/** Changes that count from their positions on, in order, and the versions that they replace. */
+interface Pending {
+  readonly changes: Change[];
+  readonly replaced: Replaced[];
+}
+
 /** What is planned for a type's batches. */
 interface Layout {
   /** Makes incoming changes versions. */
@@ -34,10 +41,13 @@ interface Layout {
 
 /**
  * Live versions of one resource type: a table of versions with the positions [_from, _to) and the snapshots below _until at which each
- * counts, and per view a table of rows that point to their version. One connection of its own writes all of them.
+ * counts, and per view a table of rows that point to their version. One connection of its own writes all of them. Changes are {@link take}n at once
+ * and put into the tables by {@link settle}, many together; whoever reads settles first. One piece of work at a time, but for `take`.
  */
 export class LiveType {
   readonly type: string;
+  /** For those who use the type side by side. */
+  readonly turns = new Mutex();
   private readonly definitions: Definitions;
   /** Quoted names. */
   private readonly versions: string;
@@ -49,6 +59,14 @@ export class LiveType {
   private readonly views = new Map<string, LiveView>();
   /** Undefined until the views are known that it is for. */
   private layout: Layout | undefined;
+  /** Changes that stand in no table yet, in position order. */
+  private waiting: Pending = { changes: [], replaced: [] };
+  /** Those before them that are being put into tables. */
+  private underWay: Pending | undefined;
+  /** Everything up to this position stands in the tables. */
+  private settledTo = 0;
+  /** True while changes are being put into tables; still true afterwards when that failed. */
+  private unclean = false;
   private oldest = OPEN;
   private newest = 0;
 
@@ -125,8 +143,48 @@ export class LiveType {
     this.layout = undefined;
   }
 
-  /** Makes the changes count from their positions on: versions and rows of all views in one transaction. {@link ready} must have been called. */
-  async apply(changes: readonly Change[], replaced: readonly Replaced[]): Promise<void> {
+  /** Makes changes count from their positions on; tables have them when they are settled. */
+  take(changes: readonly Change[], replaced: readonly Replaced[]): void {
+    this.waiting.changes.push(...changes);
+    this.waiting.replaced.push(...replaced);
+    this.oldest = Math.min(this.oldest, changes[0]!.position);
+    this.newest = changes.at(-1)!.position;
+  }
+
+  /** Changes that are not settled yet. */
+  get waitingChanges(): number {
+    return (this.underWay?.changes.length ?? 0) + this.waiting.changes.length;
+  }
+
+  /** True when tables have everything that counts at a position. */
+  isSettledAt(position: number): boolean {
+    const [first] = (this.underWay ?? this.waiting).changes;
+    return first === undefined || first.position > position;
+  }
+
+  /** Puts all changes that wait into the tables: versions and rows of all views in one transaction. Those that fail wait on. {@link layOut} must have been called. */
+  async settle(): Promise<void> {
+    if (this.waiting.changes.length === 0) return;
+    const work = this.waiting;
+    this.underWay = work;
+    this.waiting = { changes: [], replaced: [] };
+    try {
+      if (this.unclean) await this.undo();
+      await this.ready();
+      this.unclean = true;
+      await this.put(work);
+      this.unclean = false;
+      this.settledTo = work.changes.at(-1)!.position;
+    } catch (error) {
+      const { changes, replaced } = this.waiting;
+      this.waiting = { changes: [...work.changes, ...changes], replaced: [...work.replaced, ...replaced] };
+      throw error;
+    } finally {
+      this.underWay = undefined;
+    }
+  }
+
+  private async put({ changes, replaced }: Pending): Promise<void> {
     const views = [...this.views.values()];
     const hasRows = changes.some(isUpdate);
     try {
@@ -141,8 +199,6 @@ export class LiveType {
       await this.within(changes, () => this.addVersions(replaced));
     }
     for (const view of views) view.replace(replaced);
-    this.oldest = Math.min(this.oldest, changes[0]!.position);
-    this.newest = changes.at(-1)!.position;
   }
 
   private async addVersions(replaced: readonly Replaced[]): Promise<void> {
@@ -165,14 +221,14 @@ export class LiveType {
     return this.newest === 0 ? undefined : Math.min(this.newest, position);
   }
 
-  /** Takes back everything after a position: what a failed batch may have left. */
-  async undo(position: number): Promise<void> {
-    const { connection } = this;
-    await connection.run(`DELETE FROM ${this.versions} WHERE _from > ${position}`);
+  /** Takes back what putting changes into tables has left when it failed half way. */
+  private async undo(): Promise<void> {
+    const { connection, settledTo } = this;
+    await connection.run(`DELETE FROM ${this.versions} WHERE _from > ${settledTo}`);
     await connection.run(
-      `UPDATE ${this.versions} SET _to = ${OPEN} WHERE _to > ${position} AND _to < ${OPEN}`,
+      `UPDATE ${this.versions} SET _to = ${OPEN} WHERE _to > ${settledTo} AND _to < ${OPEN}`,
     );
-    for (const view of this.views.values()) await view.undo(connection, position);
+    for (const view of this.views.values()) await view.undo(connection, settledTo);
   }
 
   /**

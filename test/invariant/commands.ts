@@ -110,10 +110,22 @@ const redisCommand: fc.Arbitrary<Command> = fc.record({
   event: fc.constantFrom("flush", "kill", "restart", "keep-dump", "old-dump", "pause"),
 });
 
+/**
+ * A command, and which views are read and compared after it. What is not read leaves work undone that reading would have done, so that much comes
+ * together before the next read.
+ */
+export type Step = Command & { readonly look: "everything" | Version["type"] | "nothing" };
+
 /** Histories of the system: what happens, in order. With Redis, things happen to that too. */
-export function histories(longest: number, { redis = false } = {}): fc.Arbitrary<Command[]> {
+export function histories(longest: number, { redis = false } = {}): fc.Arbitrary<Step[]> {
   const any = redis
     ? fc.oneof({ weight: 3, arbitrary: command }, { weight: 1, arbitrary: redisCommand })
     : command;
-  return fc.array(any, { minLength: 1, maxLength: longest, size: "max" });
+  const look = fc.oneof(
+    { weight: 4, arbitrary: fc.constant("everything" as const) },
+    { weight: 2, arbitrary: fc.constant("nothing" as const) },
+    { weight: 1, arbitrary: fc.constantFrom("Patient" as const, "Observation" as const) },
+  );
+  const step = fc.tuple(any, look).map(([does, seen]): Step => ({ ...does, look: seen }));
+  return fc.array(step, { minLength: 1, maxLength: longest, size: "max" });
 }

@@ -1,5 +1,5 @@
 import { Author } from "./author.js";
-import type { Command } from "./commands.js";
+import type { Command, Step } from "./commands.js";
 import type { Host, Manner } from "./host.js";
 import { Model, type Version } from "./model.js";
 import type { Rows } from "./reads.js";
@@ -48,7 +48,12 @@ function agreeing(where: string, rows: Rows, views: readonly TestView[], candida
   return agree;
 }
 
-/** Runs one history in a new world and compares every view with the recompute after every step. Throws a {@link Violation}. */
+/** The views that a look is about. */
+function looked(views: readonly TestView[], look: Step["look"]): readonly TestView[] {
+  return look === "everything" ? views : views.filter(({ definition }) => definition.resource === look);
+}
+
+/** Runs one history in a new world and compares views with the recompute. Throws a {@link Violation}. */
 class Run {
   private readonly world: World;
   private readonly author = new Author();
@@ -140,16 +145,20 @@ class Run {
 
   /** The views must be as before or as after. */
   private async expectEither(before: readonly TestView[], after: readonly TestView[]): Promise<void> {
-    const [rows] = await this.world.read([]);
+    const [rows] = await this.world.read(this.world.views);
     const found = this.candidates.some((model) => difference(rows!, after, model) === undefined);
     if (!found) agreeing("views after a fault", rows!, before, this.candidates);
   }
 
-  async check(where: string): Promise<void> {
-    const [now, ...held] = await this.world.read(this.pins);
-    this.candidates = agreeing(where, now!, this.world.views, this.candidates);
-    for (const [i, pin] of this.pins.entries()) {
-      pin.candidates = agreeing(`${where}, pin ${i}`, held[i]!, pin.views, pin.candidates);
+  /** Compares the views of a look, now and at every held point. */
+  async check(where: string, look: Step["look"]): Promise<void> {
+    const { world, pins } = this;
+    const seen = (views: readonly TestView[]): readonly TestView[] => looked(views, look);
+    const held = pins.map(({ reader, views }) => ({ reader, views: seen(views) }));
+    const [now, ...then] = await world.read(seen(world.views), held);
+    this.candidates = agreeing(where, now!, seen(world.views), this.candidates);
+    for (const [i, pin] of pins.entries()) {
+      pin.candidates = agreeing(`${where}, pin ${i}`, then[i]!, seen(pin.views), pin.candidates);
     }
   }
 
@@ -188,18 +197,19 @@ async function faultyWork(
   }
 }
 
-/** Runs a history in a new world. Throws a {@link Violation}. */
+/** Runs a history in a new world; in the end everything is compared. Throws a {@link Violation}. */
 export async function runHistory(
   host: Host,
-  commands: readonly Command[],
+  steps: readonly Step[],
   manner: Manner = "quick",
 ): Promise<void> {
   const world = await World.create(host, manner);
   const run = new Run(world);
   try {
-    for (const [i, command] of commands.entries()) {
-      await run.step(command);
-      await run.check(`after step ${i + 1} (${command.do})`);
+    for (const [i, step] of steps.entries()) {
+      await run.step(step);
+      const look = i === steps.length - 1 ? "everything" : step.look;
+      if (look !== "nothing") await run.check(`after step ${i + 1} (${step.do})`, look);
     }
   } finally {
     run.unpinAll();

@@ -23,7 +23,7 @@ describe.each([
     `in ${numRuns} random histories of notifications, batches, flushes, failures, deaths and pins`,
     { timeout: 3_600_000 },
     async () => {
-      const property = fc.asyncProperty(histories(12, { redis }), (commands) => runHistory(host, commands));
+      const property = fc.asyncProperty(histories(12, { redis }), (steps) => runHistory(host, steps));
       await fc.assert(property, {
         seed,
         numRuns,
@@ -33,7 +33,7 @@ describe.each([
   );
 
   it.skipIf(redis)("with everything of its own: a disk, threads, HTTP", { timeout: 600_000 }, async () => {
-    const property = fc.asyncProperty(histories(12), (commands) => runHistory(host, commands, "plain"));
+    const property = fc.asyncProperty(histories(12), (steps) => runHistory(host, steps, "plain"));
     await fc.assert(property, { seed, numRuns: Math.ceil(runs / 50), endOnFailure: true });
   });
 });

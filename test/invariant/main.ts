@@ -3,7 +3,7 @@
 import { parseArgs } from "node:util";
 import fc from "fast-check";
 import { redisAvailable } from "../support/redis-server.js";
-import { type Command, histories } from "./commands.js";
+import { histories, type Step } from "./commands.js";
 import { runHistory } from "./history.js";
 import { Host } from "./host.js";
 
@@ -39,16 +39,16 @@ function tell(): void {
 }
 
 /** Runs one history; says how it broke the rule, with what it takes to repeat it. */
-async function run(host: Host, commands: readonly Command[], number: number): Promise<void> {
+async function run(host: Host, steps: readonly Step[], number: number): Promise<void> {
   try {
-    await runHistory(host, commands, number % PLAIN_EVERY === 0 ? "plain" : "quick");
+    await runHistory(host, steps, number % PLAIN_EVERY === 0 ? "plain" : "quick");
   } catch (error) {
     violations++;
     const store = host.redis === undefined ? "" : " with Redis";
     console.log(
       `history ${number}${store} of seed ${seed}: ${error instanceof Error ? error.stack : String(error)}`,
     );
-    console.log(JSON.stringify(commands));
+    console.log(JSON.stringify(steps));
   }
   if (++done % 100 === 0) tell();
 }
@@ -58,7 +58,7 @@ async function lane(count: number, redis: boolean): Promise<void> {
   for (let at = 0; at < count; at += SAMPLE) {
     const numRuns = Math.min(SAMPLE, count - at);
     const sample = fc.sample(histories(longest, { redis }), { seed: seed + at / SAMPLE, numRuns });
-    for (const [i, commands] of sample.entries()) await run(host, commands, at + i + 1);
+    for (const [i, steps] of sample.entries()) await run(host, steps, at + i + 1);
     await host.renewEngines();
   }
   await host.close();

@@ -106,13 +106,17 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
         LiveLake,
         "overlay",
         (original) =>
-          function (this: unknown, ...args: never[]) {
-            const overlay = original.apply(this, args) as { keys: string; rows: string } | undefined;
+          async function (this: unknown, ...args: never[]) {
+            const overlay = (await original.apply(this, args)) as { keys: string; rows: string } | undefined;
             return overlay === undefined
               ? undefined
               : { ...overlay, keys: `SELECT * FROM (${overlay.keys}) WHERE false` };
           },
       ),
+  },
+  {
+    name: "a read does not wait for what was taken last",
+    install: () => replace(LiveTypes, "settle", nothing),
   },
   {
     name: "replaced live versions still count",

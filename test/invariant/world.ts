@@ -64,6 +64,12 @@ async function writeBundle(file: string, versions: readonly Version[], isFirst: 
   await writeFile(file, `{"resourceType":"Bundle","type":"history","entry":[${all}]}`);
 }
 
+async function readNow(url: string, views: readonly string[]): Promise<Rows> {
+  const rows = new Map<string, string[]>();
+  for (const name of views) rows.set(name, await readByHttp(url, name));
+  return rows;
+}
+
 /** The whole system on a folder of its own: lake, journal, live rows and reads, as one serving process has them. */
 export class World {
   private readonly host: Host;
@@ -312,29 +318,19 @@ export class World {
     return { reader: (await this.process.catalog.latest())!, views: this.views };
   }
 
-  /** The rows of all views now, then at each held point. */
-  async read(held: readonly HeldPoint[]): Promise<Rows[]> {
-    const now = await this.hold();
-    const points = [now, ...held].map(({ reader, views }) => ({
-      reader,
-      views: views.map(({ definition }) => definition.name),
-    }));
+  /** The rows of these views now, then of those of each held point. */
+  async read(views: readonly TestView[], held: readonly HeldPoint[] = []): Promise<Rows[]> {
+    const { reader } = await this.hold();
+    const names = (asked: readonly TestView[]): string[] => asked.map(({ definition }) => definition.name);
+    const points = [{ reader, views }, ...held].map((point) => ({ ...point, views: names(point.views) }));
     try {
       const rows = await readPoints(this.database, points);
       const { server } = this.process;
-      if (server !== undefined) rows[0] = await this.readNow(server.url);
+      if (server !== undefined) rows[0] = await readNow(server.url, names(views));
       return rows;
     } finally {
-      now.reader.release();
+      reader.release();
     }
-  }
-
-  private async readNow(url: string): Promise<Rows> {
-    const rows = new Map<string, string[]>();
-    for (const { definition } of this.views) {
-      rows.set(definition.name, await readByHttp(url, definition.name));
-    }
-    return rows;
   }
 
   async close(): Promise<void> {

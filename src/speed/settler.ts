@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { LiveTypes } from "./live-types.js";
+
+/** Changes that may wait before those who bring more wait too: their texts are in memory, and a read settles what waits for its view. */
+const MOST_WAITING = 8000;
+/** Changes that nobody asks for wait for so long; statements over many of them cost little more than over few. */
+const PAUSE_MS = 1000;
+/** At most every fourth part of the time goes into settling what nobody asks for. */
+const REST = 3;
+
+/** Puts changes into the live tables in the background, many at once, so that a read finds little left to do. */
+export class Settler {
+  private readonly types: Pick<LiveTypes, "settleAll" | "waitingChanges">;
+  private readonly onError: ((error: unknown) => void) | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> | undefined;
+  private pauseMs = PAUSE_MS;
+  private failed = false;
+  private readonly stopped = new AbortController();
+
+  constructor(types: Settler["types"], onError?: (error: unknown) => void) {
+    this.types = types;
+    this.onError = onError;
+  }
+
+  /** Why what was taken does not get into the tables; undefined when all is well. Reads that need it fail meanwhile. */
+  get problem(): string | undefined {
+    return this.failed ? "changes cannot be made into live rows" : undefined;
+  }
+
+  /** To be called when changes were taken. Resolves when more may be; what fails is tried again. */
+  async changed(): Promise<void> {
+    while (this.types.waitingChanges >= MOST_WAITING && !this.stopped.signal.aborted) {
+      await this.settle();
+      if (this.failed)
+        await sleep(PAUSE_MS, undefined, { signal: this.stopped.signal }).catch(() => undefined);
+    }
+    this.later();
+  }
+
+  private later(): void {
+    if (this.timer !== undefined || this.stopped.signal.aborted || this.types.waitingChanges === 0) return;
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      void this.settle();
+    }, this.pauseMs);
+    this.timer.unref();
+  }
+
+  private settle(): Promise<void> {
+    this.running ??= this.run().finally(() => {
+      this.running = undefined;
+    });
+    return this.running;
+  }
+
+  private async run(): Promise<void> {
+    const started = performance.now();
+    try {
+      await this.types.settleAll();
+      this.failed = false;
+    } catch (error) {
+      this.failed = true;
+      this.onError?.(error);
+    }
+    this.pauseMs = Math.max(PAUSE_MS, REST * (performance.now() - started));
+    this.later();
+  }
+
+  /** Ends the work in the background, after what is under way. */
+  async stop(): Promise<void> {
+    this.stopped.abort();
+    clearTimeout(this.timer);
+    await this.running;
+  }
+}
