@@ -88,6 +88,12 @@ export function firstCode(concept: unknown): string | null {
   return one?.coding?.[0]?.code ?? null;
 }
 
+/** Whether a resource's `code` has a LOINC code. */
+export function hasLoinc(resource: Resource, wanted: string): boolean {
+  const { coding = [] } = (resource["code"] ?? {}) as { readonly coding?: readonly Coding[] };
+  return coding.some(({ system, code }) => system === LOINC && code === wanted);
+}
+
 /** The quantity that a result has, or a component with a LOINC code. */
 export function quantityOf(resource: Resource, component?: string): Quantity | undefined {
   if (component === undefined) return resource["valueQuantity"] as Quantity | undefined;
