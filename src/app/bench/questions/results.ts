@@ -49,7 +49,11 @@ function measured(result: Resource): Measured {
  * What `$lastn` finds of a code. Errors: `bench/refused` where the server takes the operation but not the code, as HAPI without a search engine
  * beside it does: then it gives the latest of everything.
  */
-async function lastOf(fhir: FhirReads, code: string, parameters: Record<string, string>): Promise<Resource[]> {
+async function lastOf(
+  fhir: FhirReads,
+  code: string,
+  parameters: Record<string, string>,
+): Promise<Resource[]> {
   const found = await fhir.operation("Observation/$lastn", { ...parameters, max: "1" });
   if (found.every((result) => hasLoinc(result, code))) return found;
   throw new LakeError("unsupported", "bench/refused", "The FHIR server's $lastn does not regard the code.");
