@@ -371,6 +371,20 @@ describe("mistakes", () => {
     expect((await guarded.request("http://localhost:8080/healthz")).status).toBe(200);
     expect((await guarded.request("http://evil.example/healthz")).status).toBe(421);
   });
+
+  it("show the address by which others reach the server", async () => {
+    const query = createQuery({ catalog: lake.catalog, database, temporaryFolder: lake.folder });
+    const known = createApp({
+      catalog: lake.catalog,
+      query,
+      clock: systemClock,
+      log: silentLogger,
+      publicOrigin: "https://lake.example.org",
+    });
+    const page = await (await known.request("http://localhost:8080/views/every_type.html")).text();
+    expect(page).toContain("https://lake.example.org/views/every_type.csv");
+    expect(page).not.toContain("localhost:8080");
+  });
 });
 
 describe("injection attempts", () => {

@@ -37,6 +37,8 @@ export interface AppOptions {
   readonly cursorKey?: Uint8Array;
   /** No answer has more rows than this, and says so when it is cut; no such cap when absent. */
   readonly maxRows?: number;
+  /** Scheme, host and port by which others reach the server; those of each request when absent. */
+  readonly publicOrigin?: string;
   /** A query that runs longer than this is stopped; 300,000 when absent. */
   readonly queryTimeoutMs?: number;
   /**
@@ -104,6 +106,7 @@ export function createApp(options: AppOptions): ServingApp {
     pins: options.pins,
     cursors: new CursorCodec(options.cursorKey),
     maxRows: options.maxRows,
+    publicOrigin: options.publicOrigin,
     queryTimeoutMs: options.queryTimeoutMs ?? 300_000,
     savedQueries: options.savedQueries ?? new Map(),
     jobs: options.jobs,

@@ -97,6 +97,8 @@ export interface ServingDependencies {
   readonly cursors: CursorCodec;
   /** No answer has more rows than this; undefined for no such cap. */
   readonly maxRows: number | undefined;
+  /** Scheme, host and port by which others reach the server; undefined: as each request does. */
+  readonly publicOrigin: string | undefined;
   /** A query that runs longer than this is stopped. */
   readonly queryTimeoutMs: number;
   /** By name. */

@@ -33,9 +33,10 @@ export interface RunningServer {
 
 const loopback = new Set(["127.0.0.1", "::1", "localhost"]);
 
-/** The host names under which a server bound to `host` may be addressed: undefined (any) unless it is on loopback. */
-export function allowedHosts(host: string): readonly string[] | undefined {
-  return loopback.has(host) ? ["127.0.0.1", "[::1]", "localhost"] : undefined;
+/** The host names under which a server bound to `host` may be addressed, its public one included: undefined (any) unless it is on loopback. */
+export function allowedHosts(host: string, publicUrl?: URL): readonly string[] | undefined {
+  const own = publicUrl === undefined ? [] : [publicUrl.hostname];
+  return loopback.has(host) ? ["127.0.0.1", "[::1]", "localhost", ...own] : undefined;
 }
 
 function listen(server: Server, settings: ServerSettings): Promise<number> {

@@ -91,7 +91,7 @@ async function sendPage(
     rows,
     page,
     address: {
-      origin: url.origin,
+      origin: dependencies.publicOrigin ?? url.origin,
       search: url.search,
       keyed: dependencies.showsCredential(),
     },

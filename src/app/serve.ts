@@ -56,6 +56,10 @@ export interface ServeOptions {
   readonly stalenessTargets?: Readonly<Record<string, number>>;
   /** Counts of persons from 1 to one less are not shown; 0 shows all. Default 11. */
   readonly smallCell?: number;
+  /** Rows of one answer at most, said by its headers where it is cut; no bound when absent. */
+  readonly maxRows?: number;
+  /** Where others reach the server, a proxy perhaps; the address of each request when absent. */
+  readonly publicUrl?: URL;
   /** Queries that can be run by their name. */
   readonly savedQueries?: ReadonlyMap<string, SavedQuery>;
   /** Decides who may ask what and sees what; everybody everything when absent. The caller closes it, after the server. */
@@ -128,7 +132,8 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
   const catalog =
     access === undefined ? whole : policedCatalog(whole, { policy: () => access.scope.policy(), database });
   const canary = live === undefined ? undefined : canaryOf(lake, { live, batch, database }, options, log);
-  const allowed = allowedHosts(options.host);
+  const { publicUrl } = options;
+  const allowed = allowedHosts(options.host, publicUrl);
   const query = createQuery({ catalog, database, temporaryFolder }, { sandbox: { warm: true } });
   const jobs = await jobsOf(lake);
   const cursorKey = await servingKey(lake.store);
@@ -149,6 +154,8 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
     runs,
     pins: lakePins(lake, live),
     jobs,
+    ...(publicUrl === undefined ? {} : { publicOrigin: publicUrl.origin }),
+    ...(options.maxRows === undefined ? {} : { maxRows: options.maxRows }),
     ...(options.savedQueries === undefined ? {} : { savedQueries: options.savedQueries }),
     published: () => publishedSnapshot(lake, defaultTarget(lake.store)),
     ...(live === undefined ? {} : { liveStates: live.states, speed: () => speedState(live) }),

@@ -30,6 +30,17 @@ export function parseCount(text: string, option: string, least: number): number 
   return value;
 }
 
+/** Scheme, host and port of an HTTP address that has nothing else. Errors: `cli/bad-origin`. */
+export function parseOrigin(text: string, option: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`) return url;
+  throw new LakeError(
+    "invalid-input",
+    "cli/bad-origin",
+    `--${option} takes scheme, host and perhaps port, such as https://lake.example.org.`,
+  );
+}
+
 /** The text of an option, or undefined. */
 export function textOption(values: OptionValues, name: string): string | undefined {
   const value = values[name];

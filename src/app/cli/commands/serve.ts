@@ -7,7 +7,7 @@ import { loadedConfig, stalenessTargets } from "../config-option.js";
 import { EXIT } from "../exit-code.js";
 import { liveSide } from "../live-option.js";
 import { withLake } from "../open-lake.js";
-import { memoryLimit, parseCount, textOption } from "../option-value.js";
+import { memoryLimit, parseCount, parseOrigin, textOption } from "../option-value.js";
 import { checkedQueries } from "../queries-option.js";
 import { withSchedules } from "../schedule-beside.js";
 import { selfCheckSide } from "../self-check-option.js";
@@ -20,6 +20,8 @@ export const ADDRESS_OPTIONS = {
   host: { type: "string" },
   "allow-unauthenticated": { type: "boolean" },
   "small-cell": { type: "string" },
+  "max-rows": { type: "string" },
+  "public-url": { type: "string" },
   queries: { type: "string", multiple: true },
 } as const;
 
@@ -28,20 +30,32 @@ export const ADDRESS_HELP = [
   "--port N                   default PORT, else 8080; 0 picks a free one",
   "--host H                   default HOST, else 127.0.0.1 (this machine only)",
   "--allow-unauthenticated    let in everybody who reaches any other host: for a proxy in front that asks who people are",
+  "--public-url URL           the address by which others reach this server, such as https://lake.example.org behind a proxy: pages show it",
   "--queries DIR              a folder of saved queries, beside the shipped ones; may be repeated",
   "--small-cell K             show no count of a cohort below K (default 11; 0 shows all)",
+  "--max-rows N               rows of one answer at most; what is cut says so (X-Row-Limit, X-Truncated); default no bound",
 ];
 
-/** Host, port and least count from the options, PORT and HOST of the environment, or 127.0.0.1:8080. */
+/** Host and port from the options, PORT and HOST of the environment, or 127.0.0.1:8080; and what answers are bound by. */
 export function address({ values, environment }: Invocation): {
   host: string;
   port: number;
   smallCell?: number;
+  maxRows?: number;
+  publicUrl?: URL;
 } {
   const port = parseCount(textOption(values, "port") ?? environment["PORT"] ?? "8080", "port", 0);
   const host = textOption(values, "host") ?? environment["HOST"] ?? "127.0.0.1";
   const least = textOption(values, "small-cell");
-  return { host, port, ...(least === undefined ? {} : { smallCell: parseCount(least, "small-cell", 0) }) };
+  const most = textOption(values, "max-rows");
+  const shown = textOption(values, "public-url");
+  return {
+    host,
+    port,
+    ...(least === undefined ? {} : { smallCell: parseCount(least, "small-cell", 0) }),
+    ...(most === undefined ? {} : { maxRows: parseCount(most, "max-rows", 1) }),
+    ...(shown === undefined ? {} : { publicUrl: parseOrigin(shown, "public-url") }),
+  };
 }
 
 /**
@@ -68,7 +82,7 @@ export function tellWhoMayAsk({ output }: Invocation, { isOpen }: ServerAccess):
 export const serveCommand: Command = {
   name: ["serve"],
   summary: "Serve the lake over HTTP; configured schedules run beside",
-  usage: "[--port N] [--host H] [--allow-unauthenticated] [--small-cell K] [--queries DIR]…",
+  usage: "[--port N] [--host H] [--allow-unauthenticated] [--small-cell K] [--max-rows N] [--public-url URL] [--queries DIR]…",
   help: ADDRESS_HELP,
   options: ADDRESS_OPTIONS,
   positionals: [0, 0],
