@@ -13,6 +13,7 @@ export interface FhirUnderTest {
   storageBytes(): Promise<number | undefined>;
   /** After a load: what its documentation says to do then. */
   settle(): Promise<void>;
+  /** Does nothing the second time. */
   stop(): Promise<void>;
 }
 
@@ -49,7 +50,7 @@ async function startPrinting(
 
 function end(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
-    if (child.exitCode !== null) return resolve();
+    if (child.exitCode !== null || child.signalCode !== null) return resolve();
     const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
     child.once("exit", () => {
       clearTimeout(timer);

@@ -25,6 +25,7 @@ export interface Postgres {
   readonly version: string;
   /** Runs statements one after the other; answers the rows of the last. */
   query(...statements: readonly string[]): Promise<Record<string, unknown>[]>;
+  /** Does nothing the second time. */
   stop(): Promise<void>;
 }
 
@@ -87,10 +88,11 @@ export async function startPostgres(folder: string): Promise<Postgres> {
     version,
     query: (...statements) => query(port, statements),
     stop: async () => {
+      process.off("exit", endToo);
+      if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = new Promise((resolve) => child.once("exit", resolve));
       child.kill("SIGINT");
       await ended;
-      process.off("exit", endToo);
     },
   };
 }

@@ -1,6 +1,6 @@
 // Ours, for a day: changes without end through journal, live rows, flushes, compaction, trims and vacuum, as a serving process runs them. Arguments: lake
 // folder, changes, distinct resources, samples, milliseconds that covered changes are kept, NDJSON inputs…
-import { readdir, stat } from "node:fs/promises";
+import { readdir, readlink, stat } from "node:fs/promises";
 import path from "node:path";
 import { loadViews, shippedViewsDirectory } from "#batch";
 import { Database } from "#duckdb";
@@ -16,7 +16,12 @@ const [location, countText, keysText, samplesText, keepText, ...inputs] = proces
 const count = Number(countText);
 const lake = await Lake.open({ location: location! });
 const views = await loadViews([shippedViewsDirectory()], lake.definitions);
-const database = await Database.open({ preserveInsertionOrder: true, memoryLimitBytes: 512 * 2 ** 20 });
+// The engine of a serving process, see src/app/serve.ts.
+const database = await Database.open({
+  preserveInsertionOrder: true,
+  keepParquetFooters: true,
+  memoryLimitBytes: 512 * 2 ** 20,
+});
 const fail = (error: unknown): void => void process.stderr.write(`${String(error)}\n`);
 const live = await startLive({
   lake,
@@ -40,6 +45,15 @@ async function diskBytes(folder: string): Promise<number> {
       sum += (await stat(path.join(entry.parentPath, entry.name)).catch(() => ({ size: 0 }))).size;
   }
   return sum;
+}
+
+/** Files that were removed while this process has them open: their bytes are still on the disk. None where nobody tells (only Linux does). */
+async function removedButOpen(): Promise<number> {
+  const handles = await readdir("/proc/self/fd").catch(() => []);
+  const targets = await Promise.all(
+    handles.map((handle) => readlink(`/proc/self/fd/${handle}`).catch(() => "")),
+  );
+  return targets.filter((target) => target.endsWith(" (deleted)")).length;
 }
 
 /** CPU milliseconds of a page of 100 rows, the middle of a few. */
@@ -67,7 +81,9 @@ for (let sent = 0; sent < count; ) {
   await vacuum(lake, { keepSnapshots: 4, graceMs: Number(keepText), landingMs: Number(keepText) });
   const { liveResources, snapshot } = live.rows.state();
   const disk = await diskBytes(location!);
-  samples.push({ sent, rss: process.memoryUsage.rss(), disk, read: await readMs(), liveResources, snapshot });
+  const removed = await removedButOpen();
+  const rss = process.memoryUsage.rss();
+  samples.push({ sent, rss, disk, removed, read: await readMs(), liveResources, snapshot });
   process.stderr.write(`    ${JSON.stringify(samples.at(-1))}\n`);
 }
 background.abort();

@@ -55,6 +55,23 @@ it("answers a planned statement by what the table holds when it is run, whatever
   }
 });
 
+it("keeps a plan while tables of the passing database come and go", async () => {
+  await connection.run("CREATE OR REPLACE TABLE kept (a INTEGER)");
+  await connection.run("SET VARIABLE planned = 1");
+  // The variable's value is part of the plan.
+  const statement = await connection.prepare("INSERT INTO kept SELECT getvariable('planned')", "kept");
+  await connection.run("SET VARIABLE planned = 2");
+  const passing = await database.passing();
+  await connection.run(`CREATE TABLE ${passing}.page AS SELECT 1 AS a`);
+  await connection.run(`DROP TABLE ${passing}.page`);
+  await statement.run();
+  expect(await connection.rows("SELECT a FROM kept")).toEqual([{ a: 1 }]);
+  await connection.run("CREATE TABLE beside AS SELECT 1 AS a");
+  await statement.run();
+  expect(await connection.rows("SELECT a FROM kept")).toEqual([{ a: 1 }, { a: 2 }]);
+  statement.close();
+});
+
 it("says what is wrong with a statement that cannot be planned, and stays usable", async () => {
   await connection.run("CREATE TABLE numbers (a INTEGER)");
   await expect(connection.prepare("SELECT nothing FROM numbers", "numbers")).rejects.toMatchObject({

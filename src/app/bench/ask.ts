@@ -42,9 +42,10 @@ export interface Comparison {
   readonly lake: readonly Asked[];
 }
 
-/** Adds differences, so that one of any turn is seen. */
+/** The greater difference of two turns, so that one of any turn is seen. */
 function worse(a: AnswerDifference, b: AnswerDifference): AnswerDifference {
-  return { ...b, onlyFhir: a.onlyFhir + b.onlyFhir, onlyLake: a.onlyLake + b.onlyLake };
+  const total = ({ onlyFhir, onlyLake }: AnswerDifference): number => onlyFhir + onlyLake;
+  return total(b) >= total(a) ? b : a;
 }
 
 /**

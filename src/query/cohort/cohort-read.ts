@@ -6,14 +6,7 @@ import { asStored, type CompiledCohort, compileCohort, type ResolvedCohort } fro
 import { type Dimension, FEASIBILITY } from "./dimension.js";
 import { ruleNames } from "./english.js";
 import { bindFeature, type DatasetRequest, parseDataset } from "./features.js";
-import {
-  type CriterionQuality,
-  countBy,
-  countMasks,
-  countPairs,
-  measureQuality,
-  memberHashes,
-} from "./measure.js";
+import { type CriterionQuality, countBy, countPairs, type Tally, tally } from "./measure.js";
 import { datasetTable, featureQuality, memberTable } from "./member-table.js";
 import type { ReleaseGuard } from "./release-guard.js";
 import type { ResourceVersions } from "./resource-versions.js";
@@ -68,7 +61,7 @@ export class CohortRead {
   private readonly cohort: ResolvedCohort;
   private readonly signal: AbortSignal | undefined;
   private compiled: Promise<CompiledCohort<undefined>> | undefined;
-  private masks: Promise<MaskCounts> | undefined;
+  private tallied: { readonly quality: boolean; readonly result: Promise<Tally> } | undefined;
 
   constructor(
     context: CohortContext,
@@ -101,22 +94,30 @@ export class CohortRead {
     return this.signal === undefined ? {} : { signal: this.signal };
   }
 
-  private async counts(): Promise<MaskCounts> {
-    this.masks ??= this.compile().then((compiled) =>
-      countMasks(this.context.database, compiled, this.options),
+  /** What it comes to; with `quality` also what its criteria could not use. */
+  private tally(quality = false): Promise<Tally> {
+    if (this.tallied !== undefined && (this.tallied.quality || !quality)) return this.tallied.result;
+    const { database, smallCell } = this.context;
+    const result = this.compile().then((compiled) =>
+      tally(database, compiled, { quality, hashes: smallCell > 0 }, this.options),
     );
-    return await this.masks;
+    this.tallied = { quality, result };
+    return result;
+  }
+
+  private async counts(): Promise<MaskCounts> {
+    return (await this.tally()).counts;
   }
 
   /** Null where the count is small, or where a part of a combined cohort is. */
   private async shownCount(): Promise<ShownCount> {
-    const { smallCell: k, guard, database } = this.context;
-    const { members, masks } = await this.counts();
+    const { smallCell: k, guard } = this.context;
+    const { counts, hashes } = await this.tally();
+    const { members, masks } = counts;
     if (k === 0) return members;
     const small = (count: number): boolean => count > 0 && count < k;
     // The counts of the parts stand elsewhere, so that any small region would follow from this count.
     if (small(members) || ("parts" in this.cohort && [...masks.values()].some(small))) return null;
-    const hashes = await memberHashes(database, await this.compile(), this.options);
     const { id, epoch } = this.snapshot;
     const state = `snapshot ${id}${epoch === undefined ? "" : `, epoch ${epoch}`}`;
     guard.admit(`${this.stored.id}@${this.stored.version}`, state, hashes, k);
@@ -126,8 +127,7 @@ export class CohortRead {
   /** How many persons belong to it, and what had to be left out on the way. Fails with `cohort/too-similar`. */
   async count(): Promise<CohortCount> {
     const { smallCell } = this.context;
-    const compiled = await this.compile();
-    const quality = await measureQuality(this.context.database, compiled, this.options);
+    const { quality } = await this.tally(true);
     return { count: await this.shownCount(), smallCell, quality };
   }
 

@@ -8,7 +8,7 @@ import { attrition } from "./attrition.js";
 import { compileCohort } from "./compiled.js";
 import type { RuleCohort } from "./definition.js";
 import { ruleNames } from "./english.js";
-import { countMasks } from "./measure.js";
+import { tally } from "./measure.js";
 import { parseCohort } from "./parse.js";
 
 const RUNS = Number(process.env["FHIR_LAKE_COHORT_RUNS"] ?? 60);
@@ -50,7 +50,7 @@ describe("a cohort's one statement", () => {
         passed += answers.filter(Boolean).length;
         failed += answers.filter((pass) => !pass).length;
 
-        const counts = await countMasks(database, compiled);
+        const { counts } = await tally(database, compiled, { quality: true, hashes: true });
         const all = [...oracle.values()];
         expect(counts.members).toBe(all.filter(({ passes }) => passes.every(Boolean)).length);
         const order = ruleNames(cohort)

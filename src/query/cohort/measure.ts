@@ -22,23 +22,20 @@ async function rows<Row>(
 }
 
 /** Counts by mask, with the number of persons there are and of those who are members. */
-export async function countMasks(
-  database: Database,
-  compiled: CompiledCohort<unknown>,
-  options: RunOptions = {},
-): Promise<MaskCounts> {
-  const found = await rows<{ mask: string | null; n: string; m: string }>(
-    database,
-    compiled,
-    `SELECT mask::VARCHAR AS mask, count(*) AS n, count(*) FILTER (${compiled.isMember}) AS m FROM marked GROUP BY mask
-UNION ALL SELECT NULL, (SELECT count(*) FROM persons), 0`,
-    options,
-  );
+function maskSelects({ isMember }: CompiledCohort<unknown>): string[] {
+  return [
+    `SELECT 'mask' AS part, mask::VARCHAR AS mask, count(*) AS n, count(*) FILTER (${isMember}) AS m FROM marked GROUP BY mask`,
+    "SELECT 'persons' AS part, count(*) AS n FROM persons",
+  ];
+}
+
+function masksOf(found: readonly TallyRow[]): MaskCounts {
   const masks = new Map<bigint, number>();
   let [persons, members] = [0, 0];
-  for (const { mask, n, m } of found) {
-    if (mask === null) persons = Number(n);
-    else masks.set(BigInt(mask), Number(n));
+  for (const { part, mask, n, m } of found) {
+    if (part === "persons") persons = Number(n);
+    if (part !== "mask") continue;
+    masks.set(BigInt(mask!), Number(n));
     members += Number(m);
   }
   return { persons, members, masks };
@@ -58,30 +55,25 @@ export interface CriterionQuality {
   readonly unconvertible: readonly { readonly unit: string | null; readonly records: number }[];
 }
 
-/** Counts for every criterion what it could not use. */
-export async function measureQuality(
-  database: Database,
-  compiled: CompiledCohort<unknown>,
-  options: RunOptions = {},
-): Promise<readonly CriterionQuality[]> {
-  const { events } = compiled.statement;
-  if (events.length === 0) return [];
-  const selects = events.map(({ scan, flag, day, value, dated }, index) => {
+/** What every criterion could not use. */
+function qualitySelects({ statement }: CompiledCohort<unknown>): string[] {
+  return statement.events.flatMap(({ scan, flag, day, value, dated }, index) => {
     const undated = dated || index === 0 ? `count(DISTINCT k) FILTER (${day.low} IS NULL)` : "0";
-    const total = `SELECT ${index} AS i, 'all' AS what, NULL::VARCHAR AS unit, count(DISTINCT k) AS n, count(DISTINCT k) FILTER (person IS NULL) AS w, ${undated} AS u FROM ${scan.name} WHERE ${flag}`;
-    if (value === undefined) return total;
-    return `${total} UNION ALL SELECT ${index}, 'unit', ${value.unit}, count(DISTINCT k), 0, 0 FROM ${scan.name} WHERE ${flag} AND ${value.raw} IS NOT NULL AND ${value.value} IS NULL GROUP BY ${value.unit}`;
+    const total = `SELECT 'records' AS part, ${index} AS i, count(DISTINCT k) AS n, count(DISTINCT k) FILTER (person IS NULL) AS w, ${undated} AS u FROM ${scan.name} WHERE ${flag}`;
+    if (value === undefined) return [total];
+    const units = `SELECT 'unit' AS part, ${index} AS i, ${value.unit} AS unit, count(DISTINCT k) AS n FROM ${scan.name} WHERE ${flag} AND ${value.raw} IS NOT NULL AND ${value.value} IS NULL GROUP BY ${value.unit}`;
+    return [total, units];
   });
-  const found = await rows<{ i: number; what: string; unit: string | null; n: string; w: string; u: string }>(
-    database,
-    compiled,
-    selects.join("\nUNION ALL "),
-    options,
-  );
-  return events.map(({ path }, index) => {
+}
+
+function qualityOf(
+  { statement }: CompiledCohort<unknown>,
+  found: readonly TallyRow[],
+): readonly CriterionQuality[] {
+  return statement.events.map(({ path }, index) => {
     const own = found.filter(({ i }) => i === index);
-    const all = own.find(({ what }) => what === "all");
-    const units = own.filter(({ what }) => what === "unit");
+    const all = own.find(({ part }) => part === "records");
+    const units = own.filter(({ part }) => part === "unit");
     return {
       path,
       records: Number(all?.n ?? 0),
@@ -94,19 +86,51 @@ export async function measureQuality(
   });
 }
 
-/** Hashes of the members' keys as exact doubles, ascending. */
-export async function memberHashes(
+/** What a cohort comes to. */
+export interface Tally {
+  readonly counts: MaskCounts;
+  /** By criterion what it could not use; empty unless asked for. */
+  readonly quality: readonly CriterionQuality[];
+  /** Hashes of the members' keys as exact doubles, ascending; empty unless asked for. */
+  readonly hashes: Float64Array;
+}
+
+/** One row of any of the SELECTs of a tally; columns that its own one lacks are NULL. */
+interface TallyRow {
+  readonly part: "mask" | "persons" | "records" | "unit" | "hashes";
+  readonly mask: string | null;
+  readonly n: string;
+  readonly m: string;
+  readonly i: number | null;
+  readonly unit: string | null;
+  readonly w: string;
+  readonly u: string;
+  readonly h: readonly number[] | null;
+}
+
+/** Counts a cohort, with as much beside as is asked for, in one statement: the passes over views are made once. */
+export async function tally(
   database: Database,
   compiled: CompiledCohort<unknown>,
+  wanted: { readonly quality: boolean; readonly hashes: boolean },
   options: RunOptions = {},
-): Promise<Float64Array> {
-  const found = await rows<{ h: number }>(
-    database,
-    compiled,
-    `SELECT (hash(person) >> 11)::DOUBLE AS h FROM marked WHERE ${compiled.isMember}`,
-    options,
-  );
-  return Float64Array.from(found, ({ h }) => Number(h)).sort();
+): Promise<Tally> {
+  const selects = [
+    ...maskSelects(compiled),
+    ...(wanted.quality ? qualitySelects(compiled) : []),
+    ...(wanted.hashes
+      ? [
+          `SELECT 'hashes' AS part, list((hash(person) >> 11)::DOUBLE) AS h FROM marked WHERE ${compiled.isMember}`,
+        ]
+      : []),
+  ];
+  const found = await rows<TallyRow>(database, compiled, selects.join("\nUNION ALL BY NAME "), options);
+  const hashes = found.find(({ part }) => part === "hashes")?.h ?? [];
+  return {
+    counts: masksOf(found),
+    quality: wanted.quality ? qualityOf(compiled, found) : [],
+    hashes: Float64Array.from(hashes, Number).sort(),
+  };
 }
 
 /** Members with what dimensions need, as relation text. */

@@ -49,7 +49,7 @@ export class PageTable {
 
   /** Reads the page. */
   static async read(database: Database, source: PageSource, options: RunOptions): Promise<PageTable> {
-    const name = quoteIdentifier(`_lake_page_${randomUUID()}`);
+    const name = `${await database.passing()}.${quoteIdentifier(`_lake_page_${randomUUID()}`)}`;
     return await database.with(async (connection) => {
       for (let slack = SLACK; ; slack *= 16) {
         const extent = await fill(connection, name, source, slack, options);

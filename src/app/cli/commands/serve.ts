@@ -82,7 +82,8 @@ export function tellWhoMayAsk({ output }: Invocation, { isOpen }: ServerAccess):
 export const serveCommand: Command = {
   name: ["serve"],
   summary: "Serve the lake over HTTP; configured schedules run beside",
-  usage: "[--port N] [--host H] [--allow-unauthenticated] [--small-cell K] [--max-rows N] [--public-url URL] [--queries DIR]…",
+  usage:
+    "[--port N] [--host H] [--allow-unauthenticated] [--small-cell K] [--max-rows N] [--public-url URL] [--queries DIR]…",
   help: ADDRESS_HELP,
   options: ADDRESS_OPTIONS,
   positionals: [0, 0],
