@@ -127,6 +127,8 @@ export class LiveLake {
       },
     });
     await this.subscription.reached(Math.max(await journal.head(), covered));
+    // The first reader is not to wait for what everybody needs.
+    await this.settler.settle();
     this.position = Math.max(this.position, this.subscription.position);
     this.oldestPosition = loaded === undefined ? 0 : this.position;
   }

@@ -47,7 +47,8 @@ export class Settler {
     this.timer.unref();
   }
 
-  private settle(): Promise<void> {
+  /** Puts all that waits into the tables now, or at least tries. */
+  settle(): Promise<void> {
     this.running ??= this.run().finally(() => {
       this.running = undefined;
     });
