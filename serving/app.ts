@@ -59,6 +59,7 @@ export interface AppOptions {
   /** Decides who may ask what, and sees what of the catalog; everybody everything when absent. */
   readonly access?: Access;
   readonly speed?: ServingDependencies["speed"];
+  readonly hotCopies?: ServingDependencies["hotCopies"];
 }
 
 /** The app: an HTTP handler that needs no socket. */
@@ -99,6 +100,7 @@ export function createApp(options: AppOptions): ServingApp {
     log,
     metrics: new ServerMetrics(),
     speed: options.speed,
+    hotCopies: options.hotCopies,
     securitySchemes: access === undefined ? {} : securitySchemes,
     isOpen: access?.isOpen ?? true,
     showsCredential: () => ["key", "token"].includes(access?.scope.current()?.kind ?? ""),

@@ -1,7 +1,14 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import type { Clock } from "#kernel";
-import type { CohortService, LakeCatalog, QueryService, SavedQuery, SourceLiveStates } from "#query";
+import type {
+  CohortService,
+  HotCopiesState,
+  LakeCatalog,
+  QueryService,
+  SavedQuery,
+  SourceLiveStates,
+} from "#query";
 import type { Ledger } from "#runs";
 import type { JsonSchema } from "./http/describe.js";
 import type { Jobs } from "./jobs/jobs.js";
@@ -84,6 +91,8 @@ export interface ServingDependencies {
   readonly metrics: ServerMetrics;
   /** Tells the work of the speed layer; absent without one. */
   readonly speed: (() => Promise<SpeedState>) | undefined;
+  /** Tells what copies of views are kept; absent where none are. */
+  readonly hotCopies: (() => HotCopiesState) | undefined;
   /** OpenAPI security schemes by name: the ways in which callers may say who they are. */
   readonly securitySchemes: Readonly<Record<string, JsonSchema>>;
   /** True where callers need not say who they are. */

@@ -1,4 +1,4 @@
-import type { Freshness } from "#query";
+import type { Freshness, HotCopiesState } from "#query";
 import type { RunRecord } from "#runs";
 import type { ServingDependencies, SpeedState } from "../context.js";
 import { freshnessNow } from "../http/freshness.js";
@@ -96,6 +96,17 @@ function ofSpeed({ liveResources, position, head }: SpeedState): Measured[] {
   ];
 }
 
+function ofCopies({ copies, bytes }: HotCopiesState): Measured[] {
+  return [
+    {
+      name: "hot_copies",
+      help: "Copies of parts of views that are asked for again and again.",
+      value: copies,
+    },
+    { name: "hot_copy_bytes", help: "What these copies take of the disk.", value: bytes },
+  ];
+}
+
 function ofJobs(jobs: readonly Job[]): Measured[] {
   return (["queued", "running", "done", "failed", "gone"] as const).map((state) => ({
     name: "jobs",
@@ -107,7 +118,7 @@ function ofJobs(jobs: readonly Job[]): Measured[] {
 
 /** Looks up what metrics say of the lake. What cannot be had, such as a state of an empty lake, is left out; `up` says so. */
 export async function measure(dependencies: ServingDependencies): Promise<Measured[]> {
-  const { query, runs, jobs, speed, clock } = dependencies;
+  const { query, runs, jobs, speed, hotCopies, clock } = dependencies;
   const freshness = await query
     .snapshot()
     .then((snapshot) => {
@@ -125,6 +136,7 @@ export async function measure(dependencies: ServingDependencies): Promise<Measur
     },
     ...(freshness === undefined ? [] : ofFreshness(freshness, clock.now())),
     ...(held === undefined ? [] : ofSpeed(held)),
+    ...(hotCopies === undefined ? [] : ofCopies(hotCopies())),
     ...(jobs === undefined ? [] : ofJobs(await jobs.all())),
     ...ofRuns((await runs?.list({ limit: LOOKED_AT })) ?? []),
   ];

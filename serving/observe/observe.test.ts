@@ -28,7 +28,8 @@ beforeAll(async () => {
   const query = createQuery({ catalog: lake.catalog, database, temporaryFolder });
   const log = createLogger({ destination: { write: (line) => void lines.push(line) } });
   const speed = () => Promise.resolve({ liveResources: 7, position: 40, head: 42 });
-  app = createApp({ catalog: lake.catalog, query, clock: systemClock, log, speed });
+  const hotCopies = () => ({ copies: 3, bytes: 4096 });
+  app = createApp({ catalog: lake.catalog, query, clock: systemClock, log, speed, hotCopies });
 });
 
 afterAll(async () => {
@@ -96,6 +97,8 @@ describe("metrics", () => {
     });
     expect((await samples("fhir_lake_live_resources")).get("")).toBe(7);
     expect((await samples("fhir_lake_journal_unread")).get("")).toBe(2);
+    expect((await samples("fhir_lake_hot_copies")).get("")).toBe(3);
+    expect((await samples("fhir_lake_hot_copy_bytes")).get("")).toBe(4096);
     expect((await samples("fhir_lake_statements_in_progress")).get("")).toBe(0);
     expect((await samples("process_resident_memory_bytes")).get("")).toBeGreaterThan(1e6);
   });

@@ -8,6 +8,7 @@ import {
   CohortService,
   CohortStore,
   createQuery,
+  type HotCopiesOptions,
   lakeCatalog,
   lakeVersions,
   mergedCatalog,
@@ -36,6 +37,7 @@ import { type Canary, type CanaryOptions, startCanary } from "./canary.js";
 import { compactInTurn } from "./compact-in-turn.js";
 import { type FetchBackOptions, startFetchBack } from "./fetch-back.js";
 import { forgetErased } from "./forget-erased.js";
+import { startHotCopies } from "./hot-copies.js";
 import { type Live, type LiveOptions, startLive } from "./live.js";
 import { lakePins } from "./pins.js";
 import { journalPorts } from "./receive.js";
@@ -64,6 +66,8 @@ export interface ServeOptions {
   readonly savedQueries?: ReadonlyMap<string, SavedQuery>;
   /** Decides who may ask what and sees what; everybody everything when absent. The caller closes it, after the server. */
   readonly access?: ServerAccess;
+  /** Which copies of views that are asked for again and again are kept. By default 4 GiB of the disk; with 0 none are. */
+  readonly hotCopies?: Partial<Pick<HotCopiesOptions, "mostBytes" | "times" | "leastRows">>;
   /** Merge layers in the background while serving. Default true. */
   readonly compaction?: boolean;
 }
@@ -95,6 +99,7 @@ export interface LakeServer extends RunningServer {
 }
 
 const MIB = 1 << 20;
+const DEFAULT_HOT_COPY_BYTES = 4096 * MIB;
 /** The threshold of CMS and PCORnet. */
 const DEFAULT_SMALL_CELL = 11;
 const NOTIFY = "/notify";
@@ -116,15 +121,23 @@ function withReceiver(app: HttpApp, receiver: Receiver): HttpApp {
  */
 export async function serveLake(lake: Lake, options: ServeOptions): Promise<LakeServer> {
   const temporaryFolder = await lake.store.stagingDirectory("answers");
+  const memoryLimitBytes = Math.max(256 * MIB, (options.memoryLimitBytes ?? 1024 * MIB) / 2);
   const database = await Database.open({
-    memoryLimitBytes: Math.max(256 * MIB, (options.memoryLimitBytes ?? 1024 * MIB) / 2),
+    memoryLimitBytes,
     tempDirectory: temporaryFolder,
     preserveInsertionOrder: true,
     keepParquetFooters: true,
   });
   const log = createLogger({ level: logLevel(process.env["FHIR_LAKE_LOG"]) });
   const runs = new Ledger({ store: lake.store, clock: systemClock });
-  const batch = lakeCatalog(lake);
+  const hot = await startHotCopies(lake, {
+    mostBytes: DEFAULT_HOT_COPY_BYTES,
+    ...options.hotCopies,
+    database,
+    memoryLimitBytes: Math.max(128 * MIB, memoryLimitBytes / 4),
+    onError: (error) => log.warn("copying a view", { code: codeOf(error) }),
+  });
+  const batch = lakeCatalog(lake, hot);
   const live = await liveSide(lake, database, options.live, log);
   const data = live === undefined ? batch : mergedCatalog({ batch, live: live.rows, database });
   const { access } = options;
@@ -159,6 +172,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
     ...(options.savedQueries === undefined ? {} : { savedQueries: options.savedQueries }),
     published: () => publishedSnapshot(lake, defaultTarget(lake.store)),
     ...(live === undefined ? {} : { liveStates: live.states, speed: () => speedState(live) }),
+    ...(hot === undefined ? {} : { hotCopies: () => hot.state() }),
     ...(canary === undefined ? {} : { selfCheck: () => shownCheck(canary) }),
     ...(options.stalenessTargets === undefined ? {} : { stalenessTargets: options.stalenessTargets }),
     ...(allowed === undefined ? {} : { allowedHosts: allowed }),
@@ -207,6 +221,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
     signal: background.signal,
     forget: async () => {
       batch.forget();
+      await hot?.forget();
       await database.forgetFiles();
       await lake.database.forgetFiles();
       await jobs.forget();
@@ -227,6 +242,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
       await jobs.close();
       await query.close();
       await live?.close();
+      await hot?.close();
       database.close();
       await rm(temporaryFolder, { recursive: true, force: true });
     },

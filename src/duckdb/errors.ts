@@ -2,7 +2,7 @@ import { LakeError } from "#kernel";
 
 /**
  * The engine's error as ours. The engine's text is kept as `cause` only: it may quote data (PHI) and paths.
- * Codes: `duckdb/out-of-memory`, `duckdb/interrupted`, `duckdb/disk-full`, `duckdb/io`, `duckdb/query-failed`.
+ * Codes: `duckdb/out-of-memory`, `duckdb/interrupted`, `duckdb/disk-full`, `duckdb/io`, `duckdb/detached`, `duckdb/query-failed`.
  */
 export function mapDuckDbError(error: unknown): LakeError {
   if (error instanceof LakeError) return error;
@@ -34,6 +34,14 @@ export function mapDuckDbError(error: unknown): LakeError {
       {
         cause: error,
       },
+    );
+  }
+  if (/^Binder Error: .*\b_lake_\w+\b.* (does not exist|was not attached)/.test(text)) {
+    return new LakeError(
+      "unavailable",
+      "duckdb/detached",
+      "What was read has been removed from the engine meanwhile; ask again.",
+      { cause: error, retryable: true },
     );
   }
   return new LakeError("internal", "duckdb/query-failed", "The engine refused or failed a statement.", {

@@ -32,6 +32,7 @@ export {
   readOutcome,
   recordedErasures,
 } from "./erasure/request.js";
+export { DISPENSABLE_LABEL } from "./erasure/scrub.js";
 export { TextMatch } from "./erasure/text-match.js";
 export { History } from "./history.js";
 export { Lake, type LakeOptions } from "./lake.js";
@@ -47,7 +48,16 @@ export { type DamagedObject, type VerifyReport, verify } from "./operations/veri
 export { type FileOrders, newestOrder, ordersOf } from "./orders.js";
 export { findPin, type Pin, type PinRequest, pin, pins, releasePin } from "./pins.js";
 export { FileWriter } from "./publish.js";
-export { changedKeys, layerResources, liveResources, type ResourceRelation, viewRows } from "./relation.js";
+export {
+  changedKeys,
+  type LayerSource,
+  layerResources,
+  liveResources,
+  type ResourceRelation,
+  viewLayerRows,
+  viewRows,
+  viewRowsText,
+} from "./relation.js";
 export type { Retention } from "./retention.js";
 export {
   type CompletenessState,

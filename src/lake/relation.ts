@@ -1,7 +1,7 @@
 import { quoteIdentifier, quoteLiteral } from "#duckdb";
 import type { Shape } from "#fhir";
 import type { Lake } from "./lake.js";
-import type { FileRef, TableLayer, TableState, ViewState } from "./snapshot.js";
+import type { FileRef, TableLayer, TableState, ViewLayer, ViewState } from "./snapshot.js";
 import { tableShape } from "./table-layout.js";
 
 /** `read_parquet` over files; `reconcile` unites differing column sets by name. */
@@ -75,24 +75,48 @@ export async function changedKeys(lake: Lake, files: readonly FileRef[]): Promis
 }
 
 /**
+ * Something to stand after FROM that holds the rows of a view's layer in place of its files: the same columns of the same types, in the same
+ * order. Undefined where there is none.
+ */
+export type LayerSource = (layer: ViewLayer) => string | undefined;
+
+/** The rows of one layer of a view, whether or not they still count, as a SELECT over its files; it must have some. */
+export async function viewLayerRows(lake: Lake, layer: Pick<ViewLayer, "files">): Promise<string> {
+  return `SELECT * FROM ${await parquet(lake, layer.files, false)}`;
+}
+
+/**
+ * Looks up the files of a materialized view, once, and gives what makes {@link viewRows} of it, perhaps with other sources for some of
+ * its layers.
+ */
+export async function viewRowsText(lake: Lake, view: ViewState): Promise<(sourceOf?: LayerSource) => string> {
+  const branches: { layer: ViewLayer; files: string; counting: string }[] = [];
+  for (const [i, layer] of view.layers.entries()) {
+    if (layer.files.length === 0) continue;
+    const files = await parquet(lake, layer.files, false);
+    const later = view.layers.slice(i + 1).flatMap((next) => next.replaces);
+    const counting =
+      later.length === 0
+        ? ""
+        : ` ANTI JOIN (SELECT _lake_key FROM ${await parquet(lake, later, false)}) USING (_lake_key)`;
+    branches.push({ layer, files, counting });
+  }
+  if (branches.length === 0) {
+    const columns = view.columns.map((c) => `NULL::${c.sqlType} AS ${quoteIdentifier(c.name)}`);
+    return () => `(SELECT ${["NULL::UUID AS _lake_key", ...columns].join(", ")} WHERE false)`;
+  }
+  return (sourceOf) => {
+    const selects = branches.map(
+      ({ layer, files, counting }) => `SELECT * FROM ${sourceOf?.(layer) ?? files}${counting}`,
+    );
+    return `(${selects.join(" UNION ALL ")})`;
+  };
+}
+
+/**
  * The rows of a materialized view: `_lake_key`, then its columns, as a parenthesised SELECT. Rows of a layer count unless a later
  * layer replaces their key. An empty view is a relation with the right columns and no rows.
  */
 export async function viewRows(lake: Lake, view: ViewState): Promise<string> {
-  const branches: string[] = [];
-  for (const [i, layer] of view.layers.entries()) {
-    if (layer.files.length === 0) continue;
-    const rows = `SELECT * FROM ${await parquet(lake, layer.files, false)}`;
-    const later = view.layers.slice(i + 1).flatMap((next) => next.replaces);
-    branches.push(
-      later.length === 0
-        ? rows
-        : `${rows} ANTI JOIN (SELECT _lake_key FROM ${await parquet(lake, later, false)}) USING (_lake_key)`,
-    );
-  }
-  if (branches.length === 0) {
-    const columns = view.columns.map((c) => `NULL::${c.sqlType} AS ${quoteIdentifier(c.name)}`);
-    return `(SELECT ${["NULL::UUID AS _lake_key", ...columns].join(", ")} WHERE false)`;
-  }
-  return `(${branches.join(" UNION ALL ")})`;
+  return (await viewRowsText(lake, view))();
 }

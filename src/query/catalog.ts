@@ -7,6 +7,16 @@ import type { SourceState } from "#lake";
 
 export type { ViewColumn };
 
+/**
+ * Values of a text column between which the wanted rows lie, ends included, in the order of their bytes. An end that is absent is open; NULL lies
+ * in no range.
+ */
+export interface KeyRange {
+  readonly column: string;
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+}
+
 /** A view as one snapshot holds it. */
 export interface SnapshotView {
   readonly name: string;
@@ -15,9 +25,10 @@ export interface SnapshotView {
   readonly columns: readonly ViewColumn[];
   /**
    * A parenthesised SELECT, to stand after FROM, that yields `_lake_key` and then the columns. Trusted SQL text, good until the snapshot
-   * is released. Asking for it brings the view's files to this machine where they are not here yet.
+   * is released. Asking for it brings the view's files to this machine where they are not here yet. With a range, rows that lie outside may be
+   * missing: whoever names one sets the condition as well.
    */
-  relation(): Promise<string>;
+  relation(range?: KeyRange): Promise<string>;
   /**
    * The same rows as {@link relation} for another engine: read from files alone, those of live rows written into a folder of the caller's.
    * Absent where `relation` reads files alone anyway.

@@ -21,6 +21,7 @@ export { type DefinedColumn, definedColumns } from "./defined-columns.js";
 export type { QueryErrorCode } from "./errors.js";
 export { type ResultFormat, resultFormats } from "./format.js";
 export { type Freshness, freshnessOf } from "./freshness.js";
+export { type CopyLease, HotCopies, type HotCopiesOptions, type HotCopiesState } from "./hot/hot-copies.js";
 export { type KeepPolicy, SharedReader } from "./kept-states.js";
 export { lakeCatalog } from "./lake-catalog.js";
 export { mergedCatalog, mergedReader } from "./merged-catalog.js";

@@ -1,7 +1,8 @@
 import type { Lake, Snapshot, ViewState } from "#lake";
 import type { LakeCatalog, SnapshotReader, SnapshotSummary, SnapshotView } from "./catalog.js";
 import { noLiveChanges } from "./errors.js";
-import { OpenView } from "./open-view.js";
+import type { HotCopies } from "./hot/hot-copies.js";
+import { OpenView, type RowsText } from "./open-view.js";
 
 /** Snapshots whose relations are kept ready. */
 const READY_SNAPSHOTS = 8;
@@ -10,13 +11,15 @@ const READY_SNAPSHOTS = 8;
 class OpenSnapshot {
   private readonly lake: Lake;
   private readonly snapshot: Snapshot;
+  private readonly hot: HotCopies | undefined;
   private readonly views: ReadonlyMap<string, readonly [ViewState, OpenView]>;
   private readers = 0;
   private kept = true;
 
-  constructor(lake: Lake, snapshot: Snapshot) {
+  constructor(lake: Lake, snapshot: Snapshot, hot: HotCopies | undefined) {
     this.lake = lake;
     this.snapshot = snapshot;
+    this.hot = hot;
     const sorted = Object.entries(snapshot.views).sort(([a], [b]) => (a < b ? -1 : 1));
     this.views = new Map(sorted.map(([name, view]) => [name, [view, new OpenView(lake, view)]]));
   }
@@ -26,9 +29,10 @@ class OpenSnapshot {
     const used = new Set<OpenView>();
     let reading = true;
     const { lake } = this;
+    const lease = this.hot?.lease(lake);
     const { id, committedAt, sources } = this.snapshot;
     const unverified = Object.values(sources).some((source) => source.deletesVerified === false);
-    const relation = (view: OpenView): Promise<string> => {
+    const rows = (view: OpenView): Promise<RowsText> => {
       const entered = view.enter();
       // A reader counts once for each view; one that was released already has no claim beyond the idle time.
       if (!reading || used.has(view)) view.leave();
@@ -43,12 +47,20 @@ class OpenSnapshot {
       views: new Map(
         [...this.views].map(([name, [view, open]]) => [
           name,
-          describe(lake, name, view, () => relation(open)),
+          describe(lake, name, view, {
+            relation: async (range) => {
+              const text = await rows(open);
+              return text(lease?.take(view, range));
+            },
+            // Another engine does not have the copies of this one.
+            ...(lease === undefined ? {} : { sealed: async () => (await rows(open))() }),
+          }),
         ]),
       ),
       release: () => {
         if (!reading) return;
         reading = false;
+        lease?.release();
         for (const view of used) view.leave();
         this.readers--;
         this.closeWhenUnused();
@@ -75,13 +87,18 @@ async function definitionOf(lake: Lake, view: ViewState): Promise<Record<string,
   >;
 }
 
-function describe(lake: Lake, name: string, view: ViewState, relation: () => Promise<string>): SnapshotView {
+function describe(
+  lake: Lake,
+  name: string,
+  view: ViewState,
+  rows: Pick<SnapshotView, "relation" | "sealed">,
+): SnapshotView {
   const description = view.description ?? view.title;
   return {
     name,
     hash: view.hash,
     columns: view.columns,
-    relation,
+    ...rows,
     definition: async () => await definitionOf(lake, view),
     state: view.state,
     ...(view.failure === undefined ? {} : { failure: view.failure }),
@@ -99,15 +116,16 @@ export interface ReadyCatalog extends LakeCatalog {
 
 /**
  * The snapshots of a lake for the query layer. Files of a snapshot are immutable and `vacuum` spares young ones, so a reader needs no
- * lock; `release` lets a remote lake's local copies make room for others.
+ * lock; `release` lets a remote lake's local copies make room for others. With hot copies relations may name them, so that they can be read by
+ * the engine of these alone.
  */
-export function lakeCatalog(lake: Lake): ReadyCatalog {
+export function lakeCatalog(lake: Lake, hot?: HotCopies): ReadyCatalog {
   const ready = new Map<number, OpenSnapshot>();
   /** A snapshot never changes, and a list of many must not read them all each time. */
   const summaries = new Map<number, SnapshotSummary>();
 
   const reader = (snapshot: Snapshot): SnapshotReader => {
-    const open = ready.get(snapshot.id) ?? new OpenSnapshot(lake, snapshot);
+    const open = ready.get(snapshot.id) ?? new OpenSnapshot(lake, snapshot, hot);
     // The one read last is the last to go.
     ready.delete(snapshot.id);
     ready.set(snapshot.id, open);

@@ -27,13 +27,13 @@ function merged(view: SnapshotView, { live, database }: MergedCatalogOptions, ho
   return {
     ...view,
     ...(changedAt === undefined ? {} : { changedAt }),
-    relation: async () => {
-      const batch = await view.relation();
+    relation: async (range) => {
+      const batch = await view.relation(range);
       const current = await overlay();
       return current === undefined ? batch : withOverlay(batch, current);
     },
     sealed: async (folder, options = {}) => {
-      const batch = await view.relation();
+      const batch = await (view.sealed?.(folder, options) ?? view.relation());
       const current = await overlay();
       if (current === undefined) return batch;
       const write = async (part: string, select: string): Promise<string> => {

@@ -1,4 +1,7 @@
-import { type Lake, type ViewState, viewRows } from "#lake";
+import { type Lake, type LayerSource, type ViewState, viewRowsText } from "#lake";
+
+/** Makes the SQL of a view's rows; see {@link viewRowsText}. */
+export type RowsText = (sourceOf?: LayerSource) => string;
 
 /** How long a view's files stay at hand after its last reader, in case the next question is about it too. */
 const IDLE_MS = 30_000;
@@ -10,7 +13,7 @@ const IDLE_MS = 30_000;
 export class OpenView {
   private readonly lake: Lake;
   private readonly view: ViewState;
-  private open: { readonly relation: Promise<string>; readonly giveBack: () => void } | undefined;
+  private open: { readonly text: Promise<RowsText>; readonly giveBack: () => void } | undefined;
   private users = 0;
   private idle: NodeJS.Timeout | undefined;
 
@@ -19,24 +22,24 @@ export class OpenView {
     this.view = view;
   }
 
-  /** The view's rows as a parenthesised SELECT, good until {@link leave}. */
-  enter(): Promise<string> {
+  /** What makes the parenthesised SELECT of the view's rows, good until {@link leave}. */
+  enter(): Promise<RowsText> {
     this.users++;
     clearTimeout(this.idle);
     this.open ??= this.fetch();
-    return this.open.relation;
+    return this.open.text;
   }
 
   private fetch(): NonNullable<OpenView["open"]> {
     const hold = this.lake.store.hold();
     const giveBack = (): void => void hold.release().catch(() => undefined);
-    const relation = this.lake.readingInto(hold, () => viewRows(this.lake, this.view));
-    relation.catch(() => {
+    const text = this.lake.readingInto(hold, () => viewRowsText(this.lake, this.view));
+    text.catch(() => {
       // The next question tries again.
-      if (this.open?.relation === relation) this.open = undefined;
+      if (this.open?.text === text) this.open = undefined;
       giveBack();
     });
-    return { relation, giveBack };
+    return { text, giveBack };
   }
 
   /** Ends what {@link enter} began. */

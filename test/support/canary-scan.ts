@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -29,7 +30,14 @@ export async function canariesIn(lake: Lake, dir: string, canaries: readonly str
     const bytes = await readFile(file).catch(() => undefined);
     if (bytes === undefined) continue;
     const texts = [bytes.toString("latin1"), bytes.toString("utf8")];
-    if (file.endsWith(".parquet")) texts.push(await parquetText(lake, file));
+    if (file.endsWith(".parquet")) {
+      const text = await parquetText(lake, file).catch((error: unknown) => {
+        // It has gone meanwhile.
+        if (!existsSync(file)) return "";
+        throw error;
+      });
+      texts.push(text);
+    }
     if (bytes[0] === 0x1f && bytes[1] === 0x8b) texts.push(gunzipSync(bytes).toString("utf8"));
     if (canaries.some((canary) => texts.some((text) => text.includes(canary))))
       found.push(path.relative(dir, file));

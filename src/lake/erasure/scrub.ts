@@ -144,7 +144,17 @@ async function isLeft(dir: string, name: string): Promise<boolean> {
   return info !== undefined && Date.now() - info.mtimeMs > SURELY_LEFT_MS;
 }
 
-/** Folders that ended processes left in staging go; those of living ones are named. */
+/** Begins the names of staging folders whose files their maker can do without: whoever has a reason may remove these at any time. */
+export const DISPENSABLE_LABEL = "copies";
+
+/** Removes the files of a folder, which stays; true when there were any. */
+async function emptied(dir: string, dryRun: boolean): Promise<boolean> {
+  const files = await filesBelow(dir);
+  if (!dryRun) for (const file of files) await rm(file, { force: true });
+  return files.length > 0;
+}
+
+/** Folders that ended processes left in staging go, and files that living ones can do without; those in use are named. */
 async function scrubStaging(lake: Lake, dryRun: boolean): Promise<{ removed: string[]; inUse: string[] }> {
   const removed: string[] = [];
   const inUse: string[] = [];
@@ -155,6 +165,10 @@ async function scrubStaging(lake: Lake, dryRun: boolean): Promise<{ removed: str
     const key = `staging/${entry.name}`;
     if (!entry.isDirectory() || lake.isOwn(key)) continue;
     if (!(await isLeft(path.join(root, entry.name), entry.name))) {
+      if (entry.name.startsWith(`${DISPENSABLE_LABEL}-`)) {
+        if (await emptied(path.join(root, entry.name), dryRun)) removed.push(key);
+        continue;
+      }
       // An empty folder of an idle process holds nobody.
       const used = (await filesBelow(path.join(root, entry.name))).length > 0;
       if (used && stagingOwner(entry.name) !== "self") inUse.push(key);

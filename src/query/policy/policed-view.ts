@@ -1,6 +1,6 @@
 import path from "node:path";
 import { type Database, quoteIdentifier, quoteLiteral, writeParquet } from "#duckdb";
-import type { SnapshotView, ViewColumn } from "../catalog.js";
+import type { KeyRange, SnapshotView, ViewColumn } from "../catalog.js";
 import { definedColumns } from "../defined-columns.js";
 import { type ColumnRule, changesValues, type RowRule, SHIFT_DAYS, type ViewPolicy } from "./policy.js";
 import { prunedDefinition } from "./pruned-definition.js";
@@ -126,8 +126,11 @@ export function policedView(
     const failure = { code: "query/policy-misfit", message };
     return { ...base, columns: [], relation: refused, sealed: refused, state: "failed", failure };
   }
-  const relation = async (): Promise<string> =>
-    policedRelation(await view.relation(), view, shape, policy, state.day);
+  const relation = async (range?: KeyRange): Promise<string> => {
+    // Values that were changed lie elsewhere than those of the rows beneath.
+    const kept = range !== undefined && shape.rules.get(range.column) === "keep" ? range : undefined;
+    return policedRelation(await view.relation(kept), view, shape, policy, state.day);
+  };
   return {
     ...base,
     relation,

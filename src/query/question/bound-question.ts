@@ -1,7 +1,8 @@
 import { type Database, quoteIdentifier, type RunOptions } from "#duckdb";
 import { LakeError } from "#kernel";
-import type { SnapshotView, ViewColumn } from "../catalog.js";
+import type { KeyRange, SnapshotView, ViewColumn } from "../catalog.js";
 import { cursorGone } from "../errors.js";
+import { narrowed, rangeOf } from "../key-range.js";
 import type { Statement } from "../result.js";
 import { Bindings } from "./bindings.js";
 import { type QuestionColumn, QuestionColumns } from "./columns.js";
@@ -25,6 +26,12 @@ export interface RowCount {
   readonly rows: number;
   /** False for a number that was reckoned without looking at every row. */
   readonly exact: boolean;
+}
+
+/** Between which values of the clustered column a page lies. */
+interface Reach {
+  readonly conditions: (bindings: Bindings) => string[];
+  readonly ends: Pick<KeyRange, "from" | "to">;
 }
 
 interface OutputColumn {
@@ -106,7 +113,6 @@ export class BoundQuestion {
   private readonly outputs: readonly OutputColumn[];
   private readonly sort: readonly SortColumn[];
   private readonly used: ReadonlySet<string>;
-  private relation: Promise<string> | undefined;
   private table: Promise<PageTable> | undefined;
 
   /** Fails with the codes of bad questions. */
@@ -132,9 +138,13 @@ export class BoundQuestion {
     });
   }
 
-  private async rows(): Promise<string> {
-    this.relation ??= this.view.relation();
-    return this.known.relation(await this.relation, this.used);
+  /** The view's rows, of which the question's filters and the ends given may leave out those that meet none of its conditions. */
+  private async rows(ends: Pick<KeyRange, "from" | "to"> = {}): Promise<string> {
+    const { clustered } = this.known;
+    const filtered = clustered && rangeOf(clustered.name, this.question.filters ?? []);
+    const bounded = filtered !== undefined || ends.from !== undefined || ends.to !== undefined;
+    const range = clustered && bounded ? narrowed(filtered ?? { column: clustered.name }, ends) : undefined;
+    return this.known.relation(await this.view.relation(range), this.used);
   }
 
   private conditions(bindings: Bindings): string[] {
@@ -195,8 +205,9 @@ export class BoundQuestion {
     const select = async (most: number): ReturnType<PageSource["select"]> => {
       const bindings = new Bindings();
       const where = [...this.conditions(bindings), ...this.from(bindings)];
-      where.push(...((await this.reach(most, options))?.(bindings) ?? []));
-      const sql = `SELECT ${[...this.items(), ...placeItems(this.sort)].join(", ")} FROM ${await this.rows()} AS _view
+      const reach = await this.reach(most, options);
+      where.push(...(reach?.conditions(bindings) ?? []));
+      const sql = `SELECT ${[...this.items(), ...placeItems(this.sort)].join(", ")} FROM ${await this.rows(reach?.ends)} AS _view
         ${whereOf(where)} ORDER BY ${orderItems(this.sort).join(", ")} LIMIT ${most}`;
       return { sql, parameters: bindings.values };
     };
@@ -206,13 +217,10 @@ export class BoundQuestion {
   }
 
   /**
-   * Conditions that every row of a page meets, in a form by which pieces of files can be left out; undefined where none is known.
+   * What every row of a page meets, in a form by which pieces of files can be left out; undefined where nothing is known.
    * As many rows as the page needs, any that fit, bound it from above: no row sorted after all of them can be in it.
    */
-  private async reach(
-    most: number,
-    options: RunOptions,
-  ): Promise<((bindings: Bindings) => string[]) | undefined> {
+  private async reach(most: number, options: RunOptions): Promise<Reach | undefined> {
     const [first] = this.sort;
     const { after, filters = [] } = this.question;
     const start = after?.values[0];
@@ -231,13 +239,16 @@ export class BoundQuestion {
       `${column} IS NOT NULL`,
     ];
     const sql = `SELECT count(*) AS found, max(_lake_at) AS reach
-      FROM (SELECT ${column} AS _lake_at FROM ${await this.rows()} AS _view ${whereOf(where)} LIMIT ${most})`;
+      FROM (SELECT ${column} AS _lake_at FROM ${await this.rows({ from: start })} AS _view ${whereOf(where)} LIMIT ${most})`;
     const [row] = await this.database.with((connection) =>
       connection.rows<{ found: string; reach: string | null }>(sql, bindings.values, options),
     );
     const reach = row!.reach;
     if (Number(row!.found) < most || reach === null) return undefined;
-    return (outer) => [...from(outer), `${column} <= ${outer.plain(reach)}`];
+    return {
+      conditions: (outer) => [...from(outer), `${column} <= ${outer.plain(reach)}`],
+      ends: { from: start, to: reach },
+    };
   }
 
   /** Frees what was read. */

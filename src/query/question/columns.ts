@@ -76,7 +76,10 @@ export function derivedColumns(view: SnapshotView, { ageAt }: DerivationContext)
  * The column whose values lie together in the files of a view: that of the patient, by whom a lake sorts resources. Undefined where the
  * view shows none.
  */
-function clusteredColumn({ resource, columns }: SnapshotView): string | undefined {
+export function clusteredColumn({
+  resource,
+  columns,
+}: Pick<SnapshotView, "resource" | "columns">): string | undefined {
   const isPatient = (path: string): boolean =>
     resource === "Patient" ? path === "getResourceKey()" : /(^|\.)getReferenceKey\(Patient\)$/.test(path);
   return columns.find(

@@ -7,7 +7,7 @@ import { loadedConfig, stalenessTargets } from "../config-option.js";
 import { EXIT } from "../exit-code.js";
 import { liveSide } from "../live-option.js";
 import { withLake } from "../open-lake.js";
-import { memoryLimit, parseCount, parseOrigin, textOption } from "../option-value.js";
+import { memoryLimit, parseCount, parseOrigin, parseSize, textOption } from "../option-value.js";
 import { checkedQueries } from "../queries-option.js";
 import { withSchedules } from "../schedule-beside.js";
 import { selfCheckSide } from "../self-check-option.js";
@@ -21,6 +21,7 @@ export const ADDRESS_OPTIONS = {
   "allow-unauthenticated": { type: "boolean" },
   "small-cell": { type: "string" },
   "max-rows": { type: "string" },
+  "hot-copies": { type: "string" },
   "public-url": { type: "string" },
   queries: { type: "string", multiple: true },
 } as const;
@@ -34,6 +35,7 @@ export const ADDRESS_HELP = [
   "--queries DIR              a folder of saved queries, beside the shipped ones; may be repeated",
   "--small-cell K             show no count of a cohort below K (default 11; 0 shows all)",
   "--max-rows N               rows of one answer at most; what is cut says so (X-Row-Limit, X-Truncated); default no bound",
+  "--hot-copies SIZE          disk for copies of views that are asked for again and again (default 4GiB, at most a tenth of what is free; 0 for none)",
 ];
 
 /** Host and port from the options, PORT and HOST of the environment, or 127.0.0.1:8080; and what answers are bound by. */
@@ -42,18 +44,21 @@ export function address({ values, environment }: Invocation): {
   port: number;
   smallCell?: number;
   maxRows?: number;
+  hotCopies?: { readonly mostBytes: number };
   publicUrl?: URL;
 } {
   const port = parseCount(textOption(values, "port") ?? environment["PORT"] ?? "8080", "port", 0);
   const host = textOption(values, "host") ?? environment["HOST"] ?? "127.0.0.1";
   const least = textOption(values, "small-cell");
   const most = textOption(values, "max-rows");
+  const copies = textOption(values, "hot-copies");
   const shown = textOption(values, "public-url");
   return {
     host,
     port,
     ...(least === undefined ? {} : { smallCell: parseCount(least, "small-cell", 0) }),
     ...(most === undefined ? {} : { maxRows: parseCount(most, "max-rows", 1) }),
+    ...(copies === undefined ? {} : { hotCopies: { mostBytes: parseSize(copies, "hot-copies") } }),
     ...(shown === undefined ? {} : { publicUrl: parseOrigin(shown, "public-url") }),
   };
 }
@@ -83,7 +88,7 @@ export const serveCommand: Command = {
   name: ["serve"],
   summary: "Serve the lake over HTTP; configured schedules run beside",
   usage:
-    "[--port N] [--host H] [--allow-unauthenticated] [--small-cell K] [--max-rows N] [--public-url URL] [--queries DIR]…",
+    "[--port N] [--host H] [--allow-unauthenticated] [--small-cell K] [--max-rows N] [--hot-copies SIZE] [--public-url URL] [--queries DIR]…",
   help: ADDRESS_HELP,
   options: ADDRESS_OPTIONS,
   positionals: [0, 0],
