@@ -22,11 +22,13 @@ export interface PageExtent {
   readonly rowCount: number;
   /** True when a row follows the page. */
   readonly more: boolean;
-  /** The place of the last row; undefined for a page without rows. */
+  /** The place of the last row; undefined where no row follows it. */
   readonly last: Position | undefined;
 }
 
 const NUMBER = "_lake_n";
+/** Number of the first row that has the same place. */
+const RANK = "_lake_rank";
 /** Rows that are read beyond the page, since those of the last resource must all be there to be put in order. */
 const SLACK = 64;
 
@@ -86,35 +88,33 @@ async function fill(
     ({ descending, nullsFirst }, i) =>
       `${sortName(i)} ${descending ? "DESC" : "ASC"} NULLS ${nullsFirst ? "FIRST" : "LAST"}`,
   );
-  const order = [...directions, sortName("key"), ...names.map(quoteIdentifier)].join(", ");
+  const place = [...directions, sortName("key")].join(", ");
+  const order = [place, ...names.map(quoteIdentifier)].join(", ");
   const [made] = await connection.rows<{ Count: string }>(
-    `CREATE OR REPLACE TABLE ${name} AS SELECT *, row_number() OVER (ORDER BY ${order}) AS ${NUMBER} FROM (${sql})`,
+    `CREATE OR REPLACE TABLE ${name} AS SELECT *, row_number() OVER (ORDER BY ${order}) AS ${NUMBER}, rank() OVER (ORDER BY ${place}) AS ${RANK} FROM (${sql})`,
     [...parameters],
     options,
   );
   const total = Number(made!.Count);
   const counts = { rowCount: Math.max(0, Math.min(total - skip, limit)), more: total - skip > limit };
-  if (counts.rowCount === 0) return { ...counts, last: undefined };
+  if (!counts.more || counts.rowCount === 0) return { ...counts, last: undefined };
   const end = skip + counts.rowCount;
-  const [row] = await connection.rows<LastRow>(lastRowSql(name, sort, end, total), [], options);
-  if (total === most && row!.reaches_on) return undefined;
-  const place = (index: number) => row![`place${index}`] ?? null;
-  const values = sort.map((_, i) => place(i));
-  return { ...counts, last: { values, key: place(sort.length)!, skip: Number(row!.alike) } };
+  const ends = await connection.rows<EndRow>(endsSql(name, sort, [end, total]), [], options);
+  const last = ends[0]!;
+  if (total === most && ends.at(-1)!.rank === last.rank) return undefined;
+  const text = (index: number) => last[`place${index}`] ?? null;
+  const alike = end - Number(last.rank) + 1;
+  return { ...counts, last: { values: sort.map((_, i) => text(i)), key: text(sort.length)!, skip: alike } };
 }
 
-interface LastRow {
-  /** How many of the page, and of those before it, have the place of the page's last row. */
-  readonly alike: string;
-  /** Whether the last row of the table has it too. */
-  readonly reaches_on: boolean;
+/** The place of a row as text, and the number of the first row that has it too. */
+interface EndRow {
+  readonly rank: string;
   readonly [place: `place${number}`]: string | null;
 }
 
-function lastRowSql(name: string, sort: readonly SortColumn[], end: number, total: number): string {
+function endsSql(name: string, sort: readonly SortColumn[], numbers: readonly number[]): string {
   const places = [...sort.map((_, i) => sortName(i)), sortName("key")];
-  const alike = places.map((place) => `r.${place} IS NOT DISTINCT FROM l.${place}`).join(" AND ");
-  const texts = places.map((place, i) => `CAST(l.${place} AS VARCHAR) AS place${i}`).join(", ");
-  return `SELECT ${texts}, count(*) FILTER (r.${NUMBER} <= ${end}) AS alike, bool_or(r.${NUMBER} = ${total}) AS reaches_on
-    FROM ${name} l JOIN ${name} r ON ${alike} WHERE l.${NUMBER} = ${end} GROUP BY ALL`;
+  const texts = places.map((place, i) => `CAST(${place} AS VARCHAR) AS place${i}`).join(", ");
+  return `SELECT ${RANK} AS rank, ${texts} FROM ${name} WHERE ${NUMBER} IN (${numbers.join(", ")}) ORDER BY ${NUMBER}`;
 }
