@@ -35,13 +35,12 @@ export interface RunOptions {
 /** Values for `$1`, `$2`, … in order, or for `$name`. */
 export type Parameters = readonly DuckDBValue[] | NamedParameters;
 
-/** As the driver takes them: values, then types. */
-function driverArguments(
-  parameters: Parameters,
-): [DuckDBValue[] | NamedParameters["values"], NamedParameters["types"]?] {
-  return "values" in parameters && "types" in parameters
-    ? [parameters.values, parameters.types]
-    : [[...parameters]];
+type DriverArguments = [values?: DuckDBValue[] | NamedParameters["values"], types?: NamedParameters["types"]];
+
+/** As the driver takes them: values, then types. Without any it has the engine read and plan the statement once instead of twice. */
+function driverArguments(parameters: Parameters): DriverArguments {
+  if ("values" in parameters && "types" in parameters) return [parameters.values, parameters.types];
+  return parameters.length === 0 ? [] : [[...parameters]];
 }
 
 /** What a sealed engine may still reach. */
