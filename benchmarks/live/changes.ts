@@ -8,6 +8,23 @@ export function changedNow(line: string, now = new Date()): string {
   return line.replace(LAST_UPDATED, `"lastUpdated":"${now.toISOString()}"`);
 }
 
+/** Lines that stand for several resources each, with ids of their own: many resources in little memory. */
+export class LineVariants {
+  readonly length: number;
+  private readonly lines: readonly string[];
+
+  constructor(lines: readonly string[], variants: number) {
+    this.lines = lines;
+    this.length = lines.length * variants;
+  }
+
+  at(index: number): string {
+    const line = this.lines[index % this.lines.length]!;
+    const variant = Math.floor(index / this.lines.length);
+    return variant === 0 ? line : line.replace(/"id":"([^"]*)"/, `"id":"$1-${variant}"`);
+  }
+}
+
 /** Every n-th line of NDJSON files, at most `most`, so that every type is there in its share. */
 export async function sampleLines(files: readonly string[], most: number): Promise<string[]> {
   const all: string[] = [];

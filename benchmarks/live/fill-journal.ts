@@ -11,7 +11,7 @@ const PER_APPEND = 500;
 export async function appendChanges(
   journal: EventStore,
   lake: Lake,
-  lines: readonly string[],
+  lines: Pick<readonly string[], "at" | "length">,
   range: { readonly from: number; readonly count: number },
 ): Promise<number> {
   const reader = new ChangeReader(lake.definitions, { maxDepth: 64 });
@@ -22,7 +22,7 @@ export async function appendChanges(
     const now = systemClock.now();
     const events = Array.from({ length: count }, (_, offset) =>
       changeEvent(
-        reader.update(Buffer.from(changedNow(lines[(at + offset) % lines.length]!, now)), {
+        reader.update(Buffer.from(changedNow(lines.at((at + offset) % lines.length)!, now)), {
           source: "main",
           policy: "time",
           receivedAt: instantOfMs(now.getTime()),
