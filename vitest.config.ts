@@ -8,8 +8,8 @@ const timeouts = { testTimeout: 30_000, hookTimeout: 60_000 };
 
 export default defineConfig({
   test: {
-    // Two at a time also on two cores: most tests wait for processes and files.
-    maxWorkers: 2,
+    // More at a time than cores: most tests wait for processes, timers and files.
+    maxWorkers: 3,
     projects: [
       {
         ...shared,

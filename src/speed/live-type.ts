@@ -27,6 +27,16 @@ function* incomingRows(changes: readonly Change[]): Iterable<readonly AppendedVa
 interface Pending {
   readonly changes: Change[];
   readonly replaced: Replaced[];
+  /** Of the changes' texts, about. */
+  bytes: number;
+}
+
+const nothingPending = (): Pending => ({ changes: [], replaced: [], bytes: 0 });
+
+/** What waits to be put into tables. */
+export interface Backlog {
+  readonly changes: number;
+  readonly bytes: number;
 }
 
 /** What is planned for a type's batches. */
@@ -60,7 +70,7 @@ export class LiveType {
   /** Undefined until the views are known that it is for. */
   private layout: Layout | undefined;
   /** Changes that stand in no table yet, in position order. */
-  private waiting: Pending = { changes: [], replaced: [] };
+  private waiting = nothingPending();
   /** Those before them that are being put into tables. */
   private underWay: Pending | undefined;
   /** Everything up to this position stands in the tables. */
@@ -147,13 +157,18 @@ export class LiveType {
   take(changes: readonly Change[], replaced: readonly Replaced[]): void {
     this.waiting.changes.push(...changes);
     this.waiting.replaced.push(...replaced);
+    this.waiting.bytes += changes.reduce((sum, { raw }) => sum + raw.length, 0);
     this.oldest = Math.min(this.oldest, changes[0]!.position);
     this.newest = changes.at(-1)!.position;
   }
 
-  /** Changes that are not settled yet. */
-  get waitingChanges(): number {
-    return (this.underWay?.changes.length ?? 0) + this.waiting.changes.length;
+  /** Changes that are not settled yet, and about the bytes that their texts take. */
+  get backlog(): Backlog {
+    const all = [...(this.underWay === undefined ? [] : [this.underWay]), this.waiting];
+    return {
+      changes: all.reduce((sum, { changes }) => sum + changes.length, 0),
+      bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
+    };
   }
 
   /** True when tables have everything that counts at a position. */
@@ -167,7 +182,7 @@ export class LiveType {
     if (this.waiting.changes.length === 0) return;
     const work = this.waiting;
     this.underWay = work;
-    this.waiting = { changes: [], replaced: [] };
+    this.waiting = nothingPending();
     try {
       if (this.unclean) await this.undo();
       await this.ready();
@@ -176,8 +191,12 @@ export class LiveType {
       this.unclean = false;
       this.settledTo = work.changes.at(-1)!.position;
     } catch (error) {
-      const { changes, replaced } = this.waiting;
-      this.waiting = { changes: [...work.changes, ...changes], replaced: [...work.replaced, ...replaced] };
+      const { changes, replaced, bytes } = this.waiting;
+      this.waiting = {
+        changes: [...work.changes, ...changes],
+        replaced: [...work.replaced, ...replaced],
+        bytes: work.bytes + bytes,
+      };
       throw error;
     } finally {
       this.underWay = undefined;

@@ -5,7 +5,7 @@ import type { Change } from "#landing";
 import { coverageOf } from "./coverage.js";
 import { groupByType } from "./group-by-type.js";
 import { type Folded, type LiveVersion, OPEN } from "./live-index.js";
-import { LiveType } from "./live-type.js";
+import { type Backlog, LiveType } from "./live-type.js";
 import { LiveView } from "./live-view.js";
 import type { Plans } from "./plans.js";
 import type { ReadPoint } from "./read-point.js";
@@ -90,11 +90,14 @@ export class LiveTypes {
     this.passed += current.length;
   }
 
-  /** Changes that wait to be settled. */
-  get waitingChanges(): number {
-    let sum = 0;
-    for (const type of this.types.values()) sum += type.waitingChanges;
-    return sum;
+  /** What waits to be settled, of all types. */
+  get backlog(): Backlog {
+    let [changes, bytes] = [0, 0];
+    for (const { backlog } of this.types.values()) {
+      changes += backlog.changes;
+      bytes += backlog.bytes;
+    }
+    return { changes, bytes };
   }
 
   /** Puts what waits of a type into its tables unless they have everything up to a position. */
@@ -108,9 +111,9 @@ export class LiveTypes {
   /** Puts all that waits into the tables. */
   async settleAll(): Promise<void> {
     if (this.passed > RENEW_AFTER) await this.renew();
-    const work = [...this.types.values()].filter((type) => type.waitingChanges > 0);
+    const work = [...this.types.values()].filter((type) => type.backlog.changes > 0);
     // The largest first, so that the others are done beside it.
-    work.sort((a, b) => b.waitingChanges - a.waitingChanges);
+    work.sort((a, b) => b.backlog.changes - a.backlog.changes);
     await mapConcurrently(work, SIDE_BY_SIDE, ({ type }) => this.settle(type, OPEN));
   }
 

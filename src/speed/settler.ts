@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LiveTypes } from "./live-types.js";
 
-/** Changes that may wait before those who bring more wait too: their texts are in memory, and a read settles what waits for its view. */
-const MOST_WAITING = 8000;
+/** Changes that may wait before those who bring more wait too: a read settles what waits for its view. */
+const MOST_CHANGES = 8000;
+/** Bytes of their texts, which are in memory. */
+const MOST_BYTES = 48 * 2 ** 20;
 /** Changes that nobody asks for wait for so long; statements over many of them cost little more than over few. */
 const PAUSE_MS = 1000;
 /** At most every fourth part of the time goes into settling what nobody asks for. */
@@ -10,7 +12,7 @@ const REST = 3;
 
 /** Puts changes into the live tables in the background, many at once, so that a read finds little left to do. */
 export class Settler {
-  private readonly types: Pick<LiveTypes, "settleAll" | "waitingChanges">;
+  private readonly types: Pick<LiveTypes, "settleAll" | "backlog">;
   private readonly onError: ((error: unknown) => void) | undefined;
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
@@ -30,7 +32,7 @@ export class Settler {
 
   /** To be called when changes were taken. Resolves when more may be; what fails is tried again. */
   async changed(): Promise<void> {
-    while (this.types.waitingChanges >= MOST_WAITING && !this.stopped.signal.aborted) {
+    while (this.isFull() && !this.stopped.signal.aborted) {
       await this.settle();
       if (this.failed)
         await sleep(PAUSE_MS, undefined, { signal: this.stopped.signal }).catch(() => undefined);
@@ -38,8 +40,14 @@ export class Settler {
     this.later();
   }
 
+  private isFull(): boolean {
+    const { changes, bytes } = this.types.backlog;
+    return changes >= MOST_CHANGES || bytes >= MOST_BYTES;
+  }
+
   private later(): void {
-    if (this.timer !== undefined || this.stopped.signal.aborted || this.types.waitingChanges === 0) return;
+    const isNeeded = this.types.backlog.changes > 0 && !this.stopped.signal.aborted;
+    if (this.timer !== undefined || !isNeeded) return;
     this.timer = setTimeout(() => {
       this.timer = undefined;
       void this.settle();
