@@ -4,7 +4,7 @@ const shared = {
   resolve: { conditions: ["source"] },
   ssr: { resolve: { conditions: ["source"] } },
 };
-const timeouts = { testTimeout: 30_000, hookTimeout: 60_000 };
+const timeouts = { testTimeout: 90_000, hookTimeout: 120_000 };
 
 export default defineConfig({
   test: {
