@@ -5,7 +5,7 @@ import { packageRoot } from "#kernel";
 import { repeated } from "../measure.js";
 import type { BenchContext, Figure, Outcome, Scenario } from "../scenario.js";
 import { benchmarkData } from "../views/data.js";
-import { installedPeers, OWN } from "../views/peers/engines.js";
+import { OWN, peersBelow } from "../views/peers/engines.js";
 import { firstLines } from "../views/peers/part.js";
 import { type Engine, type EngineCost, runEngine } from "../views/peers/run-engine.js";
 import { type ComparedColumn, differentRows } from "../views/peers/same-rows.js";
@@ -44,7 +44,7 @@ function viewOf(name: string, fileName: string): View {
 
 /** Rows of a peer: a file, or a folder of parts. */
 function rowsPlace(output: string): string {
-  return existsSync(output) && statSync(output).isDirectory() ? path.join(output, "*.json") : output;
+  return existsSync(output) && statSync(output).isDirectory() ? path.join(output, "part-*") : output;
 }
 
 interface Runs {
@@ -66,22 +66,26 @@ class ViewComparison {
   }
 
   /** One process of an engine over a file; rows lie in its output afterwards. */
-  private async once(engine: Engine, input: string): Promise<{ cost: EngineCost; output: string }> {
+  private async once(
+    engine: Engine,
+    input: string,
+    later = LATER_RUNS,
+  ): Promise<{ cost: EngineCost; output: string }> {
     const output = path.join(this.folder, `${engine.name.replaceAll(" ", "-")}.json`);
     rmSync(output, { recursive: true, force: true });
     const hand = path.join(handWritten, `${this.view.name}.ndjson.sql`);
     const last = engine.args.at(-1);
     const own = last === "ours" || last === "hand";
     const files = [this.view.file, input, output];
-    const cost = await runEngine(engine, files, LATER_RUNS, own ? [hand] : []);
+    const cost = await runEngine(engine, files, later, own ? [hand] : []);
     return { cost, output: rowsPlace(output) };
   }
 
   /** Whether an engine gives our rows over the file that it gets; tells why not. */
   private async isEqual(engine: Engine, input: string): Promise<boolean> {
     try {
-      const ours = await this.once(OWN[0]!, input);
-      const theirs = await this.once(engine, input);
+      const ours = await this.once(OWN[0]!, input, 1);
+      const theirs = await this.once({ ...engine, warmUps: 0 }, input, 1);
       const different = await differentRows(ours.output, theirs.output, this.view.columns);
       if (different === 0) return true;
       this.context.log(
@@ -142,7 +146,8 @@ export const peersScenario: Scenario = {
     if (!existsSync(definitions))
       throw new Error("the benchmark's views are in ../shared, which is not there");
     const { quick, options, scratch, log } = context;
-    const peers = options["peers"] === undefined ? [] : installedPeers(options["peers"]);
+    const { installed: peers, absent } =
+      options["peers"] === undefined ? { installed: [], absent: [] } : peersBelow(options["peers"]);
     const count = Number(options["resources"] ?? (quick ? 500 : 100_000));
     const repeats = Number(options["repeats"] ?? (quick ? 1 : 7));
     log(
@@ -150,6 +155,7 @@ export const peersScenario: Scenario = {
         ? "no peers: --peers names a folder with them"
         : `peers: ${peers.map(({ name }) => name).join(", ")}`,
     );
+    for (const reason of absent) log(`not compared, since it is not installed: ${reason}`);
     const files = await benchmarkData(
       process.env["FHIR_LAKE_BENCH_DATA"] ?? path.join(scratch, "data"),
       count,

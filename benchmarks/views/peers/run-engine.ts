@@ -11,6 +11,8 @@ export interface Engine {
   readonly environment?: Readonly<Record<string, string>>;
   /** Only a part of the resources are given to it, so that it ends: 100 means the first hundredth of the file. */
   readonly share?: number;
+  /** Evaluations after the first one that count neither as cold nor as warm; 0 without. */
+  readonly warmUps?: number;
 }
 
 /** What one process of an engine cost. */
@@ -48,20 +50,31 @@ function peakOf(pid: number): number {
   }
 }
 
-/** Runs an engine in a process of its own for a first and so many later evaluations. Fails with what it wrote to stderr. */
+/** The line of what a program wrote to stderr that says why it failed: the last one that begins with an error's name, or the last of all. */
+function reasonIn(complaint: string): string {
+  const lines = complaint.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("Node.js v"));
+  const reason = lines.findLast((line) => /^[\w.\s]*(Error|Exception): /.test(line)) ?? lines.at(-1) ?? "";
+  return reason.trim().slice(0, 300);
+}
+
+/**
+ * Runs an engine in a process of its own for a first evaluation, its warm-ups, and so many later ones that count as warm. Fails with the
+ * reason that it wrote to stderr.
+ */
 export async function runEngine(
   engine: Engine,
   files: readonly string[],
   later: number,
   rest: readonly string[] = [],
 ): Promise<EngineCost> {
-  const child = spawn(engine.command, [...engine.args, ...files, String(later + 1), ...rest], {
+  const total = 1 + (engine.warmUps ?? 0) + later;
+  const child = spawn(engine.command, [...engine.args, ...files, String(total), ...rest], {
     env: { ...process.env, ...engine.environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let complaint = "";
   child.stderr.on("data", (chunk) => {
-    complaint = `${complaint}${String(chunk)}`.slice(-2000);
+    complaint = `${complaint}${String(chunk)}`.slice(-8000);
   });
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
   const started = performance.now();
@@ -82,18 +95,17 @@ export async function runEngine(
   }
   const code = await ended;
   clearInterval(watch);
-  const [first, ...others] = runs;
-  if (code !== 0 || first === undefined || others.length < later)
-    throw new Error(
-      `${engine.name} ended with ${String(code)}: ${complaint.trim().split("\n").at(-1) ?? ""}`,
-    );
-  const last = runs.at(-1)!;
+  if (code !== 0 || runs.length < total)
+    throw new Error(`${engine.name} ended with ${String(code)}: ${reasonIn(complaint)}`);
+  const first = runs[0]!;
+  const warm = runs.slice(-later);
+  const cpuBefore = runs.at(-later - 1)!.cpu;
   return {
     version,
     cold: first.at,
     coldCpu: first.cpu,
-    warm: others.reduce((sum, run) => sum + run.wall, 0) / later,
-    warmCpu: (last.cpu - first.cpu) / later,
+    warm: warm.reduce((sum, run) => sum + run.wall, 0) / later,
+    warmCpu: (runs.at(-1)!.cpu - cpuBefore) / later,
     peakRss,
   };
 }
