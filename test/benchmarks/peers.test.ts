@@ -60,6 +60,14 @@ describe("an engine", () => {
 
   it.each([
     ["throw new Error('no such column: x');", "no such column: x"],
+    [
+      "console.error('[Error: Binder Error: no column\\nLINE 2: …\\n ^]'); process.exit(1);",
+      "Binder Error: no column",
+    ],
+    [
+      "console.error('X: java.lang.RuntimeException: a\\n\\tat x.Y\\nCaused by: java.lang.AssertionError: b\\n\\tat z'); process.exit(1);",
+      "AssertionError: b",
+    ],
     ["console.error('cannot go on'); process.exit(3);", "ended with 3: cannot go on"],
     ["console.error('warning'); process.exit(0);", "ended with 0: warning"],
   ])("that fails or ends too early says why: %s", async (text, reason) => {

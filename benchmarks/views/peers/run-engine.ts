@@ -53,7 +53,10 @@ function peakOf(pid: number): number {
 /** The line of what a program wrote to stderr that says why it failed: the last one that begins with an error's name, or the last of all. */
 function reasonIn(complaint: string): string {
   const lines = complaint.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("Node.js v"));
-  const reason = lines.findLast((line) => /^[\w.\s]*(Error|Exception): /.test(line)) ?? lines.at(-1) ?? "";
+  const reason =
+    lines.findLast((line) => /^\W*(Caused by: )?[\w.\s]*(Error|Exception): /.test(line)) ??
+    lines.at(-1) ??
+    "";
   return reason.trim().slice(0, 300);
 }
 
