@@ -77,7 +77,8 @@ export async function startServer(app: HttpApp, settings: ServerSettings): Promi
   const options: ServerOptions = {
     headersTimeout: settings.headersTimeoutMs ?? 10_000,
     requestTimeout: settings.requestTimeoutMs ?? 30_000,
-    keepAliveTimeout: 5_000,
+    // Longer than load balancers keep idle connections (60 s by default): else they send requests into those just ended here.
+    keepAliveTimeout: 65_000,
     maxHeaderSize: 16 * 1024,
     connectionsCheckingInterval: 1_000,
   };

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
@@ -84,6 +84,19 @@ describe("asking", () => {
     const { asker: one } = await serve(() => ({ body: {} }), { gapMs: 60_000, wait });
     await Promise.all([one.get("a"), one.fork().get("b"), one.get("c")]);
     expect(waits).toEqual([1, 2]);
+  });
+
+  it("asks again where a kept connection was ended as it was used, but for a POST", async () => {
+    const seen = new WeakSet<Socket>();
+    const { asker: one } = await serve(({ socket }) => {
+      // The second request on a connection finds it ended.
+      if (seen.has(socket)) socket.destroy();
+      seen.add(socket);
+      return { body: {} };
+    });
+    await one.get("a");
+    expect(await one.get("b")).toEqual({});
+    await expect(one.send("POST", "c", {})).rejects.toMatchObject({ code: "bench/unreachable" });
   });
 
   it("does not follow a link to another origin, where the token would go too", async () => {

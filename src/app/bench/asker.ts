@@ -136,14 +136,24 @@ export class Asker {
     if (at > now) await wait(at - now);
   }
 
-  private open(
-    method: string,
-    url: URL,
-    {
-      text,
-      headers: own,
-    }: { readonly text: string | undefined; readonly headers: Readonly<Record<string, string>> },
-  ): Promise<IncomingMessage> {
+  private async open(method: string, url: URL, sent: Sent): Promise<IncomingMessage> {
+    for (;;) {
+      try {
+        return await this.openOnce(method, url, sent);
+      } catch (cause) {
+        // A server ends a connection that was idle for long just as it is used again: says nothing about the server.
+        if (cause instanceof StaleConnection && method !== "POST") continue;
+        throw new LakeError(
+          "unavailable",
+          "bench/unreachable",
+          `The ${this.options.name} at ${this.base} does not answer.`,
+          { cause },
+        );
+      }
+    }
+  }
+
+  private openOnce(method: string, url: URL, { text, headers: own }: Sent): Promise<IncomingMessage> {
     const headers: Record<string, string> = {
       Accept: "application/fhir+json, application/json;q=0.9",
       "Accept-Encoding": "gzip",
@@ -158,20 +168,23 @@ export class Asker {
     return new Promise((resolve, reject) => {
       const signal = AbortSignal.timeout(this.options.timeoutMs ?? 600_000);
       const outgoing = send(url, { agent: this.agent, method, headers, signal }, resolve);
-      outgoing.on("error", (cause) =>
-        reject(
-          new LakeError(
-            "unavailable",
-            "bench/unreachable",
-            `The ${this.options.name} at ${this.base} does not answer.`,
-            { cause },
-          ),
-        ),
-      );
+      outgoing.on("error", (cause: NodeJS.ErrnoException) => {
+        const isStale = outgoing.reusedSocket && cause.code === "ECONNRESET";
+        reject(isStale ? new StaleConnection("The connection was ended.", { cause }) : cause);
+      });
       outgoing.end(text);
     });
   }
 }
+
+/** What goes out with a request. */
+interface Sent {
+  readonly text: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A kept connection that the server had ended before it took the request. */
+class StaleConnection extends Error {}
 
 /** A place without what may identify a person: the resource type, or the view. */
 function bare(place: string): string {
