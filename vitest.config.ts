@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/support/longest-first.js";
 
 const shared = {
   resolve: { conditions: ["source"] },
@@ -10,6 +11,7 @@ export default defineConfig({
   test: {
     // More at a time than cores: most tests wait for processes, timers and files.
     maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         ...shared,
