@@ -15,6 +15,12 @@ function errno(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | undefined)?.code;
 }
 
+async function syncIfThere(folder: string): Promise<void> {
+  await syncDirectory(folder).catch((error: unknown) => {
+    if (errno(error) !== "ENOENT") throw error;
+  });
+}
+
 /**
  * A lake in a local folder. A new small object is written to staging, fsynced and linked into place (`link(2)` fails when the
  * name exists and never shows a partial file), and its folder is fsynced before it is answered. A large file is renamed to its unique
@@ -100,8 +106,10 @@ export class LocalStore implements ObjectStore {
       // Side by side the file system gathers them into few journal commits.
       await mapConcurrently(files, SYNCS_AT_ONCE, syncFile);
       const parents = [...this.unsynced];
-      const folders = new Set([...files.map((file) => path.dirname(file)), ...parents]);
+      const folders = new Set(files.map((file) => path.dirname(file)));
       await mapConcurrently([...folders], SYNCS_AT_ONCE, syncDirectory);
+      // Those that files given up have left may be gone again: empty folders are pruned.
+      await mapConcurrently(parents, SYNCS_AT_ONCE, syncIfThere);
       for (const parent of parents) this.unsynced.delete(parent);
     } catch (error) {
       throw storageFailure("sync", keys[0] ?? "", error);

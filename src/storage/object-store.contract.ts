@@ -135,6 +135,15 @@ export function objectStoreContract(
       expect(sizes).toEqual(new Map([...files].map(([key, bytes]) => [key, bytes.length])));
     });
 
+    it("makes files durable after others were given up and their folders pruned", async () => {
+      await publish(store, "given/up/early/1", "one");
+      await store.delete("given/up/early/1");
+      await other.prune(["given/"], Date.now() + 60_000);
+      await publish(store, "kept/1", "two");
+      await store.makeDurable(["kept/1"]);
+      expect(Buffer.from(await other.get("kept/1")).toString()).toBe("two");
+    });
+
     it("gives a hold its files until it is released, and others theirs beyond that", async () => {
       await publish(store, "f/1", "one");
       await store.makeDurable(["f/1"]);
