@@ -20,31 +20,36 @@ export interface ScriptedChange {
   readonly deletes: boolean;
 }
 
+/** The event of a Patient's change; with `raw` its text, without it a delete. */
+export function patientEvent(
+  source: string,
+  id: string,
+  { clock, raw = "" }: { readonly clock: number; readonly raw?: string },
+): ReturnType<typeof changeEvent> {
+  return changeEvent({
+    source,
+    type: "Patient",
+    policy: "time",
+    kind: raw === "" ? "D" : "U",
+    key: resourceKey(source, "Patient", id),
+    id,
+    version: String(clock),
+    lastUpdated: "2026-01-01T00:00:00Z",
+    clock: clock.toString(16).padStart(32, "0"),
+    sequence: 0,
+    rawHash: "ab".repeat(32),
+    raw,
+  });
+}
+
 /** Appends changes in one go, as one notification would. */
 export async function appendChanges(journal: EventStore, changes: readonly ScriptedChange[]): Promise<void> {
   await Promise.all(
-    changes.map(({ source, id, clock, deletes }) =>
-      journal.append({
-        stream: changeStream(source),
-        events: [
-          changeEvent({
-            source,
-            type: "Patient",
-            policy: "time",
-            kind: deletes ? "D" : "U",
-            key: resourceKey(source, "Patient", id),
-            id,
-            version: String(clock),
-            lastUpdated: "2026-01-01T00:00:00Z",
-            clock: clock.toString(16).padStart(32, "0"),
-            sequence: 0,
-            rawHash: "ab".repeat(32),
-            raw: deletes ? "" : `{"resourceType":"Patient","id":"${id}","name":[{"text":"canary ${clock}"}]}`,
-          }),
-        ],
-        expected: "any",
-      }),
-    ),
+    changes.map(({ source, id, clock, deletes }) => {
+      const raw = `{"resourceType":"Patient","id":"${id}","name":[{"text":"canary ${clock}"}]}`;
+      const event = patientEvent(source, id, deletes ? { clock } : { clock, raw });
+      return journal.append({ stream: changeStream(source), events: [event], expected: "any" });
+    }),
   );
 }
 

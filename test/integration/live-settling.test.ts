@@ -6,10 +6,11 @@ import { registerView } from "#batch";
 import { Database, quoteIdentifier } from "#duckdb";
 import { type EventStore, openEventStore } from "#events";
 import { Lake } from "#lake";
-import { changeEvent, changeStream, resourceKey } from "#landing";
+import { changeStream } from "#landing";
 import { type LakeCatalog, lakeCatalog, mergedCatalog } from "#query";
 import { LiveLake } from "#speed";
 import { flushJournal } from "../../src/app/flush.js";
+import { patientEvent } from "../../src/speed/live-store.contract.js";
 
 const VIEW = JSON.stringify({
   resourceType: "ViewDefinition",
@@ -37,21 +38,8 @@ let clock = 1;
 
 async function change(id: string, ...names: string[]): Promise<void> {
   const texts = names.map((text) => `{"text":"${text}"}`).join(",");
-  clock++;
-  const event = changeEvent({
-    source: "main",
-    type: "Patient",
-    policy: "time",
-    kind: "U",
-    key: resourceKey("main", "Patient", id),
-    id,
-    version: String(clock),
-    lastUpdated: "2026-01-01T00:00:00Z",
-    clock: clock.toString(16).padStart(32, "0"),
-    sequence: 0,
-    rawHash: "ab".repeat(32),
-    raw: `{"resourceType":"Patient","id":"${id}","name":[${texts}]}`,
-  });
+  const raw = `{"resourceType":"Patient","id":"${id}","name":[${texts}]}`;
+  const event = patientEvent("main", id, { clock: ++clock, raw });
   await journal.append({ stream: changeStream("main"), events: [event], expected: "any" });
 }
 
