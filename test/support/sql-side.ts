@@ -39,7 +39,8 @@ export async function sqlOver(catalog: LakeCatalog, sandbox: SandboxOptions = {}
   const database = await Database.open({ threads: 1 });
   const query = createQuery(
     { catalog, database, temporaryFolder },
-    { sandbox: { threads: 1, statementsPerProcess: 1000, ...sandbox } },
+    // One at a time: a statement waits for the process of the one before it instead of starting another.
+    { sandbox: { threads: 1, most: 1, statementsPerProcess: 1000, ...sandbox } },
   );
   const ask: SqlSide["ask"] = async (question, work) => {
     const opened = await query.snapshot();
