@@ -215,7 +215,11 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
       : keepCompact(lake, {
           signal: background.signal,
           compact: (round) => compactInTurn(lake, round),
-          onError: (error) => log.error("background compaction", { code: codeOf(error) }),
+          onError: (error) =>
+            log.error("background compaction", {
+              code: codeOf(error),
+              failed: isLakeError(error) ? String(error.details["failed"]) : undefined,
+            }),
         });
   const forgetting = forgetErased(lake, {
     signal: background.signal,

@@ -46,8 +46,8 @@ export class Lake {
   readonly clock: Clock;
   /** Landing bytes converted at once; smaller under a tight memory limit. */
   readonly chunkBytes: number;
-  /** Rows sorted at once when layers are rewritten. */
-  readonly sortRows: number;
+  /** Bytes of rows, as Parquet counts them uncompressed, that are sorted at once when layers are rewritten. */
+  readonly sortBytes: number;
   private readonly spill: string;
   private readonly ownsDatabase: boolean;
   private readonly holds = new AsyncLocalStorage<FileHold>();
@@ -55,7 +55,7 @@ export class Lake {
   private constructor(
     parts: Pick<
       Lake,
-      "store" | "history" | "database" | "definitions" | "clock" | "chunkBytes" | "sortRows"
+      "store" | "history" | "database" | "definitions" | "clock" | "chunkBytes" | "sortBytes"
     > & {
       spill: string;
       ownsDatabase: boolean;
@@ -67,7 +67,7 @@ export class Lake {
     this.definitions = parts.definitions;
     this.clock = parts.clock;
     this.chunkBytes = parts.chunkBytes;
-    this.sortRows = parts.sortRows;
+    this.sortBytes = parts.sortBytes;
     this.spill = parts.spill;
     this.ownsDatabase = parts.ownsDatabase;
   }
@@ -100,7 +100,8 @@ export class Lake {
       ),
       clock: options.clock ?? systemClock,
       chunkBytes: memoryLimitBytes >= 1024 * MIB ? 48 * MIB : 24 * MIB,
-      sortRows: memoryLimitBytes >= 1024 * MIB ? 60_000 : 25_000,
+      // Sorting takes some times what is sorted, and reading it as much again.
+      sortBytes: Math.floor(duckDbShare(memoryLimitBytes) / 10),
       spill,
       ownsDatabase: options.engine === undefined,
     });

@@ -32,6 +32,26 @@ async function cuts(
   return [...new Set(row?.cuts ?? [])];
 }
 
+/** What a row takes in the engine however small its values are: it has a place in every column. */
+const LEAST_ROW_BYTES = 1_400;
+
+/**
+ * How many rows of Parquet files may be sorted at once when those may take `bytes`. A type's rows can be ten times as large as another's, and
+ * so many of them ten times as many bytes.
+ */
+export async function rowsWithin(
+  connection: Connection,
+  bytes: number,
+  files: readonly string[],
+): Promise<number> {
+  const list = files.map(quoteLiteral).join(", ");
+  const [sizes] = await connection.rows<{ rows: string; bytes: string }>(
+    `SELECT (SELECT coalesce(sum(num_rows), 0) FROM parquet_file_metadata([${list}])) AS rows, coalesce(sum(total_uncompressed_size), 0) AS bytes FROM parquet_metadata([${list}])`,
+  );
+  const rowBytes = Number(sizes?.bytes ?? 0) / Math.max(1, Number(sizes?.rows ?? 0));
+  return Math.max(1, Math.floor(bytes / Math.max(LEAST_ROW_BYTES, rowBytes)));
+}
+
 /**
  * Splits a SELECT of table rows into SELECTs that are each sorted by patient, then id, and together give every row once: ranges of
  * patients first, then ranges of ids for rows without a patient. Each holds about `rowsPerRange` rows, so that sorting needs
