@@ -31,7 +31,7 @@ export const liveSoakScenario: Scenario = {
     await runSide("full-ingest", [lake, "0", ...files]);
     const keepMs = Math.round(((changes * KEPT_SHARE) / PER_SECOND) * 1000);
     const keys = quick ? 10_000 : 200_000;
-    const samples = quick ? 6 : 40;
+    const samples = quick ? 6 : 20;
     const args = [lake, changes, keys, samples, keepMs].map(String);
     const cost = await runSide("live-soak", [...args, ...files]);
     const taken = cost.facts["samples"] as Sample[];

@@ -15,6 +15,11 @@ const STEP = 5_000;
 const VARIANTS = 10;
 const READS = 10;
 const READ_PAUSE_MS = 300;
+/** A process that uses less of one processor than this is idle. */
+const IDLE_SHARE = 0.1;
+const QUIET_DEADLINE_MS = 30_000;
+/** Where in the changes between two samples one is taken: not where a flush begins, so that there are live rows to read. */
+const PHASE = 0.75;
 const [location, countText, keysText, samplesText, keepText, ...inputs] = process.argv.slice(2);
 const count = Number(countText);
 const lake = await Lake.open({ location: location! });
@@ -61,8 +66,21 @@ async function removedButOpen(): Promise<number> {
   return targets.filter((target) => target.endsWith(" (deleted)")).length;
 }
 
-/** CPU milliseconds of a page of 100 rows: the least of some, because the process does other work beside most of them. */
+/** Resolves when flush, compaction and settling have nothing to do for a moment, or never seem to come to an end. */
+async function quiet(): Promise<void> {
+  const until = performance.now() + QUIET_DEADLINE_MS;
+  let busy = true;
+  while (busy && performance.now() < until) {
+    const before = process.cpuUsage();
+    await sleep(READ_PAUSE_MS);
+    const { user, system } = process.cpuUsage(before);
+    busy = (user + system) / 1000 > READ_PAUSE_MS * IDLE_SHARE;
+  }
+}
+
+/** CPU milliseconds of a page of 100 rows, with nothing else at work: the least of some. */
 async function readMs(): Promise<number> {
+  await quiet();
   let least = Number.POSITIVE_INFINITY;
   for (let n = 0; n < READS; n++) {
     const before = process.cpuUsage();
@@ -82,7 +100,7 @@ for (let sent = 0; sent < count; ) {
   const step = Math.min(STEP, count - sent);
   await live.rows.reached(await appendChanges(live.journal, lake, lines, { from: sent, count: step }));
   sent += step;
-  if (Math.floor(sent / every) === samples.length) continue;
+  if (sent < (samples.length + PHASE) * every) continue;
   // As a night's maintenance would, at this scale.
   await vacuum(lake, { keepSnapshots: 4, graceMs: Number(keepText), landingMs: Number(keepText) });
   const { liveResources, snapshot } = live.rows.state();
