@@ -228,7 +228,9 @@ export const configSchema = z
       .min(1)
       .optional()
       .meta({ description: "folder (relative to this file) or s3://bucket/prefix" }),
-    memory: size.optional().meta({ description: "bound for the whole process; 1GiB when absent" }),
+    memory: size.optional().meta({
+      description: "bound for the process, 1GiB when absent; a server takes half as much more for reads",
+    }),
     views: z.array(z.string()).default([]).meta({ description: "folders of further ViewDefinitions" }),
     queries: z.array(z.string()).default([]).meta({ description: "folders of further saved queries" }),
     sources: z.record(sourceName, source).default({}),

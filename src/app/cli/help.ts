@@ -3,7 +3,7 @@ import type { Command } from "./command.js";
 const COMMON_HELP = [
   "--lake PLACE         folder or s3://bucket/prefix (default: FHIR_LAKE_HOME, else the configuration's, else data/lake)",
   "--config FILE        configuration (default: FHIR_LAKE_CONFIG, else fhir-lake.config.json in the current folder)",
-  "--memory-limit SIZE  bound for the whole process, for example 512MB (default 1GiB)",
+  "--memory-limit SIZE  bound for the process, for example 512MB (default 1GiB); a server takes half as much more for reads",
   "--json               machine-readable output",
   "-h, --help           this help",
 ];
