@@ -218,7 +218,9 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
           onError: (error) =>
             log.error("background compaction", {
               code: codeOf(error),
-              failed: isLakeError(error) ? String(error.details["failed"]) : undefined,
+              ...(isLakeError(error) && Array.isArray(error.details["failed"])
+                ? { failed: error.details["failed"].join(", ") }
+                : {}),
             }),
         });
   const forgetting = forgetErased(lake, {

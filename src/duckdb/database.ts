@@ -57,10 +57,13 @@ export interface Openings {
  */
 export class Database {
   private readonly instance: DuckDBInstance;
+  /** As many as it was opened with; undefined for as many as there are processors. */
+  private readonly threads: number | undefined;
   private attached: Promise<string> | undefined;
 
-  private constructor(instance: DuckDBInstance) {
+  private constructor(instance: DuckDBInstance, threads: number | undefined) {
     this.instance = instance;
+    this.threads = threads;
   }
 
   static async open(options: DatabaseOptions = {}): Promise<Database> {
@@ -81,7 +84,7 @@ export class Database {
       await first.run("SET GLOBAL TimeZone = 'UTC'");
       if (options.keepParquetFooters === true) await first.run("SET GLOBAL parquet_metadata_cache = true");
       first.closeSync();
-      return new Database(instance);
+      return new Database(instance, options.threads);
     } catch (error) {
       throw mapDuckDbError(error);
     }
@@ -107,15 +110,14 @@ export class Database {
    * memory, because each thread buffers pages of its own. Others' statements go on meanwhile, with that one thread.
    */
   async withOneThread<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const restored =
+      this.threads === undefined ? "RESET GLOBAL threads" : `SET GLOBAL threads = ${this.threads}`;
     return this.with(async (connection) => {
-      const [before] = await connection.rows<{ threads: string }>(
-        "SELECT current_setting('threads')::VARCHAR AS threads",
-      );
       await connection.run("SET GLOBAL threads = 1");
       try {
         return await work(connection);
       } finally {
-        await connection.run(`SET GLOBAL threads = ${Number(before?.threads ?? 1)}`);
+        await connection.run(restored);
       }
     });
   }

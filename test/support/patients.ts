@@ -2,15 +2,19 @@ import path from "node:path";
 import { addVersions, FileWriter, type Lake, liveResources, type Snapshot, withLayer } from "#lake";
 import { land, type Version } from "./landing.js";
 
-/** A Patient version of some minute of the first day of 2026. */
-export const patient = (id: string, minute: number, gender = "female"): Version => ({
+/** A version of some minute of the first day of 2026. */
+export const version = (resourceType: string, id: string, minute: number, more: object = {}): Version => ({
   resource: {
-    resourceType: "Patient",
+    resourceType,
     id,
     meta: { lastUpdated: new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString() },
-    gender,
+    ...more,
   },
 });
+
+/** A Patient version of some minute of that day. */
+export const patient = (id: string, minute: number, gender = "female"): Version =>
+  version("Patient", id, minute, { gender });
 
 /** Commits versions of one type as a landing would, without views. */
 export async function ingest(

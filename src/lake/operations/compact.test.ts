@@ -2,8 +2,7 @@ import { appendFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, expect, it } from "vitest";
-import type { Version } from "../../../test/support/landing.js";
-import { ingest, patient, patients } from "../../../test/support/patients.js";
+import { ingest, patient, patients, version } from "../../../test/support/patients.js";
 import { seeded } from "../../../test/support/random.js";
 import { Lake } from "../lake.js";
 import { compact } from "./compact.js";
@@ -16,12 +15,6 @@ async function newLake(memoryLimitBytes?: number): Promise<Lake> {
   const lake = await Lake.open({ location, ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }) });
   open.push(lake);
   return lake;
-}
-
-/** A version of minute `minute` of the first day of 2026. */
-function version(resourceType: string, id: string, minute: number, more: object = {}): Version {
-  const meta = { lastUpdated: new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString() };
-  return { resource: { resourceType, id, meta, ...more } };
 }
 
 afterEach(async () => {
