@@ -62,11 +62,12 @@ export interface ViewAnswer {
 async function extent(
   context: ServingContext,
   dependencies: ServingDependencies,
-  { read, count, hold }: ViewAnswer,
+  { read, count, hold, format, output }: ViewAnswer,
   signal: AbortSignal,
 ): Promise<PageNotes> {
   const { timing } = context.get("notes");
-  const facts = await timing.step("scan", () => read.page({ signal }));
+  const as = format === "html" ? {} : { as: { format, options: output.encode } };
+  const facts = await timing.step("scan", () => read.page({ signal, ...as }));
   const total =
     count === undefined ? undefined : await timing.step("scan", () => read.count(count, { signal }));
   if (facts.next !== undefined && read.view.changedAt !== undefined) dependencies.query.keep(hold());

@@ -11,9 +11,10 @@ import type {
 } from "./catalog.js";
 import { noSnapshot, requireReady, unknownView } from "./errors.js";
 import type { ResultFormat } from "./format.js";
+import { isLineFormat, type LineOptions, rowText } from "./line-format.js";
 import { BoundQuestion, type PageFacts, type RowCount } from "./question/bound-question.js";
 import type { ViewQuestion } from "./question/view-question.js";
-import { type EncodedResult, type EncodeOptions, ResultEncoder } from "./result.js";
+import { type EncodedResult, type EncodeOptions, encodeTexts, ResultEncoder } from "./result.js";
 
 /** Which state to read. */
 export interface StateRequest extends ReadConsistency {
@@ -25,6 +26,12 @@ export interface StateRequest extends ReadConsistency {
 
 /** A question to one view of a state that is opened for it. */
 export interface ViewRequest extends ViewQuestion, StateRequest {}
+
+/** How a page is read. */
+export interface PageOptions extends RunOptions {
+  /** How its rows are going to be encoded, if that is known: a short page is read and encoded at once then. */
+  readonly as?: { readonly format: ResultFormat; readonly options: LineOptions };
+}
 
 /** A checked question, bound to the snapshot that will answer it. Call `release` when done with it. */
 export interface ViewRead {
@@ -41,7 +48,7 @@ export interface ViewRead {
   /** The rows as text for people, null for NULL; all in memory, so ask with a limit. */
   texts(options?: EncodeOptions): Promise<(string | null)[][]>;
   /** Whether the limit cuts rows off, and where the next page begins. Computed when asked for, once. */
-  page(options?: RunOptions): Promise<PageFacts>;
+  page(options?: PageOptions): Promise<PageFacts>;
   /** How many rows answer the question without its limit; see {@link RowCount}. */
   count(kind: "exact" | "estimated", options?: RunOptions): Promise<RowCount>;
   release(): void;
@@ -171,15 +178,24 @@ export async function readOpened(
     });
     const encoder = async (options: EncodeOptions): Promise<ResultEncoder> =>
       new ResultEncoder(context.database, await bound.statement(options), context.temporaryFolder);
+    const columns = bound.encodedColumns;
+    const textOf = ({ format, options }: NonNullable<PageOptions["as"]>): string | undefined =>
+      isLineFormat(format) ? rowText(format, columns, options) : undefined;
     return {
       state: stateOf(snapshot),
       view,
       columns: bound.columns,
       rowLimit: request.limit,
       fingerprint: fingerprint(snapshot, view, request),
-      encode: async (format, options = {}) => await (await encoder(options)).encode(format, options),
+      encode: async (format, options = {}) => {
+        const text = textOf({ format, options });
+        const page = text === undefined ? undefined : await bound.encodedPage(text, options);
+        return page !== undefined && isLineFormat(format)
+          ? encodeTexts(format, columns, page.texts, options)
+          : await (await encoder(options)).encode(format, options);
+      },
       texts: async (options = {}) => await (await encoder(options)).texts(options),
-      page: async (options = {}) => await bound.page(options),
+      page: async (options = {}) => await bound.page(options, options.as && textOf(options.as)),
       count: async (kind, options = {}) => await bound.count(kind, options),
       release: () => {
         bound.close();

@@ -1,32 +1,28 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { type ArrowForm, type Database, encodeArrow, type Parameters, writeParquet } from "#duckdb";
 import { LakeError } from "#kernel";
-import { type DelimitedStyle, delimitedHeader, delimitedRow } from "./delimited.js";
-import { type EncodedColumn, jsonRow, textColumns, typedColumns } from "./encoding.js";
+import { type EncodedColumn, textColumns, typedColumns } from "./encoding.js";
 import type { ResultFormat } from "./format.js";
-import { markdownHeader, markdownRow } from "./markdown.js";
+import {
+  type FrameOptions,
+  framed,
+  type LineFormat,
+  type LineOptions,
+  type RowBytes,
+  rowText,
+} from "./line-format.js";
 import { longestText, numberedRows, sheetRow } from "./xlsx/cells.js";
 import { encodeWorkbook, MOST_CHARACTERS, MOST_COLUMNS, MOST_ROWS } from "./xlsx/workbook.js";
 
 /** What may be set for one answer. */
-export interface EncodeOptions {
+export interface EncodeOptions extends LineOptions, FrameOptions {
   /** Aborting it stops the query and fails the body. */
   readonly signal?: AbortSignal;
   /** Facts about the answer that some formats carry inside: Parquet footer, Arrow schema metadata, a sheet of a workbook. */
   readonly metadata?: ReadonlyMap<string, string>;
-  /** CSV and TSV: what stands for NULL; nothing when absent. */
-  readonly nullText?: string;
-  /** CSV and TSV for spreadsheet programs; see {@link DelimitedStyle}. */
-  readonly spreadsheet?: boolean;
-  /** JSON and NDJSON: 64-bit integers and decimals as strings. */
-  readonly numbersAsText?: boolean;
-  /** JSON: the rows as the member `rows` of an object, with their number `rowCount` and these. */
-  readonly envelope?: Readonly<Record<string, unknown>>;
-  /** NDJSON: a last line `{"_trailer": …}` with `rows`, `sha256` of all bytes before it, and these. */
-  readonly trailer?: Readonly<Record<string, unknown>>;
   /** XLSX: name of the sheet with the rows; `rows` when absent. */
   readonly sheet?: string;
 }
@@ -60,20 +56,24 @@ function select(statement: Pick<Statement, "source">, items: string): string {
   return `SELECT ${items} FROM (${statement.source}) AS _answer`;
 }
 
-/** What stands around the rows of a text format. */
-interface Frame {
-  readonly head?: string;
-  /** Bytes that the first row loses. */
-  readonly skip?: number;
-  readonly tail?: (rowCount: number) => string;
-}
-
-function jsonFrame({ envelope }: EncodeOptions): Frame {
-  if (envelope === undefined) return { head: "[", tail: () => "\n]\n" };
-  return {
-    head: '{"rows":[',
-    tail: (rowCount) => `\n],\n${JSON.stringify({ rowCount, ...envelope }).slice(1)}\n`,
+/** Rows of a page in a text format that were encoded when they were read. */
+export function encodeTexts(
+  format: LineFormat,
+  columns: readonly EncodedColumn[],
+  texts: readonly string[],
+  options: EncodeOptions,
+): EncodedResult {
+  let rowCount = 0;
+  async function* rows(): AsyncGenerator<RowBytes> {
+    if (texts.length > 0) yield { rowCount: texts.length, bytes: Buffer.from(texts.join("")) };
+  }
+  const body = framed(rows(), format, columns, options, (count) => {
+    rowCount = count;
+  });
+  const close = async () => {
+    await body.return();
   };
+  return { format, body, rowCount: () => rowCount, close };
 }
 
 /** Encodes the rows of one statement over one database. */
@@ -119,73 +119,39 @@ export class ResultEncoder {
   }
 
   private streamed(format: Exclude<ResultFormat, "parquet">, options: EncodeOptions): EncodedResult["body"] {
-    const { columns } = this.statement;
-    const numbers = options.numbersAsText === true ? "text" : "exact";
+    const { columns, source } = this.statement;
     switch (format) {
       case "arrow":
         return this.arrow("file", options);
       case "arrows":
         return this.arrow("stream", options);
-      case "csv":
-        return this.delimited(",", options);
-      case "tsv":
-        return this.delimited("\t", options);
-      case "md":
-        return this.lines(markdownRow(columns), { head: markdownHeader(columns) }, options);
       case "xlsx":
         return this.workbook(options);
-      case "ndjson": {
-        const lines = this.lines(jsonRow(columns, "", "\n", numbers), {}, options);
-        return options.trailer === undefined ? lines : this.withTrailer(lines, options.trailer);
+      default: {
+        const rows = this.lines(rowText(format, columns, options), options, source);
+        return framed(rows, format, columns, options, (count) => {
+          this.rows = count;
+        });
       }
-      case "json":
-        // Every row starts with a comma, and the first one loses it: rows need not know their place.
-        return this.lines(jsonRow(columns, ",\n", "", numbers), { skip: 1, ...jsonFrame(options) }, options);
     }
   }
 
-  private delimited(delimiter: "," | "\t", options: EncodeOptions): EncodedResult["body"] {
-    const { columns } = this.statement;
-    const { nullText, spreadsheet } = options;
-    const style: DelimitedStyle = { delimiter, nullText, spreadsheet };
-    return this.lines(delimitedRow(columns, style), { head: delimitedHeader(columns, style) }, options);
-  }
-
+  /** The rows of the source, each as the text that an expression makes of it. */
   private async *lines(
-    row: string,
-    frame: Frame,
+    text: string,
     options: EncodeOptions,
-    source: string = this.statement.source,
-  ): EncodedResult["body"] {
+    source: string,
+  ): AsyncGenerator<RowBytes, void, undefined> {
     const connection = await this.database.connect();
     try {
-      const sql = select({ source }, row);
+      const sql = select({ source }, text);
       const stream = await connection.stream(sql, this.statement.parameters, { signal: options.signal });
-      let skip = frame.skip ?? 0;
-      if (frame.head !== undefined) yield Buffer.from(frame.head);
       for await (const chunk of stream.chunks()) {
-        this.rows += chunk.rowCount;
-        yield chunk.textBytes(0).subarray(skip);
-        skip = 0;
+        yield { rowCount: chunk.rowCount, bytes: chunk.textBytes(0) };
       }
-      if (frame.tail !== undefined) yield Buffer.from(frame.tail(this.rows));
     } finally {
       connection.close();
     }
-  }
-
-  private async *withTrailer(
-    lines: EncodedResult["body"],
-    trailer: Readonly<Record<string, unknown>>,
-  ): EncodedResult["body"] {
-    const hash = createHash("sha256");
-    for await (const part of lines) {
-      hash.update(part);
-      yield part;
-    }
-    yield Buffer.from(
-      `${JSON.stringify({ _trailer: { rows: this.rows, sha256: hash.digest("hex"), ...trailer } })}\n`,
-    );
   }
 
   private workbook(options: EncodeOptions): EncodedResult["body"] {
@@ -193,9 +159,16 @@ export class ResultEncoder {
     return encodeWorkbook({
       sheet: options.sheet ?? "rows",
       header: columns.map(({ name }) => name),
-      rows: this.lines(sheetRow(columns), {}, options, numberedRows(this.statement.source)),
+      rows: this.counted(this.lines(sheetRow(columns), options, numberedRows(this.statement.source))),
       about: () => [["rows", String(this.rows)], ...(options.metadata ?? [])],
     });
+  }
+
+  private async *counted(rows: AsyncIterable<RowBytes>): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const { rowCount, bytes } of rows) {
+      this.rows += rowCount;
+      yield bytes;
+    }
   }
 
   /** A workbook that leaves rows out, or cuts texts, would be taken for whole. */

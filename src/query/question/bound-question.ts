@@ -1,13 +1,16 @@
 import { type Database, quoteIdentifier, type RunOptions } from "#duckdb";
 import { LakeError } from "#kernel";
 import type { KeyRange, SnapshotView, ViewColumn } from "../catalog.js";
+import type { EncodedColumn } from "../encoding.js";
 import { cursorGone } from "../errors.js";
 import { narrowed, rangeOf } from "../key-range.js";
 import type { Statement } from "../result.js";
 import { Bindings } from "./bindings.js";
 import { type QuestionColumn, QuestionColumns } from "./columns.js";
 import { ConditionSql } from "./condition-sql.js";
-import { type PageSource, PageTable } from "./page-table.js";
+import { type EncodedPage, readEncoded } from "./encoded-page.js";
+import type { PageSource } from "./page-source.js";
+import { PageTable } from "./page-table.js";
 import { fromPosition, orderItems, type Position, placeItems, type SortColumn } from "./position.js";
 import type { ViewQuestion } from "./view-question.js";
 
@@ -100,12 +103,14 @@ function sortColumns(columns: QuestionColumns, order: ViewQuestion["order"] = []
  * of files and layers would be cheaper, but the engine does not keep it through joins and unions on several threads, and equal questions
  * must get equal bytes.
  *
- * A question with a limit reads its rows once, into a {@link PageTable}. Where rows lie in the files as they are to leave, some of the
+ * A question with a limit reads its rows once, into a {@link PageTable} or, when they are few, as {@link EncodedPage}. Where rows lie in the files as they are to leave, some of the
  * first ones that fit tell how far the page can reach at most, so that only that piece of the files is read in full.
  */
 export class BoundQuestion {
   /** The columns of the answer as it names them. */
   readonly columns: readonly ViewColumn[];
+  /** The same as the encoders see them. */
+  readonly encodedColumns: readonly EncodedColumn[];
   private readonly database: Database;
   private readonly view: SnapshotView;
   private readonly question: ViewQuestion;
@@ -114,6 +119,7 @@ export class BoundQuestion {
   private readonly sort: readonly SortColumn[];
   private readonly used: ReadonlySet<string>;
   private table: Promise<PageTable> | undefined;
+  private encoded: { readonly text: string; readonly page: Promise<EncodedPage | undefined> } | undefined;
 
   /** Fails with the codes of bad questions. */
   constructor(database: Database, view: SnapshotView, question: ViewQuestion & { readonly ageAt: string }) {
@@ -136,6 +142,11 @@ export class BoundQuestion {
       const { type: _type, decimalText: _text, derivedFrom: _sql, ...own } = column;
       return { ...own, name };
     });
+    this.encodedColumns = this.outputs.map(({ column, name }) => ({
+      name,
+      type: column.type,
+      decimalText: column.decimalText,
+    }));
   }
 
   /** The view's rows, of which the question's filters and the ends given may leave out those that meet none of its conditions. */
@@ -159,11 +170,7 @@ export class BoundQuestion {
 
   /** The SELECT that answers. */
   async statement(options: RunOptions = {}): Promise<Statement> {
-    const columns = this.outputs.map(({ column, name }) => ({
-      name,
-      type: column.type,
-      decimalText: column.decimalText,
-    }));
+    const { encodedColumns: columns } = this;
     const { limit, after } = this.question;
     if (limit !== undefined) {
       return { source: (await this.pageTable(limit, options)).statement(), parameters: [], columns };
@@ -188,20 +195,32 @@ export class BoundQuestion {
     return [...orderItems(this.sort), ...tieBreak].join(", ");
   }
 
-  /** See {@link PageFacts}. */
-  async page(options: RunOptions): Promise<PageFacts> {
+  /** See {@link PageFacts}. With `text`, an expression that encodes a row, a short page is read for {@link encodedPage} too. */
+  async page(options: RunOptions, text?: string): Promise<PageFacts> {
     const { limit } = this.question;
     if (limit === undefined) return { rowCount: undefined, truncated: false, next: undefined };
-    const { rowCount, more, last } = (await this.pageTable(limit, options)).extent;
+    const encoded = text === undefined ? undefined : await this.encodedPage(text, options);
+    const { rowCount, more, last } = (encoded ?? (await this.pageTable(limit, options))).extent;
     return { rowCount, truncated: more, next: more ? last : undefined };
   }
 
+  /** The page with its rows encoded by an expression over {@link encodedColumns}; undefined where it is no short one, or is in a table already. */
+  async encodedPage(text: string, options: RunOptions): Promise<EncodedPage | undefined> {
+    const { limit } = this.question;
+    if (limit === undefined || this.table !== undefined) return undefined;
+    if (this.encoded?.text !== text) {
+      const page = readEncoded(this.database, this.pageSource(limit, options), text, options);
+      this.encoded = { text, page };
+    }
+    return await this.encoded.page;
+  }
+
   private pageTable(limit: number, options: RunOptions): Promise<PageTable> {
-    this.table ??= this.readPage(limit, options);
+    this.table ??= PageTable.read(this.database, this.pageSource(limit, options), options);
     return this.table;
   }
 
-  private async readPage(limit: number, options: RunOptions): Promise<PageTable> {
+  private pageSource(limit: number, options: RunOptions): PageSource {
     const select = async (most: number): ReturnType<PageSource["select"]> => {
       const bindings = new Bindings();
       const where = [...this.conditions(bindings), ...this.from(bindings)];
@@ -213,7 +232,7 @@ export class BoundQuestion {
     };
     const names = this.outputs.map(({ name }) => name);
     const skip = this.question.after?.skip ?? 0;
-    return await PageTable.read(this.database, { select, names, sort: this.sort, limit, skip }, options);
+    return { select, names, sort: this.sort, limit, skip };
   }
 
   /**

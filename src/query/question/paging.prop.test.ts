@@ -4,7 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Database } from "#duckdb";
 import { createParquetLake, type ParquetLake } from "../../../test/support/parquet-lake.js";
 import { bytesOf } from "../../../test/support/result-bytes.js";
+import type { ResultFormat } from "../format.js";
 import { createQuery, type QueryService } from "../query-service.js";
+import type { PageOptions } from "../read-view.js";
 import type { Condition } from "./condition.js";
 import type { Position } from "./position.js";
 import type { ViewQuestion } from "./view-question.js";
@@ -50,6 +52,11 @@ beforeAll(async () => {
           CASE WHEN n < 200 THEN 'Patient/b' WHEN n % 10 > 1 THEN 'Patient/' || (n % 10) END AS patient
         FROM (SELECT *, row_number() OVER () - 1 AS n FROM (${ties.select}))`,
     },
+    ...[10, 20_000].map((letters) => ({
+      name: `texts_of_${letters}`,
+      columns: [{ name: "text", sqlType: "VARCHAR", path: "text" }],
+      select: `SELECT md5(i::VARCHAR)::UUID AS _lake_key, repeat(chr(65 + (i % 26)::INTEGER), ${letters}) || i AS text FROM range(40) t(i)`,
+    })),
   ]);
 });
 
@@ -62,10 +69,11 @@ afterAll(async () => {
 
 async function answer(
   question: Omit<ViewQuestion, "view"> & Partial<Pick<ViewQuestion, "view">>,
+  pageOptions: PageOptions = {},
 ): Promise<{ lines: string[]; next: Position | undefined }> {
   const read = await query.readView({ view: "ties", ...question });
   try {
-    const { next, rowCount } = await read.page();
+    const { next, rowCount } = await read.page(pageOptions);
     const text = (await bytesOf(await read.encode("ndjson"))).toString();
     const lines = text === "" ? [] : text.trimEnd().split("\n");
     if (question.limit !== undefined) expect(lines).toHaveLength(rowCount!);
@@ -79,6 +87,7 @@ const orders = fc.uniqueArray(
   fc.record({ column: fc.constantFrom(...columns), descending: fc.boolean(), nullsFirst: fc.boolean() }),
   { maxLength: 3, selector: ({ column }) => column },
 );
+const asLines = (format: ResultFormat): PageOptions => ({ as: { format, options: {} } });
 const filters: fc.Arbitrary<Condition[]> = fc.subarray<Condition>([
   { operator: "not", condition: { operator: "eq", column: "grade", value: "1" } },
   {
@@ -99,13 +108,15 @@ describe("pages of an answer", () => {
         filters,
         fc.subarray([...columns], { minLength: 1 }),
         fc.integer({ min: 17, max: 120 }),
-        async (view, order, conditions, select, limit) => {
+        fc.constantFrom<PageOptions>({}, asLines("ndjson"), asLines("csv"), asLines("parquet")),
+        async (view, order, conditions, select, limit, options) => {
           const question = { view, order, filters: conditions, select };
           const whole = await answer(question);
           const pages: string[] = [];
           let after: Position | undefined;
           do {
-            const page = await answer({ ...question, limit, ...(after === undefined ? {} : { after }) });
+            const from = after === undefined ? {} : { after };
+            const page = await answer({ ...question, limit, ...from }, options);
             pages.push(...page.lines);
             after = page.next;
             expect(page.lines.length <= limit && (after === undefined || page.lines.length === limit)).toBe(
@@ -118,6 +129,32 @@ describe("pages of an answer", () => {
       { seed: 63, numRuns: Number(process.env["FHIR_LAKE_PROP_RUNS"] ?? 10) },
     );
   }, 300_000);
+
+  it("are the same rows whether these are short enough to be encoded as they are read or not", async () => {
+    for (const letters of [10, 20_000]) {
+      const question = { view: `texts_of_${letters}`, limit: 30 };
+      const expected = await answer(question);
+      expect(expected.lines).toHaveLength(30);
+      for (const format of ["ndjson", "csv"] as const) {
+        expect(await answer(question, asLines(format))).toEqual(expected);
+      }
+    }
+  });
+
+  it("go on within a resource that has more rows than a page, encoded as they are read or not", async () => {
+    for (const options of [{}, asLines("ndjson")]) {
+      const question = { view: "ties_of_patients" };
+      const pages: string[] = [];
+      let after: Position | undefined;
+      do {
+        const from = after === undefined ? {} : { after };
+        const page = await answer({ ...question, limit: 50, ...from }, options);
+        pages.push(...page.lines);
+        after = page.next;
+      } while (after !== undefined);
+      expect(pages).toEqual((await answer(question)).lines);
+    }
+  });
 
   it("leave in the order asked for, NULL where it was asked for", async () => {
     const sorted = async (descending: boolean, nullsFirst: boolean) => {
