@@ -8,7 +8,7 @@ import {
 import { LakeError } from "#kernel";
 import { type ColumnType, parseColumnType } from "./column-type.js";
 import { mapDuckDbError } from "./errors.js";
-import { TextReader } from "./vector-memory.js";
+import { isValid, TextReader, validityBits } from "./vector-memory.js";
 
 /** Name and type of one column of a result, in result order. */
 export interface ResultColumn {
@@ -37,6 +37,19 @@ export class ResultChunk {
   /** The values of a VARCHAR column, null for NULL. */
   texts(column: number): (string | null)[] {
     return this.raw.getColumnValues(column) as (string | null)[];
+  }
+
+  /** One value of a VARCHAR column, null for NULL. */
+  text(column: number, row: number): string | null {
+    return this.raw.getColumnVector(column).getItem(row) as string | null;
+  }
+
+  /** How many values of a column are not NULL. */
+  valueCount(column: number): number {
+    const bits = validityBits(this.raw.getColumnVector(column));
+    let count = 0;
+    for (let row = 0; row < this.rowCount; row++) if (isValid(bits, row)) count++;
+    return count;
   }
 
   /** The UTF-8 bytes of all values of a VARCHAR column, end to end without separator; NULL adds nothing. */

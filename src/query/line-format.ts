@@ -90,7 +90,7 @@ export interface RowBytes {
 
 /** The bytes of an answer around those of its rows, which {@link rowText} has made texts; calls `onRows` with the number of rows so far. */
 export async function* framed(
-  rows: AsyncIterable<RowBytes>,
+  rows: AsyncIterable<RowBytes> | Iterable<RowBytes>,
   format: LineFormat,
   columns: readonly EncodedColumn[],
   options: LineOptions & FrameOptions,

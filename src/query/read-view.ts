@@ -14,7 +14,7 @@ import type { ResultFormat } from "./format.js";
 import { isLineFormat, type LineOptions, rowText } from "./line-format.js";
 import { BoundQuestion, type PageFacts, type RowCount } from "./question/bound-question.js";
 import type { ViewQuestion } from "./question/view-question.js";
-import { type EncodedResult, type EncodeOptions, encodeTexts, ResultEncoder } from "./result.js";
+import { type EncodedResult, type EncodeOptions, frameRows, ResultEncoder } from "./result.js";
 
 /** Which state to read. */
 export interface StateRequest extends ReadConsistency {
@@ -191,7 +191,7 @@ export async function readOpened(
         const text = textOf({ format, options });
         const page = text === undefined ? undefined : await bound.encodedPage(text, options);
         return page !== undefined && isLineFormat(format)
-          ? encodeTexts(format, columns, page.texts, options)
+          ? frameRows(format, columns, { rowCount: page.extent.rowCount, bytes: page.bytes }, options)
           : await (await encoder(options)).encode(format, options);
       },
       texts: async (options = {}) => await (await encoder(options)).texts(options),

@@ -57,17 +57,14 @@ function select(statement: Pick<Statement, "source">, items: string): string {
 }
 
 /** Rows of a page in a text format that were encoded when they were read. */
-export function encodeTexts(
+export function frameRows(
   format: LineFormat,
   columns: readonly EncodedColumn[],
-  texts: readonly string[],
+  rows: RowBytes,
   options: EncodeOptions,
 ): EncodedResult {
   let rowCount = 0;
-  async function* rows(): AsyncGenerator<RowBytes> {
-    if (texts.length > 0) yield { rowCount: texts.length, bytes: Buffer.from(texts.join("")) };
-  }
-  const body = framed(rows(), format, columns, options, (count) => {
+  const body = framed(rows.rowCount > 0 ? [rows] : [], format, columns, options, (count) => {
     rowCount = count;
   });
   const close = async () => {

@@ -1,4 +1,4 @@
-import type { Database, RunOptions } from "#duckdb";
+import type { Database, ResultChunk, RunOptions } from "#duckdb";
 import {
   counted,
   NUMBER,
@@ -21,11 +21,16 @@ const MOST_BYTES = 16_384;
  */
 export interface EncodedPage {
   readonly extent: PageExtent;
-  /** One for each row, in their order. */
-  readonly texts: readonly string[];
+  /** The texts of its rows, in their order, end to end. */
+  readonly bytes: Uint8Array;
 }
 
-type EncodedRow = PlaceRow & { readonly text: string | null };
+/** The place of a row of a chunk, whose columns are the row's text and then those of {@link placeTexts}. */
+function placeIn(chunk: ResultChunk, row: number, places: number): PlaceRow {
+  const place: Record<string, string | null> = {};
+  for (let i = 0; i < places; i++) place[`place${i}`] = chunk.text(2 + i, row);
+  return { rank: chunk.text(1, row)!, ...place };
+}
 
 /**
  * Reads a short page, whose rows become texts by `text`, an expression over the answer's columns that is never NULL. Undefined for a page
@@ -40,20 +45,29 @@ export async function readEncoded(
   const { sort, skip, limit } = source;
   if (skip + limit > MOST_ROWS) return undefined;
   const { sql, parameters, most } = await numbered(source, SLACK);
-  const encoded = `SELECT ${text} AS text, ${placeTexts(sort)}, ${NUMBER} FROM (${sql}) AS _answer WHERE ${NUMBER} > ${skip}`;
-  const found = await database.with((connection) =>
-    connection.rows<EncodedRow>(
-      `SELECT * REPLACE (CASE WHEN strlen(text) <= ${MOST_BYTES} THEN text END AS text) FROM (${encoded}) ORDER BY ${NUMBER}`,
-      [...parameters],
-      options,
-    ),
-  );
-  const counts = counted(source, skip + found.length);
-  const { rowCount, more } = counts;
-  const texts = found.slice(0, rowCount).flatMap((row) => row.text ?? []);
-  if (texts.length < rowCount) return undefined;
-  if (!more || rowCount === 0) return { texts, extent: { ...counts, last: undefined } };
-  const [last, beyond] = [found[rowCount - 1]!, found.at(-1)!];
-  const place = placeOf(source, { rowCount, cut: skip + found.length === most, last, beyond });
-  return place && { texts, extent: { ...counts, last: place } };
+  // No text where the row follows the page, and none where it is too long to be held.
+  const encoded = `SELECT CASE WHEN ${NUMBER} <= ${skip + limit} THEN ${text} END AS text, ${placeTexts(sort)}, ${NUMBER} FROM (${sql}) AS _answer WHERE ${NUMBER} > ${skip}`;
+  const statement = `SELECT CASE WHEN strlen(text) <= ${MOST_BYTES} THEN text END, * EXCLUDE (text, ${NUMBER}) FROM (${encoded}) ORDER BY ${NUMBER}`;
+  return await database.with(async (connection) => {
+    const stream = await connection.stream(statement, parameters, options);
+    const parts: Uint8Array[] = [];
+    let [found, texts] = [0, 0];
+    let last: PlaceRow | undefined;
+    let beyond: PlaceRow | undefined;
+    for await (const chunk of stream.chunks()) {
+      parts.push(chunk.textBytes(0));
+      texts += chunk.valueCount(0);
+      const at = limit - 1 - found;
+      if (at >= 0 && at < chunk.rowCount) last = placeIn(chunk, at, sort.length + 1);
+      beyond = placeIn(chunk, chunk.rowCount - 1, sort.length + 1);
+      found += chunk.rowCount;
+    }
+    const counts = counted(source, skip + found);
+    const { rowCount, more } = counts;
+    if (texts < rowCount) return undefined;
+    const bytes = Buffer.concat(parts);
+    if (!more || last === undefined) return { bytes, extent: { ...counts, last: undefined } };
+    const place = placeOf(source, { rowCount, cut: skip + found === most, last, beyond: beyond! });
+    return place && { bytes, extent: { ...counts, last: place } };
+  });
 }

@@ -59,7 +59,7 @@ export async function numbered(source: PageSource, slack: number): Promise<Numbe
 export function placeTexts(sort: readonly SortColumn[]): string {
   const places = [...sort.map((_, i) => sortName(i)), sortName("key")];
   const texts = places.map((place, i) => `CAST(${place} AS VARCHAR) AS place${i}`);
-  return [`${RANK} AS rank`, ...texts].join(", ");
+  return [`CAST(${RANK} AS VARCHAR) AS rank`, ...texts].join(", ");
 }
 
 /** Rank and place of a row as {@link placeTexts} selects them. */
