@@ -102,7 +102,9 @@ async function runAll(
     if (!json) print(outcome.figures);
     if (quick) continue;
     mkdirSync(folder, { recursive: true });
-    writeFileSync(path.join(folder, `${scenario.name}.json`), `${JSON.stringify(record, null, 2)}\n`);
+    const variant = scenario.variant?.(options);
+    const name = variant === undefined ? scenario.name : `${scenario.name}-${variant}`;
+    writeFileSync(path.join(folder, `${name}.json`), `${JSON.stringify(record, null, 2)}\n`);
   }
   return { quick, results };
 }

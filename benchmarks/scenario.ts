@@ -43,5 +43,7 @@ export interface Scenario {
   readonly about: string;
   /** Names of the options that it takes as `--name=value`. */
   readonly options?: readonly string[];
+  /** What tells results of these options from the scenario's main ones, for example `10000-patients`; undefined for the main ones. */
+  readonly variant?: (options: Readonly<Record<string, string>>) => string | undefined;
   run(context: BenchContext): Promise<readonly Figure[] | Outcome>;
 }

@@ -19,6 +19,9 @@ export const TYPES = [
   "Procedure",
 ] as const;
 
+/** Patients of the main results. */
+export const PATIENTS = 1000;
+
 /** How large, against which server, and for how long. */
 export interface Plan {
   readonly quick: boolean;
@@ -43,7 +46,7 @@ export function planOf({ quick, options }: BenchContext): Plan {
   };
   return {
     quick,
-    patients: number("patients", quick ? 12 : 1000),
+    patients: number("patients", quick ? 12 : PATIENTS),
     density: number("density", quick ? 0.3 : 1),
     seconds: number("seconds", quick ? 0.05 : 10),
     clients: quick ? [1, 10] : [1, 10, 50],

@@ -86,10 +86,10 @@ function otherFigures({ figures }: Result): string {
   return table(["", ""], rows);
 }
 
-/** The section on the direct comparison. */
-export function directSection(result: Result): string[] {
+/** The tables of the direct comparison, with the plot of this name. */
+export function directTables(name: string, result: Result): string[] {
   return [
-    "![Time per question](benchmarks/direct-fhir.svg)",
+    `![Time per question](benchmarks/${name}.svg)`,
     mainTable(result),
     "Median with its interval; one client, warm, both servers on this machine, whoever is first changing from turn to turn. Rows of both sides are compared as bags in every turn; a difference ends the run. No conditional request is sent, so that no answer is a 304; the FHIR server is told not to answer from its store of earlier searches, except for the column that says so.",
     coldTable(result),
@@ -98,6 +98,12 @@ export function directSection(result: Result): string[] {
     "A dash: one round of so many clients would have taken too long; the notes below say how long.",
     breakEvenTable(result),
     otherFigures(result),
+  ];
+}
+
+/** How each question is asked. */
+export function directPlans(): string[] {
+  return [
     "### How each question is asked",
     table(
       ["Question", "of the FHIR server", "of the lake"],

@@ -1,5 +1,5 @@
 import type { Figure, Scenario } from "../scenario.js";
-import { directPlot, directSection } from "./direct-section.js";
+import { directPlans, directPlot, directTables } from "./direct-section.js";
 import { interval, number, table } from "./format.js";
 import { distinctOf, figureAt, type Result } from "./results.js";
 import { barPlot, linePlot } from "./svg.js";
@@ -90,11 +90,13 @@ function peersSection(result: Result): Section {
   };
 }
 
-/** The section of a scenario. */
-export function sectionOf({ name }: Pick<Scenario, "name">, result: Result): Section {
+/** The section of a scenario's results, which have a name of their own when they are of a variant. */
+export function sectionOf({ name }: Pick<Scenario, "name">, result: Result, resultName = name): Section {
   switch (name) {
-    case "direct-fhir":
-      return { blocks: directSection(result), svg: directPlot(result) };
+    case "direct-fhir": {
+      const plans = resultName === name ? directPlans() : [];
+      return { blocks: [...directTables(resultName, result), ...plans], svg: directPlot(result) };
+    }
     case "scale":
       return scaleSection(result);
     case "peers":

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { scenarios } from "../registry.js";
+import type { Scenario } from "../scenario.js";
 import { readmeTable } from "./direct-section.js";
 import { number } from "./format.js";
 import { type Result, readResults } from "./results.js";
@@ -52,6 +53,12 @@ export function reportFiles(root: string): ReadonlyMap<string, string> {
   const results = readResults(path.join(root, "benchmarks", "results"));
   const files = new Map<string, string>();
   const blocks = [INTRODUCTION];
+  const add = (scenario: Scenario, name: string, result: Result): void => {
+    const section = sectionOf(scenario, result, name);
+    const notes = (result.notes ?? []).map((note) => `- ${note}`).join("\n");
+    blocks.push(circumstances(result), ...section.blocks, notes);
+    if (section.svg !== undefined) files.set(`docs/benchmarks/${name}.svg`, section.svg);
+  };
   for (const scenario of scenarios) {
     const result = results.get(scenario.name);
     blocks.push(`## ${scenario.name}`, `${scenario.about[0]!.toUpperCase()}${scenario.about.slice(1)}.`);
@@ -59,10 +66,12 @@ export function reportFiles(root: string): ReadonlyMap<string, string> {
       blocks.push(`Not measured yet: \`npm run bench -- ${scenario.name}\`.`);
       continue;
     }
-    const section = sectionOf(scenario, result);
-    const notes = (result.notes ?? []).map((note) => `- ${note}`).join("\n");
-    blocks.push(circumstances(result), ...section.blocks, notes);
-    if (section.svg !== undefined) files.set(`docs/benchmarks/${scenario.name}.svg`, section.svg);
+    add(scenario, scenario.name, result);
+    for (const [name, variant] of results) {
+      if (!name.startsWith(`${scenario.name}-`) || scenario.variant === undefined) continue;
+      blocks.push(`### ${name}`);
+      add(scenario, name, variant);
+    }
   }
   files.set("docs/benchmarks.md", `${blocks.filter((block) => block !== "").join("\n\n")}\n`);
   const direct = results.get("direct-fhir");

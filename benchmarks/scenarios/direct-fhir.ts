@@ -13,7 +13,7 @@ import { lagFigures } from "../direct/lag.js";
 import { type Asking, coldFigures, type QuestionCosts, warmFigures } from "../direct/measure-questions.js";
 import { type ServedLake, serveLake } from "../direct/served-lake.js";
 import { memoryOf } from "../direct/server-cpu.js";
-import { type Plan, planOf, prepare, type Setting } from "../direct/setting.js";
+import { PATIENTS, type Plan, planOf, prepare, type Setting } from "../direct/setting.js";
 import type { BenchContext, Figure, Outcome, Scenario } from "../scenario.js";
 
 /** Two whole years before the end of the population's records. */
@@ -153,6 +153,8 @@ export const directFhirScenario: Scenario = {
   about:
     "eight questions asked of a FHIR server (HAPI on PostgreSQL) and of the lake over HTTP, answers equal",
   options: ["fhir", "patients", "density", "seconds", "keep"],
+  variant: ({ patients = String(PATIENTS) }) =>
+    Number(patients) === PATIENTS ? undefined : `${patients}-patients`,
   run: async (context) => {
     const plan = planOf(context);
     const { setting, fhir: first } = await prepare(plan, context);
