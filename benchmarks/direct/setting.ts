@@ -1,6 +1,5 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { readdirSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
-import { generatePopulation, type PopulationTotals } from "#synthetic";
 import { Asker } from "../../src/app/bench/asker.js";
 import { FhirReads } from "../../src/app/bench/fhir-reads.js";
 import { type Cost, runSide } from "../measure.js";
@@ -8,6 +7,7 @@ import type { BenchContext } from "../scenario.js";
 import { type FhirUnderTest, runningServer, startHapi, startTestServer } from "./fhir-under-test.js";
 import { loadFhir } from "./load-fhir.js";
 import { cpuOf } from "./server-cpu.js";
+import { storedPopulation } from "./stored-population.js";
 
 /** The resource types that the questions need. */
 export const TYPES = [
@@ -28,6 +28,8 @@ export interface Plan {
   readonly patients: number;
   /** Share of the resources that a person has in the generator's full density. */
   readonly density: number;
+  /** Day on which the records of the server begin; patients and conditions are there all the same. Undefined: everything. */
+  readonly since: string | undefined;
   /** Seconds of each measurement with several clients, and of the interleaved one with one. */
   readonly seconds: number;
   readonly clients: readonly number[];
@@ -44,10 +46,14 @@ export function planOf({ quick, options }: BenchContext): Plan {
     if (Number.isFinite(value) && value > 0) return value;
     throw new Error(`--${name} takes a number above zero, not '${options[name]}'.`);
   };
+  const since = options["since"];
+  if (since !== undefined && !/^\d{4}-\d{2}-\d{2}$/.test(since))
+    throw new Error(`--since takes a day such as 2023-01-01, not '${since}'.`);
   return {
     quick,
     patients: number("patients", quick ? 12 : PATIENTS),
     density: number("density", quick ? 0.3 : 1),
+    since,
     seconds: number("seconds", quick ? 0.05 : 10),
     clients: quick ? [1, 10] : [1, 10, 50],
     fhir: options["fhir"],
@@ -57,7 +63,6 @@ export function planOf({ quick, options }: BenchContext): Plan {
 
 /** Everything that questions are asked of, and what it cost to get there. */
 export interface Setting {
-  readonly totals: PopulationTotals;
   readonly lake: string;
   readonly resources: number;
   /** Starting a stopped server again; the data are still there where the server keeps any. */
@@ -73,18 +78,6 @@ function folderBytes(folder: string): number {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .reduce((sum, entry) => sum + statSync(path.join(entry.parentPath, entry.name)).size, 0);
-}
-
-async function population(plan: Plan, home: string): Promise<{ files: string[]; totals: PopulationTotals }> {
-  const outDir = path.join(home, "population");
-  const known = path.join(outDir, "truth.json");
-  const { patients, density } = plan;
-  const totals = existsSync(known)
-    ? (JSON.parse(readFileSync(known, "utf8")) as PopulationTotals)
-    : await generatePopulation({ patients, density, seed: 7, outDir, overwrite: true });
-  if (totals.patients !== patients || totals.density !== density)
-    throw new Error("The kept population has another size; give --keep another folder.");
-  return { totals, files: TYPES.map((type) => path.join(outDir, `${type}.ndjson`)) };
 }
 
 /** Makes a server hold the population: loads an empty one, takes one that holds it already, refuses any other. */
@@ -121,7 +114,7 @@ export async function prepare(
   { scratch, log }: BenchContext,
 ): Promise<{ readonly setting: Setting; readonly fhir: FhirUnderTest }> {
   const home = plan.keep ?? scratch;
-  const { files, totals } = await population(plan, home);
+  const { files, counts } = await storedPopulation(plan, home, TYPES);
   const startFhir = (): Promise<FhirUnderTest> =>
     plan.fhir !== undefined
       ? Promise.resolve(runningServer(plan.fhir))
@@ -130,20 +123,19 @@ export async function prepare(
         : startHapi(path.join(home, "hapi"));
   const fhir = await startFhir();
   try {
-    await fill(fhir, files, totals.resources, log);
+    await fill(fhir, files, counts, log);
     const lake = path.join(home, "lake");
     rmSync(lake, { recursive: true, force: true });
     const before = cpuOf(fhir.pids);
     const ingest = await runSide("source-run", [lake, fhir.url, "bulk", ...TYPES]);
     const after = cpuOf(fhir.pids);
-    const resources = TYPES.reduce((sum, type) => sum + (totals.resources[type] ?? 0), 0);
+    const resources = TYPES.reduce((sum, type) => sum + (counts[type] ?? 0), 0);
     if (ingest.facts["resources"] !== resources)
       throw new Error(`The lake holds ${String(ingest.facts["resources"])} resources, not ${resources}.`);
     log(`${resources} resources from the FHIR server into the lake in ${ingest.wall.toFixed(1)} s`);
     return {
       fhir,
       setting: {
-        totals,
         lake,
         resources,
         startFhir,

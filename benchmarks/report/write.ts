@@ -18,7 +18,7 @@ Made by \`npm run bench -- --report\` from \`benchmarks/results/\`; do not edit.
 \`\`\`sh
 npm run bench -- --list                 # what there is
 npm run bench -- direct-fhir            # one of them; writes its results and this page
-npm run bench -- direct-fhir --patients=10000 --density=0.1 --keep=bench-data   # larger; population and database stay for the next run
+npm run bench -- direct-fhir --patients=10000 --density=0.1 --since=2023-01-01 --keep=bench-data   # more people, records of two years; population and database stay for the next run
 npm run bench -- scale --sizes=10000000 --repeats=1
 npm run bench -- --quick                # all of them small, in minutes: shows that they work, figures mean nothing, nothing is written
 npx fhir-lake bench --fhir https://fhir.example.org/r4 --lake http://127.0.0.1:8080   # the questions of direct-fhir, of your own servers

@@ -152,7 +152,7 @@ export const directFhirScenario: Scenario = {
   name: "direct-fhir",
   about:
     "eight questions asked of a FHIR server (HAPI on PostgreSQL) and of the lake over HTTP, answers equal",
-  options: ["fhir", "patients", "density", "seconds", "keep"],
+  options: ["fhir", "patients", "density", "since", "seconds", "keep"],
   variant: ({ patients = String(PATIENTS) }) =>
     Number(patients) === PATIENTS ? undefined : `${patients}-patients`,
   run: async (context) => {
