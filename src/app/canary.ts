@@ -1,10 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "#duckdb";
 import type { EventStore } from "#events";
 import type { Clock } from "#kernel";
 import type { Lake, Snapshot } from "#lake";
 import { compareStates, type LakeCatalog, mergedReader, type StateComparison } from "#query";
-import type { Hold, LiveLake } from "#speed";
+import type { HandOver, LiveLake } from "#speed";
 
 /** The stream of what the checks came to. */
 export const SELF_CHECK_STREAM = "self-check/merged-reads";
@@ -50,9 +49,6 @@ export interface Canary {
   stop(): Promise<void>;
 }
 
-/** How often the newest snapshot is looked at. */
-const LOOK_MS = 500;
-
 /**
  * True when a snapshot holds the same resources as the one before plus changes of the journal alone, so that at one epoch both must give the same
  * rows: a flush, a compaction, the building of views, news about a source.
@@ -66,19 +62,22 @@ export function hasEqualInputs(previous: Snapshot, next: Snapshot): boolean {
   return covered(next) > covered(previous);
 }
 
+function release({ before, after }: HandOver): void {
+  before.release();
+  after.release();
+}
+
 class Watcher implements Canary {
   private readonly options: CanaryOptions;
   private readonly abort = new AbortController();
-  private readonly ended: Promise<void>;
-  private hold: Hold;
+  private running: Promise<void> = Promise.resolve();
   private checkedMs = Number.NEGATIVE_INFINITY;
   private turn = 0;
   private newest: SelfCheckResult | undefined;
 
   constructor(options: CanaryOptions) {
     this.options = options;
-    this.hold = options.rows.hold();
-    this.ended = this.run();
+    options.rows.onHandOver((handOver) => this.take(handOver));
   }
 
   last(): SelfCheckResult | undefined {
@@ -86,25 +85,26 @@ class Watcher implements Canary {
   }
 
   async stop(): Promise<void> {
+    this.options.rows.onHandOver(undefined);
     this.abort.abort();
-    await this.ended;
+    await this.running;
   }
 
-  private async run(): Promise<void> {
-    while (!this.abort.signal.aborted) {
-      const before = this.hold;
-      // Taken before the older one is given back: what both need stays.
-      this.hold = this.options.rows.hold();
-      try {
-        if (before.snapshot > 0 && before.snapshot < this.hold.snapshot) await this.check(before, this.hold);
-      } catch (error) {
+  /** Checks a hand-over unless one was checked, or began to be, a short while ago. */
+  private take(handOver: HandOver): void {
+    const { everyMs = 60_000, clock } = this.options;
+    const nowMs = clock.now().getTime();
+    if (nowMs - this.checkedMs < everyMs) return release(handOver);
+    const earlierMs = this.checkedMs;
+    this.checkedMs = nowMs;
+    this.running = this.running
+      .then(async () => {
+        if (!(await this.check(handOver))) this.checkedMs = earlierMs;
+      })
+      .catch((error: unknown) => {
         if (!this.abort.signal.aborted) this.options.onError?.(error);
-      } finally {
-        before.release();
-      }
-      await sleep(LOOK_MS, undefined, { signal: this.abort.signal }).catch(() => undefined);
-    }
-    this.hold.release();
+      })
+      .finally(() => release(handOver));
   }
 
   private async equalInputs(from: number, to: number): Promise<boolean> {
@@ -118,17 +118,15 @@ class Watcher implements Canary {
     return true;
   }
 
-  private async check(before: Hold, after: Hold): Promise<void> {
-    const { everyMs = 60_000, clock, rows, batch, database } = this.options;
-    const nowMs = clock.now().getTime();
-    if (nowMs - this.checkedMs < everyMs || !(await this.equalInputs(before.snapshot, after.snapshot)))
-      return;
-    this.checkedMs = nowMs;
+  /** False when there was nothing to compare. */
+  private async check({ before, after }: HandOver): Promise<boolean> {
+    const { rows, batch, database } = this.options;
+    this.abort.signal.throwIfAborted();
+    if (!(await this.equalInputs(before.snapshot, after.snapshot))) return false;
     const catalog = { batch, live: rows, database };
-    const held = { release: () => undefined, position: after.position };
-    const older = await mergedReader(catalog, { ...held, snapshot: before.snapshot });
+    const older = await mergedReader(catalog, before);
     try {
-      const newer = await mergedReader(catalog, { ...held, snapshot: after.snapshot });
+      const newer = await mergedReader(catalog, after);
       try {
         const comparison = await compareStates(
           database,
@@ -142,11 +140,12 @@ class Watcher implements Canary {
         );
         await this.record({
           ...comparison,
-          checkedAt: clock.now().toISOString(),
+          checkedAt: this.options.clock.now().toISOString(),
           epoch: after.position,
           before: before.snapshot,
           after: after.snapshot,
         });
+        return true;
       } finally {
         newer.release();
       }

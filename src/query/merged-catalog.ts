@@ -93,10 +93,7 @@ async function openPoint(
   }
 }
 
-/**
- * The state at a point that is held, which the reader takes over: a later position over an older snapshot may be given too, while what the two
- * need is held otherwise.
- */
+/** The state at a point that is held, which the reader takes over. */
 export async function mergedReader(options: MergedCatalogOptions, hold: Hold): Promise<SnapshotReader> {
   const known = knowledge(options.live, "merged");
   try {

@@ -5,6 +5,15 @@ export interface Hold extends ReadPoint {
   release(): void;
 }
 
+/**
+ * A snapshot that takes another's place at one position. Where it came of the journal alone both points must give the same. Only such pairs may be
+ * compared: once a change follows, what it replaces is told apart at the newer snapshot only.
+ */
+export interface HandOver {
+  readonly before: Hold;
+  readonly after: Hold;
+}
+
 /** The points that readers hold; what is older than all of them may be freed. */
 export class Holds {
   private readonly held = new Set<ReadPoint>();

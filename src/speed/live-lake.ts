@@ -6,7 +6,7 @@ import { CHANGES_PREFIX, type Change, changeOf } from "#landing";
 import { type BatchPart, partsOf } from "./batch-part.js";
 import { coverageOf, coveredBy, coversLess } from "./coverage.js";
 import { embeddedStore } from "./embedded-store.js";
-import { type Hold, Holds } from "./hold.js";
+import { type HandOver, type Hold, Holds } from "./hold.js";
 import { journalStart } from "./journal-start.js";
 import { LakeOrders } from "./lake-orders.js";
 import { LiveIndex, OPEN } from "./live-index.js";
@@ -59,6 +59,7 @@ export class LiveLake {
   private readonly types: LiveTypes;
   private readonly settler: Settler;
   private readonly holds = new Holds();
+  private handOver: ((handOver: HandOver) => void) | undefined;
   private readonly orders: LakeOrders;
   private readonly mutex = new Mutex();
   private readonly waiting = new Set<{ position: number; resolve(): void }>();
@@ -266,6 +267,22 @@ export class LiveLake {
 
   private async adoptNow(head: Snapshot | undefined): Promise<void> {
     if (head === undefined || head.id <= (this.snapshot?.id ?? 0)) return;
+    const before = this.snapshot === undefined || this.handOver === undefined ? undefined : this.hold();
+    try {
+      await this.readOver(head);
+    } catch (error) {
+      before?.release();
+      throw error;
+    }
+    if (before !== undefined) this.handOver?.({ before, after: this.hold() });
+    await this.collect();
+    // What the store keeps beyond need costs memory, nothing else.
+    this.forgetting = this.store
+      .forget(coverageOf(head))
+      .catch((error: unknown) => this.options.onError?.(error));
+  }
+
+  private async readOver(head: Snapshot): Promise<void> {
     this.isErased = await erasedAt(this.options.lake, head);
     await this.orders.read(head);
     const covered = [...this.index.versions()].filter((v) => v.position <= coveredBy(head, v.source));
@@ -277,11 +294,6 @@ export class LiveLake {
     this.index.forget([...covered, ...beaten]);
     this.uncovered.drop((source) => coveredBy(head, source));
     this.snapshot = head;
-    await this.collect();
-    // What the store keeps beyond need costs memory, nothing else.
-    this.forgetting = this.store
-      .forget(coverageOf(head))
-      .catch((error: unknown) => this.options.onError?.(error));
   }
 
   /** The newest live version of every resource of a type, read from the journal again. */
@@ -343,6 +355,11 @@ export class LiveLake {
   /** Holds the newest point, so that every read at it gives the same until released. */
   hold(): Hold {
     return this.holds.take(this.point());
+  }
+
+  /** From now on tells one listener of every snapshot that takes another's place; it releases both points. Undefined: nobody. */
+  onHandOver(listener: ((handOver: HandOver) => void) | undefined): void {
+    this.handOver = listener;
   }
 
   /** Position of the last change to a live resource of a type at a held point; undefined when none is live since its snapshot. */

@@ -163,7 +163,11 @@ describe("kill -9 of a receiver under load", () => {
     const request = JSON.stringify({ location, secret: SECRET, viewFolder, flush });
     const child = spawn(process.execPath, [WORKER, request], {
       env: { ...process.env, NODE_OPTIONS: "", FHIR_LAKE_CRASH_AT: crashAt },
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    createInterface({ input: child.stderr! }).on("line", (line) => {
+      if (line.includes("merged reads differ")) alarms++;
+      process.stderr.write(`${line}\n`);
     });
     const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
     const first = new Promise<string>((resolve) =>
@@ -182,6 +186,7 @@ describe("kill -9 of a receiver under load", () => {
     return url;
   };
 
+  let alarms = 0;
   let atPoints = 0;
   /** Lets the receiver live for a while under load, or until it comes to a named point in a write, and kills it. */
   const killOnce = async (): Promise<void> => {
@@ -226,6 +231,7 @@ describe("kill -9 of a receiver under load", () => {
     await expect.poll(() => rows(url, "consistency=batch"), { timeout: 60_000, interval: 300 }).toEqual(seen);
     child.kill("SIGTERM");
     await ended;
+    expect(alarms, "checks of merged reads against themselves that found a difference").toBe(0);
     const lake = await Lake.open({ location });
     expect((await verify(lake)).damaged).toEqual([]);
     expect((await lake.head()).tables["Patient"]?.resourceCount).toBe(seen.length);
