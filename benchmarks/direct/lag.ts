@@ -5,6 +5,8 @@ import type { Figure } from "../scenario.js";
 import { type Setting, TYPES } from "./setting.js";
 
 const PROBE = "lag-probe";
+/** Name of the figure that tells how many resources the measured run read. */
+export const GIVEN = "resources that this run was given";
 const DEADLINE_MS = 120_000;
 
 /** Seconds until a question to the lake shows the probe. */
@@ -42,7 +44,7 @@ export async function lagFigures(setting: Setting, fhirUrl: string, lakeUrl: str
         value: seconds,
         unit: "s",
       },
-      { name: "resources that this run was given", value: Number(run.facts["fetched"]), unit: "" },
+      { name: GIVEN, value: Number(run.facts["fetched"]), unit: "" },
       { name: "an increment of one change, lake's CPU", value: run.cpu, unit: "s" },
     ];
   } finally {

@@ -1,4 +1,5 @@
 import { questions } from "../../src/app/bench/questions/index.js";
+import { GIVEN } from "../direct/lag.js";
 import type { Figure } from "../scenario.js";
 import { duration, interval, number, size, table } from "./format.js";
 import { figureAt, type Result } from "./results.js";
@@ -98,7 +99,18 @@ export function directTables(name: string, result: Result): string[] {
     "A dash: one round of so many clients would have taken too long; the notes below say how long.",
     breakEvenTable(result),
     otherFigures(result),
+    lagRemark(result),
   ];
+}
+
+/** Above so many resources the run for the lag did more than carry one change. */
+const CARRIED = 1000;
+
+function lagRemark({ figures }: Result): string {
+  const given = figures.find(({ name }) => name === GIVEN)?.value ?? 0;
+  return given <= CARRIED
+    ? ""
+    : `The lag is that of a server that was loaded within the hour before: the run was given ${number(given)} resources, since a run reads again what changed within ten minutes before the newest change that the lake knows of. With older data see the main results.`;
 }
 
 /** How each question is asked. */
