@@ -94,7 +94,10 @@ class Watcher implements Canary {
   private take(handOver: HandOver): void {
     const { everyMs = 60_000, clock } = this.options;
     const nowMs = clock.now().getTime();
-    if (nowMs - this.checkedMs < everyMs) return release(handOver);
+    if (nowMs - this.checkedMs < everyMs) {
+      release(handOver);
+      return;
+    }
     const earlierMs = this.checkedMs;
     this.checkedMs = nowMs;
     this.running = this.running
