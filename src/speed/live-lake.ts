@@ -4,6 +4,7 @@ import { isLakeError, LakeError } from "#kernel";
 import { type ErasedTest, erasedAt, type Lake, type Snapshot, type ViewState } from "#lake";
 import { CHANGES_PREFIX, type Change, changeOf } from "#landing";
 import { type BatchPart, partsOf } from "./batch-part.js";
+import { changesAt } from "./changes-at.js";
 import { coverageOf, coveredBy, coversLess } from "./coverage.js";
 import { embeddedStore } from "./embedded-store.js";
 import { type HandOver, type Hold, Holds } from "./hold.js";
@@ -42,8 +43,6 @@ export interface LiveState extends ReadPoint {
   readonly degraded: string | undefined;
 }
 
-/** Journal events read at once. */
-const BATCH = 2000;
 /** Live versions are freed when this many changes came since the last time, and with every new snapshot. */
 const COLLECT_AFTER = 20_000;
 
@@ -297,21 +296,10 @@ export class LiveLake {
   }
 
   /** The newest live version of every resource of a type, read from the journal again. */
-  private async liveChanges(type: string): Promise<Change[]> {
+  private liveChanges(type: string): Promise<Change[]> {
     const versions = [...this.index.versions()].filter((version) => version.type === type);
-    const wanted = new Set(versions.map((version) => version.position));
-    const changes: Change[] = [];
-    let after = Math.min(...wanted) - 1;
-    while (changes.length < wanted.size) {
-      const events = await this.options.journal.readAll(after, BATCH, { streamPrefix: CHANGES_PREFIX });
-      if (events.length === 0) break;
-      for (const event of events) {
-        if (wanted.has(event.position)) changes.push(...[changeOf(event) ?? []].flat());
-      }
-      after = events.at(-1)!.position;
-      if (after >= this.position) break;
-    }
-    return changes;
+    const positions = versions.map(({ position }) => position);
+    return changesAt(this.options.journal, positions, this.position);
   }
 
   private async collect(): Promise<void> {
