@@ -103,8 +103,9 @@ function sortColumns(columns: QuestionColumns, order: ViewQuestion["order"] = []
  * of files and layers would be cheaper, but the engine does not keep it through joins and unions on several threads, and equal questions
  * must get equal bytes.
  *
- * A question with a limit reads its rows once, into a {@link PageTable} or, when they are few, as {@link EncodedPage}. Where rows lie in the files as they are to leave, some of the
- * first ones that fit tell how far the page can reach at most, so that only that piece of the files is read in full.
+ * A question with a limit reads its rows once, into a {@link PageTable} or, when they are few and their format is known, as an
+ * {@link EncodedPage}. Where rows lie in the files as they are to leave, some of the first ones that fit tell how far the page can reach at
+ * most, so that only that piece of the files is read in full.
  */
 export class BoundQuestion {
   /** The columns of the answer as it names them. */

@@ -34,7 +34,7 @@ function placeIn(chunk: ResultChunk, row: number, places: number): PlaceRow {
 
 /**
  * Reads a short page, whose rows become texts by `text`, an expression over the answer's columns that is never NULL. Undefined for a page
- * that is not short, or whose last resource has very many rows: it needs a table.
+ * that is not short, that has a row too long to be held, or whose last resource has very many rows: it needs a table.
  */
 export async function readEncoded(
   database: Database,
