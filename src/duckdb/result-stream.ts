@@ -23,6 +23,12 @@ function columnType(type: DuckDBType): ColumnType {
   return parseColumnType(type.toString());
 }
 
+/** Rows of a chunk, by their numbers from 0: `from` included, `to` not. What lies outside of the chunk counts for nothing; all rows when absent. */
+export interface RowRange {
+  readonly from?: number;
+  readonly to?: number;
+}
+
 /** Some rows of a result, as DuckDB produced them (up to 2,048). Valid until the next chunk is asked for. */
 export class ResultChunk {
   readonly rowCount: number;
@@ -39,27 +45,29 @@ export class ResultChunk {
     return this.raw.getColumnValues(column) as (string | null)[];
   }
 
-  /** One value of a VARCHAR column, null for NULL. */
-  text(column: number, row: number): string | null {
-    return this.raw.getColumnVector(column).getItem(row) as string | null;
-  }
-
   /** How many values of a column are not NULL. */
-  valueCount(column: number): number {
+  valueCount(column: number, rows: RowRange = {}): number {
     const bits = validityBits(this.raw.getColumnVector(column));
+    const [first, end] = this.within(rows);
     let count = 0;
-    for (let row = 0; row < this.rowCount; row++) if (isValid(bits, row)) count++;
+    for (let row = first; row < end; row++) if (isValid(bits, row)) count++;
     return count;
   }
 
-  /** The UTF-8 bytes of all values of a VARCHAR column, end to end without separator; NULL adds nothing. */
-  textBytes(column: number): Uint8Array {
+  /** The UTF-8 bytes of the values of a VARCHAR column, end to end without separator; NULL adds nothing. */
+  textBytes(column: number, rows: RowRange = {}): Uint8Array {
     const reader = new TextReader(this.raw.getColumnVector(column));
+    const [first, end] = this.within(rows);
     let sizeBytes = 0;
-    for (let row = 0; row < this.rowCount; row++) sizeBytes += reader.sizeBytes(row);
+    for (let row = first; row < end; row++) sizeBytes += reader.sizeBytes(row);
     const bytes = new Uint8Array(sizeBytes);
-    reader.copy((index) => index, this.rowCount, bytes, 0);
+    reader.copy((index) => first + index, end - first, bytes, 0);
     return bytes;
+  }
+
+  private within({ from = 0, to = this.rowCount }: RowRange): [first: number, end: number] {
+    const first = Math.min(Math.max(from, 0), this.rowCount);
+    return [first, Math.max(first, Math.min(to, this.rowCount))];
   }
 }
 

@@ -30,6 +30,11 @@ export interface SnapshotView {
    */
   relation(range?: KeyRange): Promise<string>;
   /**
+   * A value of the column that rows are sorted by, up to which about so many rows lie that come after `from`, or counted from the first; undefined
+   * where it is not known. A guess: there may be more, and fewer where changes have taken rows away.
+   */
+  reach?(from: string | undefined, rows: number): string | undefined;
+  /**
    * The same rows as {@link relation} for another engine: read from files alone, those of live rows written into a folder of the caller's.
    * Absent where `relation` reads files alone anyway.
    */

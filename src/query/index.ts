@@ -49,6 +49,7 @@ export type { Position } from "./question/position.js";
 export type { OrderItem, SelectItem, ViewQuestion } from "./question/view-question.js";
 export {
   findView,
+  type PageOptions,
   type ReadContext,
   readView,
   type StateRequest,

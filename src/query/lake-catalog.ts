@@ -52,6 +52,7 @@ class OpenSnapshot {
               const text = await rows(open);
               return text(lease?.take(view, range));
             },
+            reach: (from, count) => lease?.reach(view, from, count),
             // Another engine does not have the copies of this one.
             ...(lease === undefined ? {} : { sealed: async () => (await rows(open))() }),
           }),
@@ -91,7 +92,7 @@ function describe(
   lake: Lake,
   name: string,
   view: ViewState,
-  rows: Pick<SnapshotView, "relation" | "sealed">,
+  rows: Pick<SnapshotView, "relation" | "reach" | "sealed">,
 ): SnapshotView {
   const description = view.description ?? view.title;
   return {

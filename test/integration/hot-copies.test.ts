@@ -10,6 +10,7 @@ import {
   type HotCopiesOptions,
   type LakeCatalog,
   lakeCatalog,
+  type PageOptions,
   type Position,
   type QueryService,
   type ViewQuestion,
@@ -188,7 +189,13 @@ describe("copies of views that are read often", () => {
     const view = "observation";
     const whole = await text(queryOf(plainCatalog()), { view });
     const { hot, query, catalog } = await copying({ times: 3 });
-    for (const order of [undefined, [{ column: "effective_start", descending: true }]]) {
+    const asLines: PageOptions = { as: { format: "ndjson", options: {} } };
+    const byTime = [{ column: "effective_start", descending: true }];
+    for (const [order, options] of [
+      [undefined, {}],
+      [undefined, asLines],
+      [byTime, {}],
+    ] as const) {
       const wanted = order === undefined ? whole : await text(queryOf(plainCatalog()), { view, order });
       const reader = (await catalog.latest())!;
       let pages = "";
@@ -197,7 +204,7 @@ describe("copies of views that are read often", () => {
       for (let page = 0; ; page++) {
         const question = { view, limit: 90, ...(order && { order }), ...(after && { after }) };
         const read = await query.readOpened({ ...reader, release: () => undefined }, question);
-        const { next } = await read.page();
+        const { next } = await read.page(options);
         pages += (await bytesOf(await read.encode("ndjson"))).toString("utf8");
         read.release();
         if (next === undefined) break;

@@ -14,6 +14,9 @@ export interface FixtureView {
   /** True makes the relation a base and a delta, united by an anti-join as a lake does after an increment. */
   readonly layered?: boolean;
   readonly definition?: Readonly<Record<string, unknown>>;
+  /** Default Patient. */
+  readonly resource?: string;
+  readonly reach?: NonNullable<SnapshotView["reach"]>;
 }
 
 /** A real catalog over Parquet files in a temporary folder, with one snapshot per `commit`. */
@@ -56,7 +59,8 @@ async function writeView(folder: string, id: number, view: FixtureView): Promise
     })),
     state: view.state ?? "ready",
     rowCount: count,
-    resource: "Patient",
+    resource: view.resource ?? "Patient",
+    ...(view.reach === undefined ? {} : { reach: view.reach }),
     ...(view.definition === undefined ? {} : { definition: async () => view.definition! }),
     description: `Rows of ${view.name}`,
   };

@@ -37,6 +37,8 @@ export interface HotCopiesState {
 export interface CopyLease {
   /** The copies of a view's layers just now, for its SQL; with a range, without rows outside of it. Counts as asking for the view. */
   take(view: ViewState, range?: KeyRange): LayerSource;
+  /** How far so many rows of a view reach, as {@link RowGroups.reach} says of the layer that has most of them; undefined where that has no copy. */
+  reach(view: ViewState, from: string | undefined, rows: number): string | undefined;
   release(): void;
 }
 
@@ -142,6 +144,13 @@ export class HotCopies {
           sources.set(layer, sourceSql(copy, range));
         }
         return (layer) => sources.get(layer);
+      },
+      reach: ({ layers }, from, rows) => {
+        const largest = layers.reduce<ViewLayer | undefined>(
+          (most, layer) => (most === undefined || layer.rows > most.rows ? layer : most),
+          undefined,
+        );
+        return largest && this.copies.get(keyOf(largest))?.groups?.reach(from, rows);
       },
       release: () => {
         open = false;

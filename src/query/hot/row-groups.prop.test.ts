@@ -14,6 +14,15 @@ const groups = fc.array(fc.array(fc.option(value, { freq: 8 }), { minLength: 1, 
   minLength: 1,
   maxLength: 6,
 });
+/** Of four rows each, but for the last one: in the order of the engine. */
+const sortedGroups = fc
+  .array(fc.option(value, { freq: 8 }), { minLength: 1, maxLength: 60, size: "max" })
+  .map((all) => {
+    const known = all.filter((text) => text !== null).map((text) => Buffer.from(text));
+    const sorted = known.sort(Buffer.compare).map((text): string | null => text.toString());
+    const rows = [...sorted, ...all.filter((text) => text === null)];
+    return Array.from({ length: Math.ceil(rows.length / 4) }, (_, i) => rows.slice(4 * i, 4 * i + 4));
+  });
 const filter: fc.Arbitrary<Condition> = fc.oneof(
   fc.record({
     operator: fc.constantFrom("eq", "gt", "gte", "lt", "lte", "neq", "like"),
@@ -68,8 +77,8 @@ describe("the groups of a copy's rows", () => {
       to: fc.option(value, { nil: undefined }),
     });
     await fc.assert(
-      fc.asyncProperty(groups, range, async (all, bounds) => {
-        const known = new RowGroups("k", await Promise.all(all.map(ends)));
+      fc.asyncProperty(fc.oneof(groups, sortedGroups), range, async (all, bounds) => {
+        const known = new RowGroups("k", await Promise.all(all.map(ends)), 4);
         const numbered = all.flatMap((rows, group) => rows.map((text) => [group, text] as const));
         const found = await within(
           numbered.map(([, text]) => text),
@@ -85,6 +94,44 @@ describe("the groups of a copy's rows", () => {
       }),
       { numRuns: 150, seed: 20 },
     );
+  });
+
+  it("reach as far as so many rows that come after a value, wherever they are known to", async () => {
+    let reached = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        sortedGroups,
+        fc.option(value, { nil: undefined }),
+        fc.integer({ min: 1, max: 8 }),
+        async (all, from, count) => {
+          const known = new RowGroups("k", await Promise.all(all.map(ends)), 4);
+          const to = known.reach(from, count);
+          if (to === undefined) return;
+          reached++;
+          const rows = all.flat();
+          const behind = (await within(rows, { column: "k", from, to })).filter((i) => rows[i] !== from);
+          expect(behind.length).toBeGreaterThanOrEqual(count);
+        },
+      ),
+      { numRuns: 150, seed: 22 },
+    );
+    expect(reached).toBeGreaterThan(30);
+  });
+
+  it("reach no known place where rows are not sorted, and none beyond the last group but one", () => {
+    const group = (least: string, greatest: string) => ({ least, greatest });
+    const sorted = [group("a", "c"), group("c", "e"), group("e", "g")];
+    const known = new RowGroups("k", sorted, 10);
+    expect([1, 10, 11, 20, 21].map((rows) => known.reach(undefined, rows))).toEqual([
+      "c",
+      "c",
+      "e",
+      "e",
+      undefined,
+    ]);
+    expect(known.reach("b", 10)).toBe("e");
+    expect(known.reach("c", 10)).toBeUndefined();
+    expect(new RowGroups("k", sorted.toReversed(), 10).reach(undefined, 1)).toBeUndefined();
   });
 
   it("are narrowed by the filters of a question to no less than what meets them", () => {
@@ -113,11 +160,15 @@ describe("the groups of a copy's rows", () => {
   });
 
   it("are none where no value lies in the range, and those in question alone where some do", () => {
-    const known = new RowGroups("k", [
-      { least: "Patient/1", greatest: "Patient/3" },
-      { least: "Patient/3", greatest: "Patient/5" },
-      { least: null, greatest: null },
-    ]);
+    const known = new RowGroups(
+      "k",
+      [
+        { least: "Patient/1", greatest: "Patient/3" },
+        { least: "Patient/3", greatest: "Patient/5" },
+        { least: null, greatest: null },
+      ],
+      4,
+    );
     expect(known.span({ column: "k", from: "Patient/6" })).toBeUndefined();
     expect(known.span({ column: "k", from: "Patient/4", to: "Patient/9" })).toEqual({ first: 1, last: 1 });
     expect(known.span({ column: "k", from: "Patient/3", to: "Patient/3" })).toEqual({ first: 0, last: 1 });

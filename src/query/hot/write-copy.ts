@@ -31,8 +31,9 @@ export interface WrittenCopy {
 export const COPIED_ROWS = "copied";
 export const GROUP_COLUMN = "_lake_group";
 
-/** Rows of a group: what a lake's own files have in each of their row groups. */
-const GROUP_ROWS = 20_480;
+/** Rows of a group, of which a page reads two or three; a very large copy has larger groups, since where each lies is kept in memory. */
+const LEAST_GROUP_ROWS = 256;
+const MOST_GROUPS = 16_384;
 const LOOK_MS = 250;
 
 async function sizeOf(file: string): Promise<number> {
@@ -73,8 +74,9 @@ async function copyRows(
 ): Promise<RowGroups | undefined> {
   const { select, rows, clustered } = request;
   const table = `made.main.${COPIED_ROWS}`;
+  const groupRows = Math.max(LEAST_GROUP_ROWS, Math.ceil(rows / MOST_GROUPS));
   const [made] = await connection.rows<{ Count: string }>(
-    `CREATE TABLE ${table} AS SELECT *, (row_number() OVER () - 1) // ${GROUP_ROWS} AS ${GROUP_COLUMN} FROM (${select})`,
+    `CREATE TABLE ${table} AS SELECT *, (row_number() OVER () - 1) // ${groupRows} AS ${GROUP_COLUMN} FROM (${select})`,
     [],
     { signal },
   );
@@ -92,7 +94,7 @@ async function copyRows(
     [],
     { signal },
   );
-  return new RowGroups(clustered, ends);
+  return new RowGroups(clustered, ends, groupRows);
 }
 
 /**

@@ -118,7 +118,8 @@ export function policedView(
   policy: ViewPolicy,
   state: { readonly day: string; readonly database: Database },
 ): SnapshotView {
-  const { definition, failure: _failure, ...rest } = view;
+  // Where the rows beneath lie is not told of those that are left.
+  const { definition, failure: _failure, reach: _reach, ...rest } = view;
   const base = { ...rest, columns: view.columns.filter(({ name }) => shape.rules.has(name)) };
   if (shape.misfit !== undefined) {
     const message = `The access rules do not fit view '${view.name}': ${shape.misfit}; whoever runs this server must mend them.`;

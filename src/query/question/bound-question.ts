@@ -7,6 +7,7 @@ import { narrowed, rangeOf } from "../key-range.js";
 import type { Statement } from "../result.js";
 import { Bindings } from "./bindings.js";
 import { type QuestionColumn, QuestionColumns } from "./columns.js";
+import type { Condition } from "./condition.js";
 import { ConditionSql } from "./condition-sql.js";
 import { type EncodedPage, readEncoded } from "./encoded-page.js";
 import type { PageSource } from "./page-source.js";
@@ -222,18 +223,38 @@ export class BoundQuestion {
   }
 
   private pageSource(limit: number, options: RunOptions): PageSource {
-    const select = async (most: number): ReturnType<PageSource["select"]> => {
+    const select: PageSource["select"] = async (most, { isShort = false } = {}) => {
       const bindings = new Bindings();
       const where = [...this.conditions(bindings), ...this.from(bindings)];
-      const reach = await this.reach(most, options);
+      const guess = isShort ? this.guessedReach(most) : undefined;
+      const reach = guess ?? (await this.reach(most, options));
       where.push(...(reach?.conditions(bindings) ?? []));
+      // Of few rows all columns are sorted at once; of many, only those that are left by place.
+      const sorted = isShort && (reach !== undefined || this.isOfOne());
       const sql = `SELECT ${[...this.items(), ...placeItems(this.sort)].join(", ")} FROM ${await this.rows(reach?.ends)} AS _view
-        ${whereOf(where)} ORDER BY ${orderItems(this.sort).join(", ")} LIMIT ${most}`;
-      return { sql, parameters: bindings.values };
+        ${whereOf(where)} ORDER BY ${sorted ? this.order() : orderItems(this.sort).join(", ")} LIMIT ${most}`;
+      return { sql, parameters: bindings.values, guessed: guess !== undefined, sorted };
     };
     const names = this.outputs.map(({ name }) => name);
     const skip = this.question.after?.skip ?? 0;
     return { select, names, sort: this.sort, limit, skip };
+  }
+
+  /** True when all rows have one value of the column that they lie together by. */
+  private isOfOne(): boolean {
+    const { clustered } = this.known;
+    const range = clustered && rangeOf(clustered.name, this.question.filters ?? []);
+    return range?.from !== undefined && range.from === range.to;
+  }
+
+  /** The column by which the pieces of files that a page lies in can be told, and the value from which on it does; undefined where none can. */
+  private lead(): { readonly name: string; readonly start: string | undefined } | undefined {
+    const [first] = this.sort;
+    const start = this.question.after?.values[0];
+    if (first === undefined || first.column !== this.known.clustered) return undefined;
+    if (first.descending || first.nullsFirst || start === null) return undefined;
+    const { name } = first.column;
+    return this.isOfOne() ? undefined : { name, start };
   }
 
   /**
@@ -241,21 +262,15 @@ export class BoundQuestion {
    * As many rows as the page needs, any that fit, bound it from above: no row sorted after all of them can be in it.
    */
   private async reach(most: number, options: RunOptions): Promise<Reach | undefined> {
-    const [first] = this.sort;
-    const { after, filters = [] } = this.question;
-    const start = after?.values[0];
-    if (first === undefined || first.column !== this.known.clustered) return undefined;
-    if (first.descending || first.nullsFirst || start === null) return undefined;
-    const { name } = first.column;
-    if (filters.some((filter) => filter.operator === "eq" && filter.column === name)) return undefined;
+    const lead = this.lead();
+    if (lead === undefined) return undefined;
+    const { name, start } = lead;
     const column = `_view.${quoteIdentifier(name)}`;
-    const from = (bindings: Bindings): string[] =>
-      start === undefined ? [] : [`${column} >= ${bindings.plain(start)}`];
     const bindings = new Bindings();
     const where = [
       ...this.conditions(bindings),
       ...this.from(bindings),
-      ...from(bindings),
+      ...atLeast(name, start, bindings),
       `${column} IS NOT NULL`,
     ];
     const sql = `SELECT count(*) AS found, max(_lake_at) AS reach
@@ -263,12 +278,25 @@ export class BoundQuestion {
     const [row] = await this.database.with((connection) =>
       connection.rows<{ found: string; reach: string | null }>(sql, bindings.values, options),
     );
-    const reach = row!.reach;
-    if (Number(row!.found) < most || reach === null) return undefined;
-    return {
-      conditions: (outer) => [...from(outer), `${column} <= ${outer.plain(reach)}`],
-      ends: { from: start, to: reach },
-    };
+    const end = row!.reach;
+    return Number(row!.found) < most || end === null ? undefined : between(name, start, end);
+  }
+
+  /**
+   * The same without asking for any row: what is known of where rows lie says how far the page reaches, as long as nothing but their place decides which
+   * are in it. No bound that leaves enough rows is wrong, so that whoever finds too few of them knows that the guess was.
+   */
+  private guessedReach(most: number): Reach | undefined {
+    const lead = this.lead();
+    if (lead === undefined) return undefined;
+    const { name, start } = lead;
+    const { filters = [] } = this.question;
+    const isBeginning = (filter: Condition): boolean =>
+      (filter.operator === "gt" || filter.operator === "gte") && filter.column === name;
+    if (!filters.every(isBeginning)) return undefined;
+    const { from } = narrowed(rangeOf(name, filters) ?? { column: name }, { from: start });
+    const end = this.view.reach?.(from, most);
+    return end === undefined ? undefined : between(name, start, end);
   }
 
   /** Frees what was read. */
@@ -292,6 +320,21 @@ export class BoundQuestion {
     );
     return { rows: Number(row!._rows), exact: true };
   }
+}
+
+/** Rows whose column is not less than a value; any where there is none. */
+function atLeast(name: string, start: string | undefined, bindings: Bindings): string[] {
+  return start === undefined ? [] : [`_view.${quoteIdentifier(name)} >= ${bindings.plain(start)}`];
+}
+
+function between(name: string, start: string | undefined, end: string): Reach {
+  return {
+    conditions: (bindings) => [
+      ...atLeast(name, start, bindings),
+      `_view.${quoteIdentifier(name)} <= ${bindings.plain(end)}`,
+    ],
+    ends: { from: start, to: end },
+  };
 }
 
 function whereOf(all: readonly string[]): string {

@@ -1,23 +1,17 @@
 import type { Database, ResultChunk, RunOptions } from "#duckdb";
-import {
-  counted,
-  NUMBER,
-  numbered,
-  type PageExtent,
-  type PageSource,
-  type PlaceRow,
-  placeOf,
-  placeTexts,
-  SLACK,
-} from "./page-source.js";
+import { counted, type PageExtent, type PageSource, placeTexts, rowOrder, SLACK } from "./page-source.js";
+import type { SortColumn } from "./position.js";
 
 /** Pages of no more rows than this, of no more bytes each than that, are small enough to be held in memory. */
 const MOST_ROWS = 1_000;
 const MOST_BYTES = 16_384;
 
+/** Name of a column that no answer may have. */
+const TEXT = "_lake_text";
+
 /**
  * The rows of a short page as texts, read and encoded by one statement: of a page of a hundred rows most of the cost is planning
- * statements, and a table of its own takes three more.
+ * statements, and a table of its own takes three more. Numbering them would double what is planned of it: they are counted here.
  */
 export interface EncodedPage {
   readonly extent: PageExtent;
@@ -25,16 +19,44 @@ export interface EncodedPage {
   readonly bytes: Uint8Array;
 }
 
-/** The place of a row of a chunk, whose columns are the row's text and then those of {@link placeTexts}. */
-function placeIn(chunk: ResultChunk, row: number, places: number): PlaceRow {
-  const place: Record<string, string | null> = {};
-  for (let i = 0; i < places; i++) place[`place${i}`] = chunk.text(2 + i, row);
-  return { rank: chunk.text(1, row)!, ...place };
+const FLOATS: ReadonlySet<string> = new Set(["float", "double"]);
+
+/** A row's values of {@link placeTexts}. */
+type Place = readonly (string | null)[];
+
+/** The places of a chunk's rows, whose columns are the row's text and then those of {@link placeTexts}. */
+function placesIn(chunk: ResultChunk, width: number): Place[] {
+  const columns = Array.from({ length: width }, (_, i) => chunk.texts(1 + i));
+  return Array.from({ length: chunk.rowCount }, (_, row) => columns.map((column) => column[row] ?? null));
+}
+
+/** True when the engine sorts both alike. Zero has two texts, the only value that has. */
+function isAlike(sort: readonly SortColumn[], one: Place, other: Place): boolean {
+  const number = (text: string | null): number | null => (text === null ? null : Number(text));
+  return one.every((text, i) => {
+    const beside = other[i] ?? null;
+    const isFloat = FLOATS.has(sort[i]?.column.type.kind ?? "text");
+    return text === beside || (isFloat && number(text) === number(beside));
+  });
+}
+
+/** How far a page reaches whose source gave `places`; undefined when these may end within its last place. */
+function extentOf(source: PageSource, places: readonly Place[], areAll: boolean): PageExtent | undefined {
+  const { sort, skip } = source;
+  const counts = counted(source, places.length);
+  const end = skip + counts.rowCount;
+  const last = places[end - 1];
+  if (!counts.more || counts.rowCount === 0 || last === undefined) return { ...counts, last: undefined };
+  if (!areAll && isAlike(sort, last, places.at(-1)!)) return undefined;
+  let first = end - 1;
+  while (first > 0 && isAlike(sort, last, places[first - 1]!)) first--;
+  return { ...counts, last: { values: last.slice(0, -1), key: last.at(-1)!, skip: end - first } };
 }
 
 /**
  * Reads a short page, whose rows become texts by `text`, an expression over the answer's columns that is never NULL. Undefined for a page
- * that is not short, that has a row too long to be held, or whose last resource has very many rows: it needs a table.
+ * that is not short, that has a row too long to be held, whose last resource has very many rows, or whose reach was guessed too small:
+ * it needs a table.
  */
 export async function readEncoded(
   database: Database,
@@ -44,30 +66,28 @@ export async function readEncoded(
 ): Promise<EncodedPage | undefined> {
   const { sort, skip, limit } = source;
   if (skip + limit > MOST_ROWS) return undefined;
-  const { sql, parameters, most } = await numbered(source, SLACK);
-  // No text where the row follows the page, and none where it is too long to be held.
-  const encoded = `SELECT CASE WHEN ${NUMBER} <= ${skip + limit} THEN ${text} END AS text, ${placeTexts(sort)}, ${NUMBER} FROM (${sql}) AS _answer WHERE ${NUMBER} > ${skip}`;
-  const statement = `SELECT CASE WHEN strlen(text) <= ${MOST_BYTES} THEN text END, * EXCLUDE (text, ${NUMBER}) FROM (${encoded}) ORDER BY ${NUMBER}`;
+  const most = skip + limit + SLACK;
+  const { sql, parameters, guessed, sorted } = await source.select(most, { isShort: true });
+  // No text where it is too long to be held.
+  const held = `CASE WHEN strlen(${TEXT}) <= ${MOST_BYTES} THEN ${TEXT} END`;
+  const rows = `SELECT ${held}, ${placeTexts(source)} FROM (SELECT *, ${text} AS ${TEXT} FROM (${sql}) AS _answer)`;
+  // So few sorted rows are one chunk, which the engine passes on as it is.
+  const statement = sorted ? rows : `${rows} ORDER BY ${rowOrder(source)}`;
   return await database.with(async (connection) => {
     const stream = await connection.stream(statement, parameters, options);
     const parts: Uint8Array[] = [];
-    let [found, texts] = [0, 0];
-    let last: PlaceRow | undefined;
-    let beyond: PlaceRow | undefined;
+    const places: Place[] = [];
+    let texts = 0;
     for await (const chunk of stream.chunks()) {
-      parts.push(chunk.textBytes(0));
-      texts += chunk.valueCount(0);
-      const at = limit - 1 - found;
-      if (at >= 0 && at < chunk.rowCount) last = placeIn(chunk, at, sort.length + 1);
-      beyond = placeIn(chunk, chunk.rowCount - 1, sort.length + 1);
-      found += chunk.rowCount;
+      const rows = { from: skip - places.length, to: skip + limit - places.length };
+      parts.push(chunk.textBytes(0, rows));
+      texts += chunk.valueCount(0, rows);
+      places.push(...placesIn(chunk, sort.length + 1));
     }
-    const counts = counted(source, skip + found);
-    const { rowCount, more } = counts;
-    if (texts < rowCount) return undefined;
-    const bytes = Buffer.concat(parts);
-    if (!more || last === undefined) return { bytes, extent: { ...counts, last: undefined } };
-    const place = placeOf(source, { rowCount, cut: skip + found === most, last, beyond: beyond! });
-    return place && { bytes, extent: { ...counts, last: place } };
+    if (guessed && places.length < most) return undefined;
+    // Rows in the order of the answer are the first ones of it, wherever they end.
+    const extent = extentOf(source, places, sorted || places.length < most);
+    if (extent === undefined || texts < extent.rowCount) return undefined;
+    return { bytes: Buffer.concat(parts), extent };
   });
 }

@@ -1,12 +1,21 @@
 import { quoteIdentifier } from "#duckdb";
 import { type Position, type SortColumn, sortName } from "./position.js";
 
+/** Rows from a page's beginning on. */
+export interface PageRows {
+  /** SELECT of the answer's columns, then those of `placeItems`. */
+  readonly sql: string;
+  readonly parameters: readonly string[];
+  /** True when a guess bounds them: as long as they are fewer than were asked for, others may be missing. */
+  readonly guessed: boolean;
+  /** True when they are in the order of the answer; else they are sorted by place but not further. */
+  readonly sorted: boolean;
+}
+
 /** Where the rows of a page come from. */
 export interface PageSource {
-  /** SELECT of the rows from the page's beginning on, sorted by place but not further: the answer's columns, then those of `placeItems`. At most `most`. */
-  readonly select: (
-    most: number,
-  ) => Promise<{ readonly sql: string; readonly parameters: readonly string[] }>;
+  /** The first rows, `most` of them if there are so many. With `isShort` those of a short page, for which less is asked beforehand and less is left to sort. */
+  readonly select: (most: number, options?: { readonly isShort?: boolean }) => Promise<PageRows>;
   /** Names of the answer's columns, in order. */
   readonly names: readonly string[];
   readonly sort: readonly SortColumn[];
@@ -25,70 +34,30 @@ export interface PageExtent {
   readonly last: Position | undefined;
 }
 
-/** Number of a row in the order of the answer, from 1. */
-export const NUMBER = "_lake_n";
-/** Number of the first row that has the same place. */
-export const RANK = "_lake_rank";
 /** Rows that are read beyond the page at first, since those of the last resource must all be there to be put in order. */
 export const SLACK = 64;
 
-/** The rows of a source with {@link NUMBER} and {@link RANK}. */
-export interface NumberedRows {
-  readonly sql: string;
-  readonly parameters: readonly string[];
-  /** As many rows as there can be at most. */
-  readonly most: number;
-}
-
-/** The rows of a page and as many more as `slack`. */
-export async function numbered(source: PageSource, slack: number): Promise<NumberedRows> {
-  const { names, sort, limit, skip } = source;
-  const most = skip + limit + slack;
-  const { sql, parameters } = await source.select(most);
+/** The items of ORDER BY that put rows of a source into the order of their places. */
+export function placeOrder({ sort }: PageSource): string {
   const directions = sort.map(
     ({ descending, nullsFirst }, i) =>
       `${sortName(i)} ${descending ? "DESC" : "ASC"} NULLS ${nullsFirst ? "FIRST" : "LAST"}`,
   );
-  const place = [...directions, sortName("key")].join(", ");
-  const order = [place, ...names.map(quoteIdentifier)].join(", ");
-  const numbers = `row_number() OVER (ORDER BY ${order}) AS ${NUMBER}, rank() OVER (ORDER BY ${place}) AS ${RANK}`;
-  return { sql: `SELECT *, ${numbers} FROM (${sql})`, parameters, most };
+  return [...directions, sortName("key")].join(", ");
 }
 
-/** What is selected of a numbered row to know its place: its rank and the place as text. */
-export function placeTexts(sort: readonly SortColumn[]): string {
+/** The same for the order of the answer, in which rows of one place follow each other by their values. */
+export function rowOrder(source: PageSource): string {
+  return [placeOrder(source), ...source.names.map(quoteIdentifier)].join(", ");
+}
+
+/** What is selected of a row to know its place as text: the sort columns, as `place0` and so on, then the key. */
+export function placeTexts({ sort }: PageSource): string {
   const places = [...sort.map((_, i) => sortName(i)), sortName("key")];
-  const texts = places.map((place, i) => `CAST(${place} AS VARCHAR) AS place${i}`);
-  return [`CAST(${RANK} AS VARCHAR) AS rank`, ...texts].join(", ");
-}
-
-/** Rank and place of a row as {@link placeTexts} selects them. */
-export interface PlaceRow {
-  readonly rank: string;
-  readonly [place: `place${number}`]: string | null;
+  return places.map((place, i) => `CAST(${place} AS VARCHAR) AS place${i}`).join(", ");
 }
 
 /** How many rows a page has when its source gave `total`, those to skip included. */
 export function counted({ limit, skip }: PageSource, total: number): Pick<PageExtent, "rowCount" | "more"> {
   return { rowCount: Math.max(0, Math.min(total - skip, limit)), more: total - skip > limit };
-}
-
-/**
- * The place of the page's last row, `last`, where `beyond` is the last row that was read; undefined when rows of the same place may be
- * missing among those that were read.
- */
-export function placeOf(
-  { sort, skip }: PageSource,
-  rows: {
-    readonly rowCount: number;
-    readonly cut: boolean;
-    readonly last: PlaceRow;
-    readonly beyond: PlaceRow;
-  },
-): Position | undefined {
-  const { rowCount, cut, last, beyond } = rows;
-  if (cut && beyond.rank === last.rank) return undefined;
-  const text = (index: number) => last[`place${index}`] ?? null;
-  const alike = skip + rowCount - Number(last.rank) + 1;
-  return { values: sort.map((_, i) => text(i)), key: text(sort.length)!, skip: alike };
 }

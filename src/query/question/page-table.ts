@@ -2,16 +2,25 @@ import { randomUUID } from "node:crypto";
 import { type Connection, type Database, quoteIdentifier, type RunOptions } from "#duckdb";
 import {
   counted,
-  NUMBER,
-  type NumberedRows,
-  numbered,
   type PageExtent,
   type PageSource,
-  type PlaceRow,
-  placeOf,
+  placeOrder,
   placeTexts,
+  rowOrder,
   SLACK,
 } from "./page-source.js";
+import type { Position } from "./position.js";
+
+/** Number of a row in the order of the answer, from 1. */
+const NUMBER = "_lake_n";
+/** Number of the first row that has the same place. */
+const RANK = "_lake_rank";
+
+/** Rank and place of a row. */
+interface PlaceRow {
+  readonly rank: string;
+  readonly [place: `place${number}`]: string | null;
+}
 
 /**
  * The rows of one page in a table of its own, read from the view once: how far they reach and how they are encoded is then asked of the
@@ -35,8 +44,7 @@ export class PageTable {
     const name = `${await database.passing()}.${quoteIdentifier(`_lake_page_${randomUUID()}`)}`;
     return await database.with(async (connection) => {
       for (let slack = SLACK; ; slack *= 16) {
-        const rows = await numbered(source, slack);
-        const extent = await fill(connection, name, source, rows, options);
+        const extent = await fill(connection, name, source, slack, options);
         if (extent !== undefined) return new PageTable(database, name, source, extent);
       }
     });
@@ -60,23 +68,34 @@ async function fill(
   connection: Connection,
   name: string,
   source: PageSource,
-  { sql, parameters, most }: NumberedRows,
+  slack: number,
   options: RunOptions,
 ): Promise<PageExtent | undefined> {
+  const { limit, skip } = source;
+  const most = skip + limit + slack;
+  const { sql, parameters } = await source.select(most);
+  const numbers = `row_number() OVER (ORDER BY ${rowOrder(source)}) AS ${NUMBER}, rank() OVER (ORDER BY ${placeOrder(source)}) AS ${RANK}`;
   const [made] = await connection.rows<{ Count: string }>(
-    `CREATE OR REPLACE TABLE ${name} AS ${sql}`,
+    `CREATE OR REPLACE TABLE ${name} AS SELECT *, ${numbers} FROM (${sql})`,
     [...parameters],
     options,
   );
   const total = Number(made!.Count);
   const counts = counted(source, total);
-  if (!counts.more || counts.rowCount === 0) return { ...counts, last: undefined };
+  const { rowCount } = counts;
+  if (!counts.more || rowCount === 0) return { ...counts, last: undefined };
   const ends = await connection.rows<PlaceRow>(
-    `SELECT ${placeTexts(source.sort)} FROM ${name} WHERE ${NUMBER} IN (${source.skip + counts.rowCount}, ${total}) ORDER BY ${NUMBER}`,
+    `SELECT CAST(${RANK} AS VARCHAR) AS rank, ${placeTexts(source)} FROM ${name} WHERE ${NUMBER} IN (${skip + rowCount}, ${total}) ORDER BY ${NUMBER}`,
     [],
     options,
   );
   const [last, beyond] = [ends[0]!, ends.at(-1)!];
-  const place = placeOf(source, { rowCount: counts.rowCount, cut: total === most, last, beyond });
-  return place && { ...counts, last: place };
+  if (total === most && beyond.rank === last.rank) return undefined;
+  return { ...counts, last: positionOf(source, last) };
+}
+
+function positionOf({ sort, skip, limit }: PageSource, last: PlaceRow): Position {
+  const text = (index: number): string | null => last[`place${index}`] ?? null;
+  const alike = skip + limit - Number(last.rank) + 1;
+  return { values: sort.map((_, i) => text(i)), key: text(sort.length)!, skip: alike };
 }
