@@ -105,8 +105,8 @@ function sortColumns(columns: QuestionColumns, order: ViewQuestion["order"] = []
  * must get equal bytes.
  *
  * A question with a limit reads its rows once, into a {@link PageTable} or, when they are few and their format is known, as an
- * {@link EncodedPage}. Where rows lie in the files as they are to leave, some of the first ones that fit tell how far the page can reach at
- * most, so that only that piece of the files is read in full.
+ * {@link EncodedPage}. Where rows lie in the files as they are to leave, what is known of their place, or else some of the first ones that
+ * fit, tells how far the page can reach at most, so that only that piece of the files is read in full.
  */
 export class BoundQuestion {
   /** The columns of the answer as it names them. */
