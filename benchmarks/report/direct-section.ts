@@ -153,10 +153,11 @@ export function readmeTable(result: Result): string {
   ]);
   const named = (start: string): Figure | undefined =>
     result.figures.find(({ name }) => name.startsWith(start));
+  const resources = result.figures.find(({ name }) => name === "resources");
   const lag = named("answer lag, lake");
   const down = named("FHIR server down: questions answered, lake");
   const { fhirServer = "a FHIR server", database = "", patients = "?" } = result.versions ?? {};
-  const about = `${fhirServer}${database === "" ? "" : ` on ${database}`}, ${Number(patients).toLocaleString("en-US")} patients, ${cell(named("resources"), number)} resources, ${String(result.machine.cores)} cores`;
+  const about = `${fhirServer}${database === "" ? "" : ` on ${database}`}, ${Number(patients).toLocaleString("en-US")} patients, ${cell(resources, number)} resources, ${String(result.machine.cores)} cores`;
   const facts = [
     lag === undefined
       ? ""

@@ -27,6 +27,13 @@ export function interval({ low, high, min, max, repeats }: Figure): string {
   return `${number(from)} – ${number(to)}`;
 }
 
+/** A figure with its unit and its interval; a dash where there is none. */
+export function measured(figure: Figure | undefined): string {
+  if (figure === undefined) return "–";
+  const range = interval(figure);
+  return `${number(figure.value)} ${figure.unit}${range === "" ? "" : ` (${range})`}`.trim();
+}
+
 /** A Markdown table; empty without rows. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   if (rows.length === 0) return "";

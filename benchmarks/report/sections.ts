@@ -1,8 +1,9 @@
 import type { Figure, Scenario } from "../scenario.js";
 import { directPlans, directPlot, directTables } from "./direct-section.js";
-import { interval, number, table } from "./format.js";
+import { interval, measured, number, table } from "./format.js";
+import { peersPlot, peersTables } from "./peers-section.js";
 import { distinctOf, figureAt, type Result } from "./results.js";
-import { barPlot, linePlot } from "./svg.js";
+import { linePlot } from "./svg.js";
 
 /** A scenario's part of the report: Markdown blocks, and a plot where there is something to see. */
 export interface Section {
@@ -26,12 +27,7 @@ function subjectsTable(result: Result): string {
   const subjects = distinctOf(placed, "subject");
   const rows = distinctOf(placed, "what").map((what) => [
     what,
-    ...subjects.map((subject) => {
-      const figure = figureAt(result, subject, "lake", what);
-      if (figure === undefined) return "–";
-      const range = interval(figure);
-      return `${number(figure.value)} ${figure.unit}${range === "" ? "" : ` (${range})`}`.trim();
-    }),
+    ...subjects.map((subject) => measured(figureAt(result, subject, "lake", what))),
   ]);
   return table(["resources", ...subjects], rows);
 }
@@ -56,40 +52,6 @@ function scaleSection(result: Result): Section {
   };
 }
 
-/** A table per measured thing: a row per view, a column per engine. */
-function peersSection(result: Result): Section {
-  const subjects = distinctOf(result.figures, "subject");
-  const sides = distinctOf(result.figures, "side");
-  const tables = distinctOf(result.figures, "what").map((what) => {
-    const rows = subjects.map((subject) => [
-      subject,
-      ...sides.map((side) => {
-        const figure = figureAt(result, subject, side, what);
-        if (figure === undefined) return "–";
-        const range = interval(figure);
-        return `${number(figure.value)} ${figure.unit}${range === "" ? "" : ` (${range})`}`.trim();
-      }),
-    ]);
-    return `**${what}**\n\n${table(["view", ...sides], rows)}`;
-  });
-  return {
-    blocks: [
-      "![CPU by view and engine](benchmarks/peers.svg)",
-      ...tables,
-      "A dash: the engine is not installed, cannot run the view, or gives other rows. How they are installed: [benchmarks/views](../benchmarks/views/README.md).",
-    ],
-    svg: barPlot({
-      title: "Processor time of 1,000 resources, warm (median, its interval)",
-      unit: "ms",
-      series: sides,
-      groups: subjects.map((subject) => ({
-        label: subject,
-        bars: sides.map((side) => figureAt(result, subject, side, "CPU of 1,000 resources, warm")),
-      })),
-    }),
-  };
-}
-
 /** The section of a scenario's results, which have a name of their own when they are of a variant. */
 export function sectionOf({ name }: Pick<Scenario, "name">, result: Result, resultName = name): Section {
   switch (name) {
@@ -100,7 +62,7 @@ export function sectionOf({ name }: Pick<Scenario, "name">, result: Result, resu
     case "scale":
       return scaleSection(result);
     case "peers":
-      return peersSection(result);
+      return { blocks: peersTables(result), svg: peersPlot(result) };
     default:
       return { blocks: [plainTable(result.figures)] };
   }

@@ -4,6 +4,7 @@ import { scenarios } from "../registry.js";
 import type { Scenario } from "../scenario.js";
 import { readmeTable } from "./direct-section.js";
 import { number } from "./format.js";
+import { peersReadmeTable } from "./peers-section.js";
 import { type Result, readResults } from "./results.js";
 import { scalingFigures } from "./scaling.js";
 import { sectionOf } from "./sections.js";
@@ -75,10 +76,13 @@ export function reportFiles(root: string): ReadonlyMap<string, string> {
   }
   files.set("docs/benchmarks.md", `${blocks.filter((block) => block !== "").join("\n\n")}\n`);
   const direct = results.get("direct-fhir");
-  const table =
-    direct === undefined ? "Not measured yet: `npm run bench -- direct-fhir`." : readmeTable(direct);
+  const peers = results.get("peers");
+  const tables = [
+    direct === undefined ? "Not measured yet: `npm run bench -- direct-fhir`." : readmeTable(direct),
+    ...(peers === undefined ? [] : [peersReadmeTable(peers)]),
+  ];
   for (const [name, content] of [
-    ["README.md", table],
+    ["README.md", tables.join("\n\n")],
     ["docs/scaling.md", scalingFigures(results.get("scale"))],
   ] as const) {
     files.set(name, between(name, readFileSync(path.join(root, name), "utf8"), content));
