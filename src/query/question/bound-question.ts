@@ -223,10 +223,10 @@ export class BoundQuestion {
   }
 
   private pageSource(limit: number, options: RunOptions): PageSource {
-    const select: PageSource["select"] = async (most, { isShort = false } = {}) => {
+    const select: PageSource["select"] = async (most, { isShort = false, mayGuess = false } = {}) => {
       const bindings = new Bindings();
       const where = [...this.conditions(bindings), ...this.from(bindings)];
-      const guess = isShort ? this.guessedReach(most) : undefined;
+      const guess = mayGuess ? this.guessedReach(most) : undefined;
       const reach = guess ?? (await this.reach(most, options));
       where.push(...(reach?.conditions(bindings) ?? []));
       // Of few rows all columns are sorted at once; of many, only those that are left by place.

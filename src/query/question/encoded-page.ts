@@ -1,5 +1,13 @@
 import type { Database, ResultChunk, RunOptions } from "#duckdb";
-import { counted, type PageExtent, type PageSource, placeTexts, rowOrder, SLACK } from "./page-source.js";
+import {
+  counted,
+  type PageExtent,
+  type PageRows,
+  type PageSource,
+  placeTexts,
+  rowOrder,
+  SLACK,
+} from "./page-source.js";
 import type { SortColumn } from "./position.js";
 
 /** Pages of no more rows than this, of no more bytes each than that, are small enough to be held in memory. */
@@ -55,8 +63,7 @@ function extentOf(source: PageSource, places: readonly Place[], areAll: boolean)
 
 /**
  * Reads a short page, whose rows become texts by `text`, an expression over the answer's columns that is never NULL. Undefined for a page
- * that is not short, that has a row too long to be held, whose last resource has very many rows, or whose reach was guessed too small:
- * it needs a table.
+ * that is not short, that has a row too long to be held, or whose last resource has very many rows: it needs a table.
  */
 export async function readEncoded(
   database: Database,
@@ -64,10 +71,37 @@ export async function readEncoded(
   text: string,
   options: RunOptions,
 ): Promise<EncodedPage | undefined> {
-  const { sort, skip, limit } = source;
+  const { skip, limit } = source;
   if (skip + limit > MOST_ROWS) return undefined;
   const most = skip + limit + SLACK;
-  const { sql, parameters, guessed, sorted } = await source.select(most, { isShort: true });
+  for (const mayGuess of [true, false]) {
+    const rows = await source.select(most, { isShort: true, mayGuess });
+    const { places, bytes, texts } = await encoded(database, source, rows, text, options);
+    if (rows.guessed && places.length < most) continue;
+    // Rows in the order of the answer are the first ones of it, wherever they end.
+    const extent = extentOf(source, places, rows.sorted || places.length < most);
+    return extent === undefined || texts < extent.rowCount ? undefined : { bytes, extent };
+  }
+  return undefined;
+}
+
+interface EncodedRows {
+  /** Of all rows that were read. */
+  readonly places: readonly Place[];
+  /** The texts of the page's rows. */
+  readonly bytes: Uint8Array;
+  /** How many of these rows have one. */
+  readonly texts: number;
+}
+
+async function encoded(
+  database: Database,
+  source: PageSource,
+  { sql, parameters, sorted }: PageRows,
+  text: string,
+  options: RunOptions,
+): Promise<EncodedRows> {
+  const { sort, skip, limit } = source;
   // No text where it is too long to be held.
   const held = `CASE WHEN strlen(${TEXT}) <= ${MOST_BYTES} THEN ${TEXT} END`;
   const rows = `SELECT ${held}, ${placeTexts(source)} FROM (SELECT *, ${text} AS ${TEXT} FROM (${sql}) AS _answer)`;
@@ -79,15 +113,11 @@ export async function readEncoded(
     const places: Place[] = [];
     let texts = 0;
     for await (const chunk of stream.chunks()) {
-      const rows = { from: skip - places.length, to: skip + limit - places.length };
-      parts.push(chunk.textBytes(0, rows));
-      texts += chunk.valueCount(0, rows);
+      const within = { from: skip - places.length, to: skip + limit - places.length };
+      parts.push(chunk.textBytes(0, within));
+      texts += chunk.valueCount(0, within);
       places.push(...placesIn(chunk, sort.length + 1));
     }
-    if (guessed && places.length < most) return undefined;
-    // Rows in the order of the answer are the first ones of it, wherever they end.
-    const extent = extentOf(source, places, sorted || places.length < most);
-    if (extent === undefined || texts < extent.rowCount) return undefined;
-    return { bytes: Buffer.concat(parts), extent };
+    return { places, bytes: Buffer.concat(parts), texts };
   });
 }

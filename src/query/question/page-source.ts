@@ -12,10 +12,18 @@ export interface PageRows {
   readonly sorted: boolean;
 }
 
+/** How the rows of a page are selected. */
+export interface PageOptions {
+  /** True for so few that they are sorted in full at once. */
+  readonly isShort?: boolean;
+  /** True where how far they reach may be guessed. */
+  readonly mayGuess?: boolean;
+}
+
 /** Where the rows of a page come from. */
 export interface PageSource {
-  /** The first rows, `most` of them if there are so many. With `isShort` those of a short page, for which less is asked beforehand and less is left to sort. */
-  readonly select: (most: number, options?: { readonly isShort?: boolean }) => Promise<PageRows>;
+  /** The first rows, `most` of them if there are so many. */
+  readonly select: (most: number, options?: PageOptions) => Promise<PageRows>;
   /** Names of the answer's columns, in order. */
   readonly names: readonly string[];
   readonly sort: readonly SortColumn[];

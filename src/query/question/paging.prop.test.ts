@@ -197,6 +197,28 @@ describe("pages of an answer", () => {
     expect(numbers).toEqual(Array.from({ length: 40 }, (_, n) => n));
   });
 
+  it("end as cancelled, and others beside them go on", async () => {
+    const question = { view: "ties", limit: 20 } as const;
+    const cancelled = AbortSignal.abort();
+    const reads = await Promise.all(Array.from({ length: 9 }, () => query.readView(question)));
+    const waiting = new AbortController();
+    const outcomes = reads.map((read, i) => {
+      const signal = i === 0 ? cancelled : waiting.signal;
+      return read.page({ ...asLines("ndjson"), ...(i === 0 || i === 8 ? { signal } : {}) });
+    });
+    waiting.abort();
+    const settled = await Promise.allSettled(outcomes);
+    for (const read of reads) read.release();
+    expect(settled.map(({ status }) => status)).toEqual([
+      "rejected",
+      ...Array.from({ length: 7 }, () => "fulfilled"),
+      "rejected",
+    ]);
+    for (const i of [0, 8]) {
+      expect(settled[i]).toMatchObject({ reason: { code: "duckdb/interrupted" } });
+    }
+  });
+
   it("are right however wrongly it was guessed how far they reach", async () => {
     const question = { view: "ties_of_patients" } as const;
     const whole = await answer(question);
