@@ -13,7 +13,7 @@ export interface PageRows {
 }
 
 /** How the rows of a page are selected. */
-export interface PageOptions {
+export interface SelectOptions {
   /** True for so few that they are sorted in full at once. */
   readonly isShort?: boolean;
   /** True where how far they reach may be guessed. */
@@ -23,7 +23,7 @@ export interface PageOptions {
 /** Where the rows of a page come from. */
 export interface PageSource {
   /** The first rows, `most` of them if there are so many. */
-  readonly select: (most: number, options?: PageOptions) => Promise<PageRows>;
+  readonly select: (most: number, options?: SelectOptions) => Promise<PageRows>;
   /** Names of the answer's columns, in order. */
   readonly names: readonly string[];
   readonly sort: readonly SortColumn[];

@@ -97,6 +97,23 @@ async function answer(
   }
 }
 
+/** The lines of all pages of an answer; each but the last one is full. */
+async function allPages(
+  question: Parameters<typeof answer>[0],
+  limit: number,
+  options: PageOptions,
+): Promise<string[]> {
+  const pages: string[] = [];
+  let after: Position | undefined;
+  do {
+    const page = await answer({ ...question, limit, ...(after && { after }) }, options);
+    pages.push(...page.lines);
+    after = page.next;
+    expect(page.lines.length <= limit && (after === undefined || page.lines.length === limit)).toBe(true);
+  } while (after !== undefined);
+  return pages;
+}
+
 const orders = fc.uniqueArray(
   fc.record({ column: fc.constantFrom(...columns), descending: fc.boolean(), nullsFirst: fc.boolean() }),
   { maxLength: 3, selector: ({ column }) => column },
@@ -129,17 +146,7 @@ describe("pages of an answer", () => {
           guess = guessed;
           const question = { view, order, filters: conditions, select };
           const whole = await answer(question);
-          const pages: string[] = [];
-          let after: Position | undefined;
-          do {
-            const from = after === undefined ? {} : { after };
-            const page = await answer({ ...question, limit, ...from }, options);
-            pages.push(...page.lines);
-            after = page.next;
-            expect(page.lines.length <= limit && (after === undefined || page.lines.length === limit)).toBe(
-              true,
-            );
-          } while (after !== undefined);
+          const pages = await allPages(question, limit, options);
           expect(pages).toEqual(whole.lines);
         },
       ),
@@ -167,14 +174,7 @@ describe("pages of an answer", () => {
     const whole = await answer(question);
     for (const limit of [10, 50]) {
       for (const options of [{}, asLines("ndjson")]) {
-        const pages: string[] = [];
-        let after: Position | undefined;
-        do {
-          const from = after === undefined ? {} : { after };
-          const page = await answer({ ...question, limit, ...from }, options);
-          pages.push(...page.lines);
-          after = page.next;
-        } while (after !== undefined);
+        const pages = await allPages(question, limit, options);
         expect(pages).toEqual(whole.lines);
       }
     }
@@ -186,14 +186,8 @@ describe("pages of an answer", () => {
       order: [{ column: "zero" }],
       filters: [{ operator: "lt", column: "n", value: "40" }],
     };
-    const numbers: number[] = [];
-    let after: Position | undefined;
-    do {
-      const from = after === undefined ? {} : { after };
-      const page = await answer({ view: "zeros", ...question, limit: 7, ...from }, asLines("ndjson"));
-      numbers.push(...page.lines.map((line) => (JSON.parse(line) as { n: number }).n));
-      after = page.next;
-    } while (after !== undefined);
+    const lines = await allPages({ view: "zeros", ...question }, 7, asLines("ndjson"));
+    const numbers = lines.map((line) => (JSON.parse(line) as { n: number }).n);
     expect(numbers).toEqual(Array.from({ length: 40 }, (_, n) => n));
   });
 
@@ -232,14 +226,7 @@ describe("pages of an answer", () => {
           const filters: Condition[] =
             start === undefined ? [] : [{ operator: "gte", column: "patient", value: start }];
           const expected = start === undefined ? whole : await answer({ ...question, filters });
-          const pages: string[] = [];
-          let after: Position | undefined;
-          do {
-            const from = after === undefined ? {} : { after };
-            const page = await answer({ ...question, filters, limit, ...from }, asLines("ndjson"));
-            pages.push(...page.lines);
-            after = page.next;
-          } while (after !== undefined);
+          const pages = await allPages({ ...question, filters }, limit, asLines("ndjson"));
           expect(pages).toEqual(expected.lines);
         },
       ),
