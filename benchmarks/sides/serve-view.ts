@@ -80,7 +80,10 @@ const hot = new HotCopies({ database, folder: copies, mostBytes: 2 ** 32 });
 const catalog = lakeCatalog(lake, hot);
 const app = createApp({
   catalog,
-  query: createQuery({ catalog, database, temporaryFolder: path.join(folder, "answers") }),
+  query: createQuery(
+    { catalog, database, temporaryFolder: path.join(folder, "answers") },
+    { sandbox: { warm: true } },
+  ),
   clock: systemClock,
   hotCopies: () => hot.state(),
   log: createLogger({ level: "error" }),

@@ -118,6 +118,7 @@ async function prepare(
 ): Promise<OpenAnswer> {
   const answer = await dependencies.query.runSql(state, {
     ...request.question,
+    audience: dependencies.owner(),
     signal,
     deadlineMs: dependencies.queryTimeoutMs,
   });

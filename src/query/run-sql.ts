@@ -8,20 +8,16 @@ import type { EncodedResult, EncodeOptions } from "./result.js";
 import { encodeThere, textsThere } from "./sql/answer-bytes.js";
 import { cancelled, tooLong } from "./sql/failure.js";
 import type { Prepared, SealedView } from "./sql/protocol.js";
-import type { Sandbox, SandboxTurn } from "./sql/sandbox.js";
+import type { EnterOptions, Sandbox, SandboxTurn } from "./sql/sandbox.js";
 
 /** What is asked in SQL, and how far the answer may go. */
-export interface SqlQuestion {
+export interface SqlQuestion extends EnterOptions {
   /** One SELECT; its parameters are written `$name`. */
   readonly sql: string;
   /** A value for each parameter; upper and lower case are the same. */
   readonly parameters?: Readonly<Record<string, SqlParameter>>;
   /** At most so many rows; all when absent. */
   readonly limit?: number;
-  /** Aborting it ends the statement at once. */
-  readonly signal?: AbortSignal;
-  /** Longest time in milliseconds; the sandbox's when absent. */
-  readonly deadlineMs?: number;
 }
 
 /** An answer to SQL that is ready to run. Call `close` when done with it. */
@@ -92,6 +88,7 @@ async function prepare(turn: SandboxTurn, snapshot: SnapshotReader, question: Sq
         parameters,
         ...(limit === undefined ? {} : { limit }),
         views: [...snapshot.views.keys()],
+        home: process.home,
         folder,
         memoryLimitBytes,
         threads,
@@ -100,7 +97,7 @@ async function prepare(turn: SandboxTurn, snapshot: SnapshotReader, question: Sq
     "needs",
   );
   const views = needed(snapshot, needs.views);
-  process.statements++;
+  process.admit(turn.audience);
   const relations = await sealedViews(views, folder, question);
   const { type: _type, ...prepared } = await process.ask({ type: "views", views: relations }, "prepared");
   return { prepared, views: views.map(({ name }) => name) };
@@ -120,7 +117,7 @@ export async function runSql(
   let turn: SandboxTurn | undefined;
   try {
     checkText(question.sql);
-    turn = await sandbox.enter(question.signal, question.deadlineMs);
+    turn = await sandbox.enter(question);
     const { process } = turn;
     const { prepared, views } = await prepare(turn, snapshot, question);
     const running = turn;

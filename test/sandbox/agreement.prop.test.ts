@@ -19,7 +19,7 @@ beforeAll(async () => {
   database = await Database.open({ preserveInsertionOrder: true, threads: 1 });
   query = createQuery(
     { catalog: lake.catalog, database, temporaryFolder: path.join(lake.folder, "tmp") },
-    { sandbox: { threads: 2, statementsPerProcess: 1_000_000 } },
+    { sandbox: { threads: 2 } },
   );
   app = createApp({ catalog: lake.catalog, query, clock: systemClock, log: silentLogger });
   await lake.commit([{ ...manyRows("many", 500), layered: true }, everyType]);

@@ -38,7 +38,7 @@ beforeAll(async () => {
   app = createApp({ ...serving, query });
   reusing = createQuery(
     { catalog: lake.catalog, database, temporaryFolder: folder },
-    { sandbox: { threads: 1, statementsPerProcess: 1000 } },
+    { sandbox: { threads: 1 } },
   );
   quick = createApp({ ...serving, query: reusing });
   await lake.commit([{ ...everyType, select: `${everyType.select} WHERE patient_key = 'Patient/1'` }]);

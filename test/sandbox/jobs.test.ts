@@ -25,7 +25,7 @@ beforeAll(async () => {
   await lake.commit([everyType, manyRows("many", 30_000)]);
   query = createQuery(
     { catalog: lake.catalog, database, temporaryFolder: path.join(lake.folder, "tmp") },
-    { sandbox: { threads: 1, statementsPerProcess: 1000 } },
+    { sandbox: { threads: 1 } },
   );
 });
 

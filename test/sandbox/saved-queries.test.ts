@@ -37,7 +37,7 @@ beforeAll(async () => {
   await lake.commit([everyType, manyRows("many", 1_000)]);
   query = createQuery(
     { catalog: lake.catalog, database, temporaryFolder: path.join(lake.folder, "tmp") },
-    { sandbox: { threads: 1, statementsPerProcess: 1000 } },
+    { sandbox: { threads: 1 } },
   );
   await writeFile(path.join(folder, "by_gender.sql"), BY_GENDER);
   await writeFile(path.join(folder, "typed.sql"), TYPED);

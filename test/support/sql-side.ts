@@ -40,11 +40,12 @@ export async function sqlOver(catalog: LakeCatalog, sandbox: SandboxOptions = {}
   const query = createQuery(
     { catalog, database, temporaryFolder },
     // One at a time: a statement waits for the process of the one before it instead of starting another.
-    { sandbox: { threads: 1, most: 1, statementsPerProcess: 1000, ...sandbox } },
+    { sandbox: { threads: 1, most: 1, ...sandbox } },
   );
   const ask: SqlSide["ask"] = async (question, work) => {
     const opened = await query.snapshot();
-    const answer = await query.runSql(opened, typeof question === "string" ? { sql: question } : question);
+    const asked = typeof question === "string" ? { sql: question } : question;
+    const answer = await query.runSql(opened, { audience: "the test", ...asked });
     try {
       return await work(answer);
     } finally {

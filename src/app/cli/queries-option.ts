@@ -33,9 +33,7 @@ export async function problemsOf(
 ): Promise<SavedProblem[]> {
   const { catalog, close } = await openReadCatalog(lake, { environment, consistency: "batch" });
   const temporaryFolder = await lake.store.stagingDirectory(`queries-${process.pid}`);
-  // No statement is given to run, so one process can look at all of them.
-  const sandbox = { statementsPerProcess: Number.MAX_SAFE_INTEGER };
-  const query = createQuery({ catalog, database: lake.database, temporaryFolder }, { sandbox });
+  const query = createQuery({ catalog, database: lake.database, temporaryFolder });
   try {
     const problems: SavedProblem[] = [];
     for (const saved of queries) {

@@ -3,6 +3,9 @@ import type { SnapshotReader } from "../catalog.js";
 import type { QueryService } from "../query-service.js";
 import { parameterValue, type SavedQuery } from "./saved-query.js";
 
+/** No statement is run, so one process can look at all of them. */
+const AUDIENCE = "saved queries";
+
 /** What is wrong with a saved query over the views of a state. */
 export interface SavedProblem {
   readonly query: string;
@@ -27,7 +30,7 @@ export async function checkSavedQuery(
     ]),
   );
   try {
-    const answer = await service.runSql(snapshot, { sql: query.sql, parameters });
+    const answer = await service.runSql(snapshot, { sql: query.sql, parameters, audience: AUDIENCE });
     answer.close();
     return undefined;
   } catch (error) {

@@ -12,7 +12,9 @@ export interface StatementOrder {
   readonly limit?: number;
   /** Names of all views that there are. */
   readonly views: readonly string[];
-  /** An empty folder of this statement's own, absolute. */
+  /** Folder of the process, absolute: what its engine may write to. */
+  readonly home: string;
+  /** An empty folder of this statement's own, in that of the process. */
   readonly folder: string;
   readonly memoryLimitBytes: number;
   readonly threads: number;

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { setPriority } from "node:os";
 import path from "node:path";
 import type { Readable } from "node:stream";
@@ -22,6 +23,8 @@ const START_MS = 30_000;
 const WATCH_MS = 25;
 /** The disk is looked at once in so many looks at the memory. */
 const DISK_EVERY = 10;
+/** What leaks in an engine or in the runtime goes with its process. */
+const MOST_STATEMENTS = 1000;
 /** Behind everything that answers ordinary reads. */
 const PRIORITY = 10;
 
@@ -31,13 +34,13 @@ function program(): string {
   return path.join(packageRoot(), "dist/src/query/sql/child/main.js");
 }
 
-/** Bytes of memory that a process holds now; undefined where that is not told (only Linux tells). */
-function residentBytes(pid: number): number | undefined {
+/** Bytes of memory that a process holds now; 0 where that is not told (only Linux tells). */
+function residentBytes(pid: number): number {
   try {
     const kilobytes = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-    return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
+    return Number(kilobytes ?? 0) * 1024;
   } catch {
-    return undefined;
+    return 0;
   }
 }
 
@@ -65,10 +68,10 @@ interface Waiting {
  * pipes, and can be ended at any moment without the engine being asked.
  */
 export class SandboxProcess {
+  /** The one folder that it may write to, absolute; it goes with the process. */
+  readonly home: string;
   /** The bytes of answers. */
   readonly bytes: Readable;
-  /** How many statements it was given data for. */
-  statements = 0;
   /** True while an encoding is under way. */
   encoding = false;
   private readonly child: ChildProcess;
@@ -78,12 +81,16 @@ export class SandboxProcess {
   private readonly ended: Promise<void>;
   private readonly listeners = new Set<() => void>();
   private progress = 0;
+  /** How many statements it was given data for. */
+  private statements = 0;
+  private audience: string | undefined;
 
-  private constructor(child: ChildProcess) {
+  private constructor(child: ChildProcess, home: string) {
     this.child = child;
+    this.home = home;
     this.bytes = child.stdio[3] as Readable;
     child.on("message", (report: Report) => this.receive(report));
-    this.ended = new Promise((resolve) => {
+    const exited = new Promise<void>((resolve) => {
       const over = (): void => {
         this.fail(crashed());
         resolve();
@@ -91,20 +98,24 @@ export class SandboxProcess {
       child.once("exit", over);
       child.once("error", over);
     });
+    // What is left over goes with the folder around it.
+    this.ended = exited.then(() => rm(home, { recursive: true, force: true })).catch(() => undefined);
     // Its end is told by `exit`.
     this.bytes.on("error", () => undefined);
     this.bytes.on("readable", () => this.notify());
   }
 
-  /** Fails with `query/sql-unavailable` when no process can be started. */
-  static async start(memoryBytes: number): Promise<SandboxProcess> {
+  /** A process with a folder of its own in `folder`. Fails with `query/sql-unavailable` when none can be started. */
+  static async start(folder: string, memoryBytes: number): Promise<SandboxProcess> {
+    const home = path.join(folder, `sql-${randomUUID()}`);
+    await mkdir(home, { recursive: true, mode: 0o700 });
     const heap = `--max-old-space-size=${Math.ceil(memoryBytes / 2 ** 20)}`;
     const child = spawn(process.execPath, [heap, program()], {
       stdio: ["ignore", "ignore", "ignore", "pipe", "ipc"],
       env: { TZ: "UTC" },
       cwd: path.parse(process.cwd()).root,
     });
-    const started = new SandboxProcess(child);
+    const started = new SandboxProcess(child, home);
     const late = setTimeout(() => started.end(), START_MS);
     try {
       await started.next();
@@ -134,6 +145,36 @@ export class SandboxProcess {
   /** Rows of the encoding under way that were encoded so far. */
   get rows(): number {
     return this.progress;
+  }
+
+  /** True as long as it has held nobody's data. */
+  get isFresh(): boolean {
+    return this.statements === 0;
+  }
+
+  /** Makes an empty folder for a statement, in that of the process. */
+  async newFolder(): Promise<string> {
+    const folder = path.join(this.home, randomUUID());
+    await mkdir(folder, { mode: 0o700 });
+    return folder;
+  }
+
+  /** Notes that it holds data of an audience from now on; without one, no other statement may follow. */
+  admit(audience: string | undefined): void {
+    this.statements++;
+    this.audience = audience;
+  }
+
+  /** Whether a statement of an audience may run here. */
+  takes(audience: string | undefined): boolean {
+    if (this.reason !== undefined) return false;
+    if (this.isFresh) return true;
+    return audience !== undefined && audience === this.audience && this.statements < MOST_STATEMENTS;
+  }
+
+  /** Memory that it holds now; 0 where that is not told (only Linux tells). */
+  residentBytes(): number {
+    return this.pid === undefined ? 0 : residentBytes(this.pid);
   }
 
   private receive(report: Report): void {
@@ -217,23 +258,22 @@ export class SandboxProcess {
     }
   }
 
-  /** Resolves when the process is gone. */
+  /** Resolves when the process is gone, and its folder. */
   async gone(): Promise<void> {
     await this.ended;
   }
 
   /** Ends the process should it go beyond the limits. Call the answer when the statement is over. */
-  watch(limits: StatementLimits, folder: string): () => void {
+  watch(limits: StatementLimits): () => void {
     let looks = 0;
     let looking = false;
     const look = async (): Promise<void> => {
       looking = true;
-      if ((await folderBytes(folder)) > limits.diskBytes) this.end(tooBig("disk"));
+      if ((await folderBytes(this.home)) > limits.diskBytes) this.end(tooBig("disk"));
       looking = false;
     };
     const timer = setInterval(() => {
-      const resident = this.pid === undefined ? undefined : residentBytes(this.pid);
-      if (resident !== undefined && resident > limits.rssBytes) this.end(tooBig("memory"));
+      if (this.residentBytes() > limits.rssBytes) this.end(tooBig("memory"));
       if (++looks % DISK_EVERY === 0 && !looking) void look();
     }, WATCH_MS);
     const deadline = setTimeout(() => this.end(tooLong(limits.deadlineMs)), limits.deadlineMs);

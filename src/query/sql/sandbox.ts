@@ -1,10 +1,10 @@
-import { randomUUID } from "node:crypto";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { LakeError } from "#kernel";
 import { cancelled } from "./failure.js";
-import { SandboxProcess, type StatementLimits } from "./sandbox-process.js";
+import { ProcessPool } from "./process-pool.js";
+import type { SandboxProcess, StatementLimits } from "./sandbox-process.js";
 
 const MIB = 2 ** 20;
 
@@ -22,50 +22,56 @@ export interface SandboxOptions {
   readonly most?: number;
   /** How long a statement waits for its turn; 30,000 when absent. */
   readonly waitMs?: number;
-  /**
-   * A process that has been given the data of so many statements is replaced; 1 when absent: nothing of one statement is near another. One whose
-   * statement was refused before it got any data stays.
-   */
-  readonly statementsPerProcess?: number;
-  /** Keeps a started process ready once the first statement came. */
+  /** A process that still holds more memory when its statement is over is ended; 256 MiB when absent. */
+  readonly restingBytes?: number;
+  /** Keeps a started process ready once the first statement came; false when absent. */
   readonly warm?: boolean;
+}
+
+/** Who asks, and for how long. */
+export interface EnterOptions {
+  /**
+   * Opaque name of who asks, in what they may see: their statements may run in one process, one after the other. Absent: no other statement is run where
+   * this one's data were.
+   */
+  readonly audience?: string | undefined;
+  /** Aborting it ends the statement at once. */
+  readonly signal?: AbortSignal | undefined;
+  /** Longest time in milliseconds; the sandbox's when absent. */
+  readonly deadlineMs?: number | undefined;
 }
 
 /** A process for one statement, with its folder. Give it back when the statement is over. */
 export interface SandboxTurn {
   readonly process: SandboxProcess;
-  /** Empty, absolute, removed with everything in it in the end. */
+  /** Of the statement: empty, absolute, removed with everything in it in the end. */
   readonly folder: string;
   readonly memoryLimitBytes: number;
   readonly threads: number;
-  /** True when the process may be given another statement after this one. */
+  /** See {@link EnterOptions.audience}. */
+  readonly audience: string | undefined;
+  /** True when the process may be given another statement of its audience after this one. */
   reusable(): boolean;
   /** `clean` says that the process is ready for another statement; otherwise it is ended. */
   giveBack(clean: boolean): void;
 }
 
-/** A spare process that nobody asked for in so long is ended. */
-const SPARE_MS = 300_000;
-
 /**
- * Processes that run users' statements: one per statement, each ended when it takes too much or too long, or when nobody wants the answer any more. Whatever
- * happens in one of them, the server goes on.
+ * Processes that run users' statements, one at a time each, and are ended when a statement takes too much or too long, or when nobody wants the answer any
+ * more. Statements of different audiences never meet in one of them. Whatever happens there, the server goes on.
  */
 export class Sandbox {
   private readonly options: Required<SandboxOptions>;
-  private readonly folder: string;
-  private readonly spare: SandboxProcess[] = [];
+  private readonly pool: ProcessPool;
   private readonly running = new Set<SandboxProcess>();
   private readonly queue: (() => void)[] = [];
-  private readonly removals = new Set<Promise<void>>();
+  private readonly unsettled = new Set<Promise<void>>();
   private turns = 0;
   private closed = false;
-  private spareTimer: NodeJS.Timeout | undefined;
 
-  /** Folders of statements are made in `folder`. Nothing is started yet. */
+  /** Folders of processes are made in `folder`. Nothing is started yet. */
   constructor(folder: string, options: SandboxOptions = {}) {
     const cores = availableParallelism();
-    this.folder = path.resolve(folder);
     this.options = {
       memoryLimitBytes: 512 * MIB,
       threads: Math.max(1, Math.floor(cores / 2)),
@@ -73,10 +79,11 @@ export class Sandbox {
       diskBytes: 10 * 1024 * MIB,
       most: Math.min(cores, 4),
       waitMs: 30_000,
-      statementsPerProcess: 1,
+      restingBytes: 256 * MIB,
       warm: false,
       ...options,
     };
+    this.pool = new ProcessPool({ ...this.options, folder: path.resolve(folder) });
   }
 
   private limits(deadlineMs: number | undefined): StatementLimits {
@@ -126,79 +133,42 @@ export class Sandbox {
     else next();
   }
 
-  private async process(): Promise<SandboxProcess> {
-    for (let found = this.spare.pop(); found !== undefined; found = this.spare.pop()) {
-      if (found.failure !== undefined) continue;
-      found.hold(true);
-      return found;
-    }
-    return await SandboxProcess.start(this.options.memoryLimitBytes);
-  }
-
-  /** Starts the process of the next statement while this one runs. */
-  private prepareSpare(): void {
-    clearTimeout(this.spareTimer);
-    if (!this.options.warm || this.closed) return;
-    this.spareTimer = setTimeout(() => this.endSpares(), SPARE_MS);
-    this.spareTimer.unref();
-    if (this.spare.length > 0) return;
-    SandboxProcess.start(this.options.memoryLimitBytes).then(
-      (started) => this.keep(started),
-      // The next statement tries, and tells.
-      () => undefined,
-    );
-  }
-
-  private keep(process: SandboxProcess): void {
-    if (this.closed || this.spare.length > 0) process.end();
-    else {
-      process.hold(false);
-      this.spare.push(process);
-    }
-  }
-
-  private endSpares(): void {
-    for (const process of this.spare.splice(0)) process.end();
-  }
-
   /**
-   * A process for one statement, watched from now on. Fails with `query/sql-busy` when too many are running for too long,
+   * A process for one statement of an audience, watched from now on. Fails with `query/sql-busy` when too many are running for too long,
    * `query/sql-cancelled` when the signal aborts first; later the signal ends the process.
    */
-  async enter(signal?: AbortSignal, deadlineMs?: number): Promise<SandboxTurn> {
+  async enter({ audience, signal, deadlineMs }: EnterOptions): Promise<SandboxTurn> {
     if (signal?.aborted === true) throw cancelled();
     if (this.closed) throw cancelled();
     await this.turn(signal);
-    const folder = path.join(this.folder, `sql-${randomUUID()}`);
+    let process: SandboxProcess | undefined;
     try {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
-      const process = await this.process();
-      return this.begin(process, folder, this.limits(deadlineMs), signal);
+      process = await this.pool.take(audience);
+      const folder = await process.newFolder();
+      return this.begin({ process, folder, audience }, this.limits(deadlineMs), signal);
     } catch (error) {
+      process?.end();
       this.leave();
-      this.remove(folder, Promise.resolve());
       throw error;
     }
   }
 
   private begin(
-    process: SandboxProcess,
-    folder: string,
+    { process, folder, audience }: Pick<SandboxTurn, "process" | "folder" | "audience">,
     limits: StatementLimits,
     signal: AbortSignal | undefined,
   ): SandboxTurn {
-    const stopWatching = process.watch(limits, folder);
+    const stopWatching = process.watch(limits);
     const abort = (): void => process.end(cancelled());
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted === true) abort();
     this.running.add(process);
-    this.prepareSpare();
-    const reusable = (): boolean =>
-      !this.closed && process.failure === undefined && process.statements < this.options.statementsPerProcess;
+    const reusable = (): boolean => !this.closed && process.takes(audience);
     let open = true;
     return {
       process,
       folder,
+      audience,
       memoryLimitBytes: this.options.memoryLimitBytes,
       threads: this.options.threads,
       reusable,
@@ -209,32 +179,29 @@ export class Sandbox {
         signal?.removeEventListener("abort", abort);
         this.running.delete(process);
         this.leave();
-        const again = clean && reusable();
-        if (again) this.keep(process);
-        else process.end();
-        this.remove(folder, again ? Promise.resolve() : process.gone());
+        if (!clean || !reusable()) {
+          process.end();
+          this.settle(process.gone());
+        } else {
+          // What it cannot remove now goes with the process.
+          this.settle(rm(folder, { recursive: true, force: true }).catch(() => undefined));
+          this.pool.put(process);
+        }
       },
     };
   }
 
-  /** Removes a folder as soon as nobody writes to it. */
-  private remove(folder: string, unused: Promise<void>): void {
-    const removal = unused
-      .then(() => rm(folder, { recursive: true, force: true }))
-      // What is left over goes with the folder around it.
-      .catch(() => undefined)
-      .finally(() => this.removals.delete(removal));
-    this.removals.add(removal);
+  /** Remembers work that `close` waits for. */
+  private settle(work: Promise<void>): void {
+    const settled = work.finally(() => this.unsettled.delete(settled));
+    this.unsettled.add(settled);
   }
 
   /** Ends every process, those that run included, and removes their folders. */
   async close(): Promise<void> {
     this.closed = true;
-    clearTimeout(this.spareTimer);
-    const all = [...this.running, ...this.spare];
-    for (const process of all) process.end(cancelled());
-    this.spare.length = 0;
-    await Promise.all(all.map((process) => process.gone()));
-    await Promise.all(this.removals);
+    for (const process of this.running) process.end(cancelled());
+    await Promise.all([this.pool.close(), ...[...this.running].map((process) => process.gone())]);
+    await Promise.all(this.unsettled);
   }
 }

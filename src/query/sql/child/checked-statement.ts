@@ -39,6 +39,9 @@ function unwrapped(tree: JsonObject): { readonly inner: string; readonly around:
   };
 }
 
+/** What stands around any statement in a {@link wrapped} one; the same for all, so it is asked for once. */
+let plain: string | undefined;
+
 /** Where the text may be cut so that no semicolon is left: nowhere, then at each semicolon from the last one on. */
 function cuts(sql: string): number[] {
   const found = [sql.length];
@@ -53,7 +56,7 @@ function cuts(sql: string): number[] {
  * whole text once more, and must find in it that very statement with nothing around it.
  */
 async function asSubquery(connection: Connection, sql: string, checked: string): Promise<string> {
-  const plain = unwrapped(await serialize(connection, wrapped("SELECT 1")))!.around;
+  plain ??= unwrapped(await serialize(connection, wrapped("SELECT 1")))!.around;
   for (const end of cuts(sql)) {
     const source = wrapped(sql.slice(0, end));
     const found = unwrapped(await serialize(connection, source));

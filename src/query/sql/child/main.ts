@@ -6,8 +6,16 @@ import { Socket } from "node:net";
 import { Database } from "#duckdb";
 import type { EncodeOptions } from "../../result.js";
 import { mapSqlError } from "../failure.js";
-import { type Order, type Report, type StatementOrder, sentError } from "../protocol.js";
+import {
+  type Order,
+  type Prepared,
+  type Report,
+  type SealedView,
+  type StatementOrder,
+  sentError,
+} from "../protocol.js";
 import { type CheckedStatement, checkedStatement } from "./checked-statement.js";
+import { Engine } from "./engine.js";
 import { Session } from "./session.js";
 
 const PROGRESS_MS = 100;
@@ -65,11 +73,29 @@ const parser = await (await Database.open({ threads: 1 })).connect();
 /** A statement that was checked and waits for its views. */
 let waiting: { readonly order: StatementOrder; readonly checked: CheckedStatement } | undefined;
 let session: Session | undefined;
+/** Kept for a next statement over the same views, since opening one costs as much as a small statement. */
+let engine: Engine | undefined;
 
-function finish(): void {
-  session?.close();
+function forget(): void {
   session = undefined;
   waiting = undefined;
+  engine?.close();
+  engine = undefined;
+}
+
+async function engineOf(order: StatementOrder, views: readonly SealedView[]): Promise<Engine> {
+  if (engine?.isOf(views) === true) return engine;
+  engine?.close();
+  engine = undefined;
+  engine = await Engine.open(order, views);
+  return engine;
+}
+
+async function begin(views: readonly SealedView[]): Promise<Prepared> {
+  const { order, checked } = waiting!;
+  const { database } = await engineOf(order, views);
+  session = new Session(database, order, checked);
+  return await session.prepare();
 }
 
 async function check({ sql, views }: StatementOrder): Promise<CheckedStatement> {
@@ -82,12 +108,13 @@ async function obey(order: Order): Promise<void> {
       waiting = { order: order.statement, checked: await check(order.statement) };
       return tell({ type: "needs", views: [...waiting.checked.views] });
     case "views":
-      session = await Session.open(waiting!.order, waiting!.checked);
-      return tell({ type: "prepared", ...(await session.prepare(order.views)) });
+      return tell({ type: "prepared", ...(await begin(order.views)) });
     case "encode":
       return await encode(session!, order);
     case "finish":
-      finish();
+      await session?.close();
+      session = undefined;
+      waiting = undefined;
       return tell({ type: "finished" });
   }
 }
@@ -99,7 +126,8 @@ async function obeyOrTell(order: Order): Promise<void> {
     await obey(order);
   } catch (error) {
     const sent = sentError(mapSqlError(error));
-    finish();
+    // A statement that was refused never came near the engine.
+    if (order.type !== "prepare") forget();
     tell({ type: "failed", error: sent });
   }
 }

@@ -1,45 +1,16 @@
 import path from "node:path";
-import { type Connection, Database, type Parameters, parseColumnType, quoteIdentifier } from "#duckdb";
+import { type Connection, type Database, type Parameters, parseColumnType } from "#duckdb";
 import { LakeError } from "#kernel";
 import type { EncodedColumn } from "../../encoding.js";
 import type { ResultFormat } from "../../format.js";
 import { type EncodedResult, type EncodeOptions, ResultEncoder } from "../../result.js";
 import { mapSqlError } from "../failure.js";
-import type { Prepared, SealedView, StatementOrder } from "../protocol.js";
-import type { Json, JsonObject } from "../syntax-tree.js";
-import { type CheckedStatement, serialize } from "./checked-statement.js";
+import type { Prepared, StatementOrder } from "../protocol.js";
+import type { CheckedStatement } from "./checked-statement.js";
 import { boundParameters } from "./parameters.js";
 
 /** Rows of an answer with a limit are kept in a table of this name, which no user can name. */
 const ANSWER = "_answer_of_the_user";
-
-/** The string constants below a node: in a view's relation, the files that it reads are among them. */
-function constants(node: Json, found: Set<string>): void {
-  if (Array.isArray(node)) {
-    for (const item of node as readonly Json[]) constants(item, found);
-    return;
-  }
-  if (typeof node !== "object" || node === null) return;
-  const record = node as JsonObject;
-  if (record["class"] === "CONSTANT") {
-    const value = (record["value"] as { readonly value?: unknown } | undefined)?.value;
-    if (typeof value === "string") found.add(value);
-    return;
-  }
-  for (const member of Object.values(record)) constants(member, found);
-}
-
-/** The string constants in the arguments of table functions: the files of a relation that the lake made. */
-function filesOf(node: Json, found: Set<string>): void {
-  if (Array.isArray(node)) {
-    for (const item of node as readonly Json[]) filesOf(item, found);
-    return;
-  }
-  if (typeof node !== "object" || node === null) return;
-  const record = node as JsonObject;
-  if (record["type"] === "TABLE_FUNCTION") constants(record["function"] ?? null, found);
-  for (const member of Object.values(record)) filesOf(member, found);
-}
 
 /** The engine's guess of an answer's rows; null where it makes none. */
 async function estimate(
@@ -58,38 +29,22 @@ async function estimate(
   return typeof guess === "string" && /^\d{1,15}$/.test(guess) ? Number(guess) : null;
 }
 
-/**
- * One statement in an engine of its own, which holds nothing but the views that the statement reads and is sealed to their files before
- * any of the statement is run.
- */
+/** One statement over the views of an engine. */
 export class Session {
-  private readonly order: StatementOrder;
   private readonly database: Database;
+  private readonly order: StatementOrder;
   private readonly checked: CheckedStatement;
   private encoder: ResultEncoder | undefined;
 
-  private constructor(order: StatementOrder, database: Database, checked: CheckedStatement) {
-    this.order = order;
+  constructor(database: Database, order: StatementOrder, checked: CheckedStatement) {
     this.database = database;
+    this.order = order;
     this.checked = checked;
   }
 
-  /** An engine for a statement that was checked. */
-  static async open(order: StatementOrder, checked: CheckedStatement): Promise<Session> {
-    const { memoryLimitBytes, threads, folder } = order;
-    const database = await Database.open({
-      memoryLimitBytes,
-      threads,
-      tempDirectory: path.join(folder, "spill"),
-      preserveInsertionOrder: true,
-    });
-    return new Session(order, database, checked);
-  }
-
-  /** Takes the views, closes the engine to everything else, and binds the statement; with a limit it is run, too. */
-  async prepare(views: readonly SealedView[]): Promise<Prepared> {
+  /** Binds the statement; with a limit it is run, too. */
+  async prepare(): Promise<Prepared> {
     const { checked, order } = this;
-    await this.define(views);
     try {
       return await this.database.with(async (connection) => {
         const parameters = await boundParameters(connection, checked.parameters, order.parameters);
@@ -100,20 +55,6 @@ export class Session {
     } catch (error) {
       throw mapSqlError(error);
     }
-  }
-
-  private async define(views: readonly SealedView[]): Promise<void> {
-    const files = new Set<string>();
-    await this.database.with(async (connection) => {
-      for (const { name, columns, relation } of views) {
-        const items = columns.map(quoteIdentifier).join(", ");
-        const rows = `${relation} AS _view`;
-        await connection.run(`CREATE VIEW ${quoteIdentifier(name)} AS SELECT ${items} FROM ${rows}`);
-        filesOf(await serialize(connection, `SELECT * FROM ${rows}`), files);
-      }
-    });
-    // Parquet answers are written here, and sorts that do not fit into memory.
-    await this.database.seal({ files: [...files], folder: this.order.folder });
   }
 
   private async columnsOf(
@@ -179,8 +120,10 @@ export class Session {
     return await this.prepared().texts({});
   }
 
-  close(): void {
-    this.database.close();
+  /** Leaves nothing of the statement behind in the engine. */
+  async close(): Promise<void> {
+    if (this.order.limit === undefined) return;
+    await this.database.with((connection) => connection.run(`DROP TABLE IF EXISTS ${ANSWER}`));
   }
 }
 
