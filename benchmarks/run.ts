@@ -96,7 +96,7 @@ async function runAll(
     const log = (text: string): void => void process.stderr.write(`    ${text}\n`);
     const outcome = await runOne(scenario, { quick, options, log });
     // Where somebody's folders and servers are is nobody else's business.
-    const { keep: _keep, fhir: _fhir, ...shown } = options;
+    const { keep: _keep, fhir: _fhir, peers: _peers, ...shown } = options;
     const record = { machine: machine(before), options: shown, ...outcome };
     results[scenario.name] = record;
     if (!json) print(outcome.figures);

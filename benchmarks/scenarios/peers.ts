@@ -148,8 +148,8 @@ export const peersScenario: Scenario = {
     const { quick, options, scratch, log } = context;
     const { installed: peers, absent } =
       options["peers"] === undefined ? { installed: [], absent: [] } : peersBelow(options["peers"]);
-    const count = Number(options["resources"] ?? (quick ? 500 : 100_000));
-    const repeats = Number(options["repeats"] ?? (quick ? 1 : 7));
+    const count = Number(options["resources"] ?? (quick ? 500 : 20_000));
+    const repeats = Number(options["repeats"] ?? (quick ? 1 : 5));
     log(
       peers.length === 0
         ? "no peers: --peers names a folder with them"
