@@ -16,6 +16,9 @@ const OWN = {
   report: { type: "boolean" },
 } as const;
 
+/** Options that say where somebody's folders and servers are, which is nobody else's business. */
+const PLACES: ReadonlySet<string> = new Set(["keep", "fhir", "peers"]);
+
 /** Ends with one sentence on stderr and the code of wrong input. */
 function refuse(text: string): never {
   process.stderr.write(`${text}\n`);
@@ -95,8 +98,8 @@ async function runAll(
     const before = load();
     const log = (text: string): void => void process.stderr.write(`    ${text}\n`);
     const outcome = await runOne(scenario, { quick, options, log });
-    // Where somebody's folders and servers are is nobody else's business.
-    const { keep: _keep, fhir: _fhir, peers: _peers, ...shown } = options;
+    const own = Object.entries(options).filter(([name]) => scenario.options?.includes(name) === true);
+    const shown = Object.fromEntries(own.filter(([name]) => !PLACES.has(name)));
     const record = { machine: machine(before), options: shown, ...outcome };
     results[scenario.name] = record;
     if (!json) print(outcome.figures);

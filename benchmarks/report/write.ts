@@ -20,7 +20,7 @@ Made by \`npm run bench -- --report\` from \`benchmarks/results/\`; do not edit.
 npm run bench -- --list                 # what there is
 npm run bench -- direct-fhir            # one of them; writes its results and this page
 npm run bench -- direct-fhir --patients=10000 --density=0.1 --since=2023-01-01 --keep=bench-data   # more people, records of two years; population and database stay for the next run
-npm run bench -- scale --sizes=10000000 --repeats=1
+npm run bench -- --keep=bench-data --peers=bench-peers --once=10000000   # all of them in one run, peers beside (benchmarks/views/README.md), ten million resources once
 npm run bench -- --quick                # all of them small, in minutes: shows that they work, figures mean nothing, nothing is written
 npx fhir-lake bench --fhir https://fhir.example.org/r4 --lake http://127.0.0.1:8080   # the questions of direct-fhir, of your own servers
 \`\`\`

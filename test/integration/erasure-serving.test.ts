@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { buildViews, commitLanding, registerView } from "#batch";
+import { buildViews, commitLanding } from "#batch";
 import { createFhirHttp } from "#ingestion";
 import { Lake, pin } from "#lake";
 import { type LakeServer, serveLake } from "../../src/app/serve.js";
@@ -11,6 +11,7 @@ import { canariesIn } from "../support/canary-scan.js";
 import { cli } from "../support/cli.js";
 import { type FhirServer, startFhirServer } from "../support/fhir-server/index.js";
 import { land } from "../support/landing.js";
+import { peopleView } from "../support/people-view.js";
 import { motoPython, s3Environment, startS3Server } from "../support/s3-server.js";
 import { NOTIFY_SECRET, serveLive } from "../support/serve-live.js";
 import { SourceLake } from "../support/source-lake.js";
@@ -143,22 +144,7 @@ describe.skipIf(motoPython() === undefined)("an erasure while a lake in a bucket
     Object.assign(process.env, environment);
     const location = `s3://${s3.bucket}/erasure`;
     const lake = await Lake.open({ location });
-    const definition = {
-      resourceType: "ViewDefinition",
-      name: "people",
-      resource: "Patient",
-      status: "active",
-      select: [
-        {
-          column: [
-            { name: "id", path: "id", type: "string" },
-            { name: "family", path: "name.family.first()", type: "string" },
-          ],
-        },
-      ],
-    };
-    const view = registerView(JSON.stringify(definition), "people.json", lake.definitions, true);
-    const views = new Map([["people", view]]);
+    const views = peopleView(lake);
     for (const [id, family] of [
       ["ann", "Able"],
       ["gone", CANARY],

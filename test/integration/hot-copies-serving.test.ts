@@ -4,30 +4,16 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { buildViews, commitLanding, registerView } from "#batch";
+import { buildViews, commitLanding } from "#batch";
 import { Lake } from "#lake";
 import { stagingName } from "#storage";
 import { type LakeServer, serveLake } from "../../src/app/serve.js";
 import { canariesIn, filesBelow } from "../support/canary-scan.js";
 import { cli } from "../support/cli.js";
 import { land } from "../support/landing.js";
+import { peopleView } from "../support/people-view.js";
 
 const CANARY = "ZQX-CANARY-NAME";
-
-const DEFINITION = {
-  resourceType: "ViewDefinition",
-  name: "people",
-  resource: "Patient",
-  status: "active",
-  select: [
-    {
-      column: [
-        { name: "id", path: "id", type: "string" },
-        { name: "family", path: "name.family.first()", type: "string" },
-      ],
-    },
-  ],
-};
 
 describe("a server that copies what is read often", () => {
   let lake: Lake;
@@ -35,8 +21,7 @@ describe("a server that copies what is read often", () => {
 
   beforeEach(async () => {
     lake = await Lake.open({ location: await mkdtemp(path.join(tmpdir(), "fhir-lake-hot-serving-")) });
-    const view = registerView(JSON.stringify(DEFINITION), "people.json", lake.definitions, true);
-    const views = new Map([["people", view]]);
+    const views = peopleView(lake);
     const people = [...Array(40).keys()].map((i) => ({
       resource: {
         resourceType: "Patient",

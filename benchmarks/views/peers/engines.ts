@@ -47,6 +47,12 @@ const PEERS: readonly Peer[] = [
     // The virtual machine still compiles during its second and third evaluation.
     warmUps: 2,
   },
+  {
+    name: "helios-sof",
+    home: "helios",
+    needs: ["bin/sof-cli"],
+    driver: "helios.mjs",
+  },
 ];
 
 function engineOf(peer: Peer, home: string): Engine {
