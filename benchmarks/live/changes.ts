@@ -25,15 +25,23 @@ export class LineVariants {
   }
 }
 
-/** Every n-th line of NDJSON files, at most `most`, so that every type is there in its share. */
-export async function sampleLines(files: readonly string[], most: number): Promise<string[]> {
-  const all: string[] = [];
+async function* linesOf(files: readonly string[]): AsyncGenerator<string> {
   for (const file of files) {
-    for await (const line of createInterface({ input: createReadStream(file) }))
-      if (line !== "") all.push(line);
+    for await (const line of createInterface({ input: createReadStream(file) })) if (line !== "") yield line;
   }
-  const step = Math.max(1, Math.floor(all.length / most));
-  const taken = all.filter((_, index) => index % step === 0).slice(0, most);
+}
+
+/** Every n-th line of NDJSON files, at most `most`, so that every type is there in its share. No more than these are in memory. */
+export async function sampleLines(files: readonly string[], most: number): Promise<string[]> {
+  let count = 0;
+  for await (const _ of linesOf(files)) count++;
+  const step = Math.max(1, Math.floor(count / most));
+  const taken: string[] = [];
+  let index = 0;
+  for await (const line of linesOf(files)) {
+    if (taken.length === most) break;
+    if (index++ % step === 0) taken.push(line);
+  }
   // Types take turns as they would when a hospital's day is sent; a fixed order, so that runs are alike.
   let state = 12_345;
   for (let i = taken.length - 1; i > 0; i--) {
