@@ -223,8 +223,16 @@ export class Jobs {
   /** Writes the result; a job that was removed, by whichever server, ends soon after. */
   private async writing(pending: Pending, run: JobRun): Promise<WrittenResult> {
     let bytes = 0;
+    let isSaving = false;
+    let saving: Promise<void> = Promise.resolve();
     const beat = setInterval(() => {
-      this.save(pending, { rows: run.rows(), bytes }).catch(() => pending.stop.abort());
+      if (isSaving) return;
+      isSaving = true;
+      saving = this.save(pending, { rows: run.rows(), bytes })
+        .catch(() => pending.stop.abort())
+        .finally(() => {
+          isSaving = false;
+        });
     }, BEAT_MS);
     const before = this.used;
     try {
@@ -235,6 +243,8 @@ export class Jobs {
       });
     } finally {
       clearInterval(beat);
+      // How the job ended is written after what it was like on the way, not beside it.
+      await saving;
     }
   }
 
