@@ -26,7 +26,7 @@ describe("the peers below a folder", () => {
     const { installed, absent } = peersBelow(folder);
     expect(installed.map(({ name }) => name)).toEqual(["reference"]);
     expect(installed[0]!.environment).toEqual({ FHIR_LAKE_PEER_HOME: path.join(folder, "sql-on-fhir-v2") });
-    expect(absent).toHaveLength(2);
+    expect(absent).toHaveLength(3);
     expect(absent).toContain(`Pathling: no ${path.join(folder, "pathling", "jars")}`);
   });
 
