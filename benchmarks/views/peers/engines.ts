@@ -52,6 +52,8 @@ const PEERS: readonly Peer[] = [
     home: "helios",
     needs: ["bin/sof-cli"],
     driver: "helios.mjs",
+    // It needs a second for a thousand resources, however many there are.
+    share: 10,
   },
 ];
 
