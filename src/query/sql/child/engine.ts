@@ -1,35 +1,27 @@
 import path from "node:path";
 import { type Connection, Database, quoteIdentifier } from "#duckdb";
 import type { SealedView, StatementOrder } from "../protocol.js";
-import type { Json, JsonObject } from "../syntax-tree.js";
+import { isObject, type Json, type JsonObject } from "../syntax-tree.js";
 import { serialize } from "./checked-statement.js";
 
-/** The string constants below a node: in a view's relation, the files that it reads are among them. */
-function constants(node: Json, found: Set<string>): void {
+/** A node of a syntax tree and all nodes below it. */
+function* nodesFrom(node: Json): Generator<JsonObject> {
   if (Array.isArray(node)) {
-    for (const item of node as readonly Json[]) constants(item, found);
-    return;
+    for (const item of node as readonly Json[]) yield* nodesFrom(item);
+  } else if (isObject(node)) {
+    yield node;
+    for (const member of Object.values(node)) yield* nodesFrom(member);
   }
-  if (typeof node !== "object" || node === null) return;
-  const record = node as JsonObject;
-  if (record["class"] === "CONSTANT") {
-    const value = (record["value"] as { readonly value?: unknown } | undefined)?.value;
-    if (typeof value === "string") found.add(value);
-    return;
-  }
-  for (const member of Object.values(record)) constants(member, found);
 }
 
 /** The string constants in the arguments of table functions: the files of a relation that the lake made. */
-function filesOf(node: Json, found: Set<string>): void {
-  if (Array.isArray(node)) {
-    for (const item of node as readonly Json[]) filesOf(item, found);
-    return;
-  }
-  if (typeof node !== "object" || node === null) return;
-  const record = node as JsonObject;
-  if (record["type"] === "TABLE_FUNCTION") constants(record["function"] ?? null, found);
-  for (const member of Object.values(record)) filesOf(member, found);
+function filesOf(tree: Json): string[] {
+  const calls = [...nodesFrom(tree)].filter((node) => node["type"] === "TABLE_FUNCTION");
+  const constants = calls
+    .flatMap((call) => [...nodesFrom(call["function"] ?? null)])
+    .filter((node) => node["class"] === "CONSTANT");
+  const values = constants.map((node) => (isObject(node["value"]) ? node["value"]["value"] : undefined));
+  return values.filter((value) => typeof value === "string");
 }
 
 /** Defines the views; answers with the files that they read. */
@@ -39,7 +31,7 @@ async function define(connection: Connection, views: readonly SealedView[]): Pro
     const items = columns.map(quoteIdentifier).join(", ");
     const rows = `${relation} AS _view`;
     await connection.run(`CREATE VIEW ${quoteIdentifier(name)} AS SELECT ${items} FROM ${rows}`);
-    filesOf(await serialize(connection, `SELECT * FROM ${rows}`), files);
+    for (const file of filesOf(await serialize(connection, `SELECT * FROM ${rows}`))) files.add(file);
   }
   return files;
 }
