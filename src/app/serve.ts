@@ -230,6 +230,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
       await hot?.forget();
       await database.forgetFiles();
       await lake.database.forgetFiles();
+      await query.forget();
       await jobs.forget();
     },
     onError: (error) => log.error("forgetting the erased", { code: codeOf(error) }),

@@ -31,6 +31,8 @@ export interface QueryService {
   resume(point: ResumePoint): Promise<SnapshotReader>;
   /** What the columns of a view hold in an open state, which stays the caller's; see {@link profileView}. */
   profile(snapshot: SnapshotReader, view: string, options: ProfileOptions): Promise<ViewProfile>;
+  /** Ends the processes that SQL ran in and that may still hold something of what it read; a statement under way comes to its end. */
+  forget(): Promise<void>;
   /** Gives back what is kept and ends the SQL that runs; no more SQL is taken. */
   close(): Promise<void>;
 }
@@ -55,6 +57,7 @@ export function createQuery(context: ReadContext, options: QueryServiceOptions =
     keep: (reader) => kept.keep(reader),
     resume: async (point) => await resumeAt(catalog, kept, point),
     profile: async (snapshot, view, options) => await profileView(context.database, snapshot, view, options),
+    forget: async () => await sandbox.forget(),
     close: async () => {
       kept.close();
       await sandbox.close();

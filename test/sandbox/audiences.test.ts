@@ -69,6 +69,30 @@ describe("the process that SQL runs in", () => {
     await expect.poll(pids, PATIENCE).toEqual([]);
   });
 
+  it("ends when it has waited for too long, whoever else asks meanwhile", async () => {
+    await sql.close();
+    sql = await sqlOver(lake.catalog, { most: 2, idleMs: 1_000 });
+    await count("a");
+    const [first] = pids();
+    const others = async (): Promise<number[]> => {
+      await count("b");
+      return pids();
+    };
+    await expect.poll(others, PATIENCE).not.toContain(first);
+  });
+
+  it("ends when what was read must be forgotten, one that runs with its statement", async () => {
+    await count("a");
+    await sql.query.forget();
+    await expect.poll(pids, PATIENCE).toEqual([]);
+    await sql.ask({ sql: "SELECT n FROM many", audience: "a" }, async (answer) => {
+      await sql.query.forget();
+      expect(pids()).toHaveLength(1);
+      expect(await answer.texts()).toHaveLength(100);
+    });
+    await expect.poll(pids, PATIENCE).toEqual([]);
+  });
+
   it("leaves no folder behind when it ends, and no file of a statement while it waits", async () => {
     await sql.texts({ sql: "SELECT n FROM many ORDER BY n", audience: "a" });
     const [home] = await readdir(sql.temporaryFolder);

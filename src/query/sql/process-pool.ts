@@ -1,8 +1,5 @@
 import { SandboxProcess } from "./sandbox-process.js";
 
-/** Processes that nobody has asked for in so long are ended. */
-const WAIT_MS = 300_000;
-
 /** How a pool starts and keeps processes. */
 export interface ProcessPoolOptions {
   /** Where processes have their folders. */
@@ -12,6 +9,8 @@ export interface ProcessPoolOptions {
   readonly most: number;
   /** A process that holds more memory when its statement is over is not kept. */
   readonly restingBytes: number;
+  /** A process that waits for longer is ended. */
+  readonly idleMs: number;
   /** Keeps a process ready that has held nobody's data, once the first statement came. */
   readonly warm: boolean;
 }
@@ -22,11 +21,10 @@ export interface ProcessPoolOptions {
  */
 export class ProcessPool {
   private readonly options: ProcessPoolOptions;
-  /** In the order in which they came. */
-  private readonly waiting: SandboxProcess[] = [];
+  /** In the order in which they came, each with what ends it when nobody wants it. */
+  private readonly waiting = new Map<SandboxProcess, NodeJS.Timeout>();
   private starting = false;
   private closed = false;
-  private timer: NodeJS.Timeout | undefined;
 
   constructor(options: ProcessPoolOptions) {
     this.options = options;
@@ -34,9 +32,6 @@ export class ProcessPool {
 
   /** A process for a statement, out of the pool. Fails with `query/sql-unavailable`. */
   async take(audience: string | undefined): Promise<SandboxProcess> {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.endAll(), WAIT_MS);
-    this.timer.unref();
     const found =
       this.find((process) => !process.isFresh && process.takes(audience)) ??
       this.find((process) => process.isFresh);
@@ -48,14 +43,15 @@ export class ProcessPool {
 
   /** Puts a process that may take another statement back; one too many, or too large, is ended. */
   put(process: SandboxProcess): void {
-    const isOneTooMany = process.isFresh && this.waiting.some((other) => other.isFresh);
+    const isOneTooMany = process.isFresh && this.hasFresh();
     if (this.closed || isOneTooMany || process.residentBytes() > this.options.restingBytes) {
       process.end();
       return;
     }
     process.hold(false);
-    this.waiting.push(process);
-    const used = this.waiting.filter((other) => !other.isFresh);
+    const idle = setTimeout(() => this.remove(process).end(), this.options.idleMs);
+    this.waiting.set(process, idle.unref());
+    const used = [...this.waiting.keys()].filter((other) => !other.isFresh);
     if (used.length > this.options.most) this.remove(used[0]!).end();
   }
 
@@ -64,20 +60,26 @@ export class ProcessPool {
     return SandboxProcess.start(folder, memoryLimitBytes);
   }
 
+  private hasFresh(): boolean {
+    return [...this.waiting.keys()].some((process) => process.isFresh);
+  }
+
   private remove(process: SandboxProcess): SandboxProcess {
-    this.waiting.splice(this.waiting.indexOf(process), 1);
+    clearTimeout(this.waiting.get(process));
+    this.waiting.delete(process);
     return process;
   }
 
   private find(fits: (process: SandboxProcess) => boolean): SandboxProcess | undefined {
-    for (const gone of this.waiting.filter(({ failure }) => failure !== undefined)) this.remove(gone);
-    const found = this.waiting.findLast(fits);
+    const all = [...this.waiting.keys()];
+    for (const gone of all.filter(({ failure }) => failure !== undefined)) this.remove(gone);
+    const found = all.findLast((process) => process.failure === undefined && fits(process));
     return found === undefined ? undefined : this.remove(found);
   }
 
   /** Starts the process of a next statement while this one runs. */
   private renew(): void {
-    const isReady = this.starting || this.waiting.some((process) => process.isFresh);
+    const isReady = this.starting || this.hasFresh();
     if (!this.options.warm || this.closed || isReady) return;
     this.starting = true;
     this.start()
@@ -91,16 +93,20 @@ export class ProcessPool {
       });
   }
 
-  private endAll(): SandboxProcess[] {
-    const all = this.waiting.splice(0);
-    for (const process of all) process.end();
-    return all;
+  private async end(which: (process: SandboxProcess) => boolean): Promise<void> {
+    const ended = [...this.waiting.keys()].filter(which);
+    for (const process of ended) this.remove(process).end();
+    await Promise.all(ended.map((process) => process.gone()));
+  }
+
+  /** Ends every process that has held data. */
+  async forget(): Promise<void> {
+    await this.end((process) => !process.isFresh);
   }
 
   /** Ends every process that waits; none is kept from now on. */
   async close(): Promise<void> {
     this.closed = true;
-    clearTimeout(this.timer);
-    await Promise.all(this.endAll().map((process) => process.gone()));
+    await this.end(() => true);
   }
 }

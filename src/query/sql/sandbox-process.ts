@@ -84,6 +84,7 @@ export class SandboxProcess {
   /** How many statements it was given data for. */
   private statements = 0;
   private audience: string | undefined;
+  private retired = false;
 
   private constructor(child: ChildProcess, home: string) {
     this.child = child;
@@ -165,9 +166,14 @@ export class SandboxProcess {
     this.audience = audience;
   }
 
+  /** From now on no other statement may run here. */
+  retire(): void {
+    this.retired = true;
+  }
+
   /** Whether a statement of an audience may run here. */
   takes(audience: string | undefined): boolean {
-    if (this.reason !== undefined) return false;
+    if (this.reason !== undefined || this.retired) return false;
     if (this.isFresh) return true;
     return audience !== undefined && audience === this.audience && this.statements < MOST_STATEMENTS;
   }

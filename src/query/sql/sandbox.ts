@@ -24,6 +24,8 @@ export interface SandboxOptions {
   readonly waitMs?: number;
   /** A process that still holds more memory when its statement is over is ended; 256 MiB when absent. */
   readonly restingBytes?: number;
+  /** A process that waits for a statement for longer is ended; 300,000 when absent. */
+  readonly idleMs?: number;
   /** Keeps a started process ready once the first statement came; false when absent. */
   readonly warm?: boolean;
 }
@@ -80,6 +82,7 @@ export class Sandbox {
       most: Math.min(cores, 4),
       waitMs: 30_000,
       restingBytes: 256 * MIB,
+      idleMs: 300_000,
       warm: false,
       ...options,
     };
@@ -195,6 +198,12 @@ export class Sandbox {
   private settle(work: Promise<void>): void {
     const settled = work.finally(() => this.unsettled.delete(settled));
     this.unsettled.add(settled);
+  }
+
+  /** Keeps no process that holds or has held data: those that wait end at once, those that run with their statement. */
+  async forget(): Promise<void> {
+    for (const process of this.running) process.retire();
+    await this.pool.forget();
   }
 
   /** Ends every process, those that run included, and removes their folders. */
