@@ -123,7 +123,7 @@ export function snippets({ origin, view, search, columns, keyed }: SnippetAddres
     },
     {
       tool: "pandas",
-      note: "Typed; needs pyarrow.",
+      note: "Typed; needs pyarrow. In a script that ends with the read, download the file first.",
       text: pandas(quoted("parquet"), keyed),
     },
     { tool: "polars", note: "Typed.", text: polars(quoted("parquet"), keyed) },
