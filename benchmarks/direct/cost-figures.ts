@@ -46,5 +46,11 @@ export function costFigures(
     costs.reduce((total, cost) => total + of(cost), 0);
   const wall = { fhir: sum((cost) => cost.wall.fhir), lake: sum((cost) => cost.wall.lake) };
   add("all eight questions", "wall", asksToBreakEven(ingest.wall, wall.fhir, wall.lake));
+  const cpu = {
+    fhir: sum((cost) => cost.cpu.fhir ?? Number.NaN),
+    lake: sum((cost) => cost.cpu.lake ?? Number.NaN),
+  };
+  if (once !== undefined && !Number.isNaN(cpu.fhir + cpu.lake))
+    add("all eight questions", "CPU", asksToBreakEven(once, cpu.fhir, cpu.lake));
   return { figures, notes };
 }

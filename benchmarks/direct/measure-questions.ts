@@ -163,12 +163,19 @@ async function manyClients(
   return { figures, notes };
 }
 
+/** Asks both sides every question for a while: what runs often is compiled on both sides before any of it is measured. */
+export async function warmUp(questions: readonly Question[], asking: Asking): Promise<void> {
+  const seconds = asking.plan.quick ? 0 : asking.plan.seconds;
+  for (const question of questions)
+    for (const side of SIDES) await askFor(1, seconds, (turn) => ask(side, question, { ...asking, turn }));
+}
+
 /** One question, warm: one client in turns, the FHIR server's own store of searches, then many clients. */
 export async function warmFigures(
   question: Question,
   asking: Asking,
 ): Promise<{ readonly figures: Figure[]; readonly notes: string[]; readonly costs: QuestionCosts }> {
-  // The first asks after a start compile code on both sides and find out which ways the server takes.
+  // What other questions put out of the caches comes back.
   for (let turn = 0; turn < (asking.plan.quick ? 1 : 3); turn++)
     for (const side of SIDES) await ask(side, question, { ...asking, turn });
   const turns = await takeTurns(question, asking);

@@ -53,16 +53,18 @@ export function cpuOf(roots: readonly number[]): number | undefined {
   return sum;
 }
 
-/** Resident memory of processes and everything below them, bytes; shared pages count for each. */
+/** Resident memory of processes and everything below them, bytes: their own, and once what they share, such as a database's buffers. */
 export function memoryOf(roots: readonly number[]): number {
-  let sum = 0;
+  let own = 0;
+  let shared = 0;
   for (const pid of tree(roots)) {
     try {
       const status = readFileSync(`/proc/${pid}/status`, "utf8");
-      sum += Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
+      own += Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
+      shared = Math.max(shared, Number(/RssShmem:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024);
     } catch {
       // Ended in between.
     }
   }
-  return sum;
+  return own + shared;
 }

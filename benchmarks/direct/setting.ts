@@ -120,8 +120,9 @@ export async function prepare(
       ? Promise.resolve(runningServer(plan.fhir))
       : plan.quick
         ? startTestServer()
-        : startHapi(path.join(home, "hapi"));
-  const fhir = await startFhir();
+        : startHapi(path.join(home, "hapi"), { exports: false });
+  const isHapi = plan.fhir === undefined && !plan.quick;
+  const fhir = await (isHapi ? startHapi(path.join(home, "hapi"), { exports: true }) : startFhir());
   try {
     await fill(fhir, files, counts, log);
     const lake = path.join(home, "lake");

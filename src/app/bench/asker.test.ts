@@ -42,7 +42,7 @@ async function serve(
   return { asker, asked, base };
 }
 
-const READ_OPTIONS = { pageSize: 2, parallel: 3, patientsPerSearch: 2 };
+const READ_OPTIONS = { pageSize: 2, parallel: 3, patientsPerSearch: 2, byOffset: false };
 const patient = (id: number) => ({ resource: { resourceType: "Patient", id: `p${id}` } });
 
 describe("asking", () => {

@@ -24,24 +24,41 @@ export interface FhirReadOptions {
   readonly parallel: number;
   /** Ids of patients in one search at most, so that addresses stay short enough for every server. */
   readonly patientsPerSearch: number;
+  /** False: pages are asked for by the server's links only, as its store of earlier searches needs it; true when absent. */
+  readonly byOffset?: boolean;
+}
+
+/** Values of search parameters; several of one name all have to hold. */
+export type Parameters = Readonly<Record<string, string | readonly string[]>>;
+
+/** What was found out about a server, shared by all who read it. */
+export interface Learnt {
+  /** By question, the first way that the server has taken. */
+  readonly ways: Map<string, number>;
+  /** Whether it gives pages by `_offset`; undefined until somebody asked. */
+  offset: Promise<boolean> | undefined;
+}
+
+/** Nothing is known of the server yet. */
+export function nothingLearnt(): Learnt {
+  return { ways: new Map(), offset: undefined };
 }
 
 /** The ways of an expert with a FHIR server's REST interface: large pages, several at a time, few elements, one id list per search. */
 export class FhirReads {
   readonly asker: Asker;
   private readonly options: FhirReadOptions;
-  /** By question, the first way that the server has taken. */
-  private readonly ways: Map<string, number>;
+  private readonly learnt: Learnt;
 
-  constructor(asker: Asker, options: FhirReadOptions, ways: Map<string, number> = new Map()) {
+  constructor(asker: Asker, options: FhirReadOptions, learnt: Learnt = nothingLearnt()) {
     this.asker = asker;
     this.options = options;
-    this.ways = ways;
+    this.learnt = learnt;
   }
 
   /** The same server with an asker of its own counts. */
   with(asker: Asker): FhirReads {
-    return new FhirReads(asker, this.options, this.ways);
+    return new FhirReads(asker, this.options, this.learnt);
   }
 
   /** A resource by its id. */
@@ -50,20 +67,21 @@ export class FhirReads {
   }
 
   /** All resources of a type that match, from all pages. */
-  async search(type: string, parameters: Readonly<Record<string, string>>): Promise<Resource[]> {
-    return this.pages(`${type}?${query({ ...parameters, _count: String(this.options.pageSize) })}`, type);
+  async search(type: string, parameters: Parameters): Promise<Resource[]> {
+    const place = `${type}?${query({ ...parameters, _count: String(this.options.pageSize) })}`;
+    return (await this.knowsOffset()) ? this.byOffset(place, type) : this.byLinks(place, type);
   }
 
   /** What an operation answers as a searchset, from all pages. */
-  async operation(place: string, parameters: Readonly<Record<string, string>>): Promise<Resource[]> {
-    return this.pages(`${place}?${query({ ...parameters, _count: String(this.options.pageSize) })}`);
+  async operation(place: string, parameters: Parameters): Promise<Resource[]> {
+    return this.byLinks(`${place}?${query({ ...parameters, _count: String(this.options.pageSize) })}`);
   }
 
   /**
    * How many match, counted by the server (`_summary=count`). It is told to refuse parameters that it does not know, because nobody
    * could see from a number that one was left out.
    */
-  async count(type: string, parameters: Readonly<Record<string, string>>): Promise<number> {
+  async count(type: string, parameters: Parameters): Promise<number> {
     const place = `${type}?${query({ ...parameters, _summary: "count" })}`;
     const bundle = (await this.asker.get(place, { Prefer: "handling=strict" })) as Bundle;
     if (typeof bundle?.total === "number") return bundle.total;
@@ -71,11 +89,7 @@ export class FhirReads {
   }
 
   /** All resources of a type that belong to one of the patients and match: searches of many ids each, several at a time. */
-  async ofPatients(
-    type: string,
-    patients: readonly string[],
-    parameters: Readonly<Record<string, string>>,
-  ): Promise<Resource[]> {
+  async ofPatients(type: string, patients: readonly string[], parameters: Parameters): Promise<Resource[]> {
     const found = await mapConcurrently(
       chunks(patients, this.options.patientsPerSearch),
       this.options.parallel,
@@ -89,10 +103,10 @@ export class FhirReads {
    * the same question, so that only the first ask pays for the attempts.
    */
   async firstOf<T>(question: string, ...ways: readonly (() => Promise<T>)[]): Promise<T> {
-    for (let index = this.ways.get(question) ?? 0; ; index++) {
+    for (let index = this.learnt.ways.get(question) ?? 0; ; index++) {
       try {
         const answer = await ways[index]!();
-        this.ways.set(question, index);
+        this.learnt.ways.set(question, index);
         return answer;
       } catch (error) {
         const refused = isLakeError(error, "bench/refused") || isLakeError(error, "bench/no-total");
@@ -101,7 +115,48 @@ export class FhirReads {
     }
   }
 
-  private async pages(first: string, type?: string): Promise<Resource[]> {
+  /** Whether the server gives pages by `_offset`, as HAPI does; asked once. */
+  private knowsOffset(): Promise<boolean> {
+    if (this.options.byOffset === false) return Promise.resolve(false);
+    this.learnt.offset ??= this.asker
+      .get("Patient?_elements=id&_count=1&_offset=0")
+      .then((bundle) => nextOffset(bundle as Bundle) === 1)
+      .catch((error: unknown) => {
+        if (isLakeError(error, "bench/refused")) return false;
+        // Whoever asks next finds out.
+        this.learnt.offset = undefined;
+        throw error;
+      });
+    return this.learnt.offset;
+  }
+
+  /**
+   * Pages by `_offset`: each is a search of its own, so that none waits for the server to store a long list first, and several are fetched
+   * at once. More with every round, because nobody knows how many there are.
+   */
+  private async byOffset(first: string, type: string): Promise<Resource[]> {
+    const page = async (at: number): Promise<Bundle> =>
+      (await this.asker.get(`${first}&_offset=${at}`)) as Bundle;
+    let last = await page(0);
+    const found = matches(last, type);
+    // A server may give less per page than was wished for.
+    const size = nextOffset(last);
+    if (size === undefined) return found;
+    for (
+      let at = size, width = 1;
+      nextOffset(last) !== undefined;
+      width = Math.min(width * 2, this.options.parallel)
+    ) {
+      const places = Array.from({ length: width }, (_, index) => at + index * size);
+      const bundles = await mapConcurrently(places, width, page);
+      for (const bundle of bundles) found.push(...matches(bundle, type));
+      at += width * size;
+      last = bundles.at(-1)!;
+    }
+    return found;
+  }
+
+  private async byLinks(first: string, type?: string): Promise<Resource[]> {
     const bundle = (await this.asker.get(first)) as Bundle;
     const found = matches(bundle, type);
     let next = nextLink(bundle);
@@ -122,8 +177,11 @@ export class FhirReads {
   }
 }
 
-function query(parameters: Readonly<Record<string, string>>): string {
-  return new URLSearchParams(parameters).toString();
+function query(parameters: Parameters): string {
+  const pairs = Object.entries(parameters).flatMap(([name, values]) =>
+    (typeof values === "string" ? [values] : values).map((value): [string, string] => [name, value]),
+  );
+  return new URLSearchParams(pairs).toString();
 }
 
 function matches(bundle: Bundle, type: string | undefined): Resource[] {
@@ -135,6 +193,13 @@ function matches(bundle: Bundle, type: string | undefined): Resource[] {
 
 function nextLink(bundle: Bundle): string | undefined {
   return bundle?.link?.find(({ relation }) => relation === "next")?.url;
+}
+
+/** Where the next page begins by the server's own link, if it counts by `_offset`; undefined after the last page. */
+function nextOffset(bundle: Bundle): number | undefined {
+  const next = nextLink(bundle);
+  const offset = next === undefined ? null : new URL(next).searchParams.get("_offset");
+  return offset === null ? undefined : Number(offset);
 }
 
 /** Addresses of all pages after the first, or undefined where a server's pages are opaque or it tells no total. */

@@ -77,9 +77,9 @@ export const cohortTwoCriteria: Question = {
         code: HBA1C_TOKEN,
         status: VALID_STATUSES.join(","),
         "value-quantity": `gt${THRESHOLD}`,
-        // A day more at both ends: servers compare instants, and the question means days as they were written.
         _elements: "subject,effectiveDateTime,valueQuantity,status",
-        date: `ge${shifted(scope.from, -1)}`,
+        // A day more at both ends: servers compare instants, and the question means days as they were written.
+        date: [`ge${shifted(scope.from, -1)}`, `le${shifted(scope.to, 1)}`],
       }),
     ]);
     const high = new Set(results.filter((result) => isValid(result) && isHigh(result, scope)).map(patientOf));

@@ -8,7 +8,7 @@ const DEMOGRAPHICS = ["id", "gender", "birthDate"] as const;
 /** One patient by id: what FHIR servers are made for. */
 export const readById: Question = {
   name: "read-by-id",
-  title: "One patient by id",
+  title: "Gender and birth date of one patient by id",
   fhirPlan: "`GET Patient/<id>`",
   lakePlan: "one row of the view `patient_demographics` by its key",
   fhir: async (fhir, scope, turn) => {
@@ -47,26 +47,18 @@ export const patientTimeline: Question = {
   name: "patient-timeline",
   title:
     "Timeline of one patient: encounters, conditions, observations, medications, procedures with their dates",
-  fhirPlan:
-    "`Patient/<id>/$everything?_type=…`; where refused, five searches by patient with `_elements`, all at once",
+  fhirPlan: "five searches by patient with `_elements`, all at once",
   lakePlan: "five view reads by patient, all at once",
   fhir: async (fhir, scope, turn) => {
     const id = patientOfTurn(scope, turn);
-    const types = EVENTS.map(({ type }) => type);
-    const found = await fhir.firstOf(
-      "patient-timeline",
-      () => fhir.operation(`Patient/${encodeURIComponent(id)}/$everything`, { _type: types.join(",") }),
-      async () => {
-        const parts = await mapConcurrently(EVENTS, EVENTS.length, ({ type, at }) =>
-          fhir.search(type, {
-            patient: `Patient/${id}`,
-            _elements: ["subject", at[0], ...(type === "Procedure" ? ["performedDateTime"] : [])].join(","),
-          }),
-        );
-        return parts.flat();
-      },
+    const parts = await mapConcurrently(EVENTS, EVENTS.length, ({ type, at }) =>
+      fhir.search(type, {
+        patient: `Patient/${id}`,
+        _elements: ["subject", at[0], ...(type === "Procedure" ? ["performedDateTime"] : [])].join(","),
+      }),
     );
-    return found
+    return parts
+      .flat()
       .filter((resource) => patientOf(resource) === id)
       .map(event)
       .filter((row): row is AnswerRow => row !== undefined);

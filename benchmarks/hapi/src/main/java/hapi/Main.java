@@ -64,14 +64,18 @@ public final class Main {
     System.exit(0);
   }
 
-  /** HAPI moves its batch jobs, exports among them, to their next step once a minute; here it looks every second. */
+  /**
+   * HAPI moves its batch jobs, exports among them, to their next step once a minute; here it looks every second, or as often as
+   * {@code hapi.secondsBetweenJobPasses} says.
+   */
   private static void keepJobsMoving(IJobMaintenanceService maintenance) {
+    long milliseconds = 1000L * Integer.getInteger("hapi.secondsBetweenJobPasses", 1);
     Thread thread =
         new Thread(
             () -> {
               while (true) {
                 try {
-                  Thread.sleep(1000);
+                  Thread.sleep(milliseconds);
                   maintenance.runMaintenancePass();
                 } catch (InterruptedException ended) {
                   return;

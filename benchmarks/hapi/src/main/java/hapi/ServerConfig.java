@@ -103,8 +103,8 @@ public class ServerConfig {
       source.setDriverClassName("org.postgresql.Driver");
       source.setUrl(postgres);
     }
-    source.setMaxTotal(30);
-    source.setMaxIdle(30);
+    source.setMaxTotal(60);
+    source.setMaxIdle(60);
     return source;
   }
 
