@@ -103,7 +103,7 @@ function fullDate(value: string, side: Side): string {
 export function dateBoundary(value: string, side: Side, precision: string | undefined): string {
   const full = fullDate(value, side);
   if (precision === undefined) return full;
-  return `CASE ${precision} WHEN 4 THEN left(${full}, 4) WHEN 6 THEN left(${full}, 7) WHEN 8 THEN ${full} END`;
+  return ofDigits(precision, { 4: `left(${full}, 4)`, 6: `left(${full}, 7)`, 8: full });
 }
 
 /** A time filled up to milliseconds; digits beyond milliseconds stay. */
@@ -119,26 +119,60 @@ function fullClock(clock: string, side: Side): string {
 export function timeBoundary(value: string, side: Side, precision: string | undefined): string {
   const full = fullClock(value, side);
   if (precision === undefined) return full;
-  return `CASE ${precision} WHEN 2 THEN left(${full}, 2) WHEN 4 THEN left(${full}, 5) WHEN 6 THEN left(${full}, 8) WHEN 9 THEN ${full} END`;
+  return ofDigits(precision, {
+    2: `left(${full}, 2)`,
+    4: `left(${full}, 5)`,
+    6: `left(${full}, 8)`,
+    9: full,
+  });
+}
+
+/** What is not written of the earliest and of the latest moment; what is, stands before it. */
+const UNWRITTEN = { low: "0000-00-00T00:00:00.000", high: "0000-00-00T23:59:59.999" } as const;
+
+/** A dateTime without its zone, from hours on, filled up to milliseconds; digits beyond milliseconds stay. */
+function filled(value: string, side: Side): string {
+  return `${value} || substr('${UNWRITTEN[side]}', length(${value}) + 1)`;
 }
 
 /**
- * The boundary of a dateTime; precision is 4, 6, 8, 10, 12, 14 or 17 digits. A value without a zone is bounded by the zones in which it
- * comes first (+14:00) and last (-12:00).
+ * The boundary of a dateTime; precision is 4, 6, 8, 10, 12, 14 or 17 digits, anything else gives NULL. A value without a zone is bounded by
+ * the zones in which it comes first (+14:00) and last (-12:00).
  */
 export function dateTimeBoundary(value: string, side: Side, precision: string | undefined): string {
+  const length = `length(${value})`;
   const zoneless = side === "low" ? "+14:00" : "-12:00";
-  const midnight = side === "low" ? "T00:00:00.000" : "T23:59:59.999";
-  const clock = `substr(${local(value)}, 12)`;
-  const zone = `CASE WHEN regexp_matches(${value}, '${ZONE}') AND length(${value}) > 10 THEN regexp_extract(${value}, '${ZONE}', 1) ELSE '${zoneless}' END`;
-  const date = `CASE WHEN length(${value}) > 10 THEN left(${value}, 10) ELSE ${fullDate(value, side)} END`;
-  const whole = `CASE WHEN length(${value}) > 10 THEN left(${value}, 11) || ${fullClock(clock, side)} ELSE ${fullDate(value, side)} || '${midnight}' END`;
-  if (precision === undefined) return `(${whole}) || (${zone})`;
-  const cut = (length: number): string => `left(${whole}, ${length}) || (${zone})`;
-  return (
-    `CASE ${precision} WHEN 4 THEN left(${date}, 4) WHEN 6 THEN left(${date}, 7) WHEN 8 THEN ${date} ` +
-    `WHEN 10 THEN ${cut(13)} WHEN 12 THEN ${cut(16)} WHEN 14 THEN ${cut(19)} WHEN 17 THEN (${whole}) || (${zone}) END`
-  );
+  const zone = `coalesce(nullif(regexp_extract(${value}, '${ZONE}', 1), ''), '${zoneless}')`;
+  const [midnight, fraction] = [UNWRITTEN[side].slice(10), UNWRITTEN[side].slice(19)];
+  const date = `CASE WHEN ${length} > 10 THEN left(${value}, 10) ELSE ${fullDate(value, side)} END`;
+  const timed = filled(local(value), side);
+  const dated = `(${fullDate(value, side)}) || '${midnight}'`;
+  const cut = (to: number): string =>
+    `CASE WHEN ${length} > 10 THEN left(${timed}, ${to}) || ${zone} ELSE left(${dated}, ${to}) || '${zoneless}' END`;
+  // Dates, and times to the second with a zone, are what sources write: these need no pattern, or one.
+  const whole =
+    `CASE WHEN ${length} = 20 AND right(${value}, 1) = 'Z' THEN left(${value}, 19) || '${fraction}Z' ` +
+    `WHEN ${length} = 25 AND substr(${value}, 20, 1) <> '.' AND regexp_matches(${value}, '${ZONE}') THEN left(${value}, 19) || '${fraction}' || right(${value}, 6) ` +
+    `WHEN ${length} = 10 THEN ${value} || '${midnight}${zoneless}' ` +
+    `WHEN ${length} > 10 THEN ${timed} || ${zone} ELSE ${dated} || '${zoneless}' END`;
+  if (precision === undefined) return whole;
+  const byDigits: Readonly<Record<string, string>> = {
+    4: `left(${date}, 4)`,
+    6: `left(${date}, 7)`,
+    8: date,
+    10: cut(13),
+    12: cut(16),
+    14: cut(19),
+    17: whole,
+  };
+  return ofDigits(precision, byDigits);
+}
+
+/** What stands for a number of digits, chosen here where it is a constant, as it mostly is, so that the engine need not plan the others. */
+function ofDigits(precision: string, byDigits: Readonly<Record<string, string>>): string {
+  if (/^\d+$/.test(precision)) return byDigits[precision] ?? "CAST(NULL AS VARCHAR)";
+  const branches = Object.entries(byDigits).map(([digits, sql]) => `WHEN ${digits} THEN ${sql}`);
+  return `CASE ${precision} ${branches.join(" ")} END`;
 }
 
 const PARTS: Readonly<Record<string, readonly [start: number, length: number]>> = {
