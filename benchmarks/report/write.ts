@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { scenarios } from "../registry.js";
 import type { Scenario } from "../scenario.js";
-import { readmeTable } from "./direct-section.js";
+import { readmeTable } from "./direct-readme.js";
 import { number } from "./format.js";
 import { peersReadmeTable } from "./peers-section.js";
 import { type Result, readResults } from "./results.js";
