@@ -9,7 +9,7 @@ export interface BenchContext {
   readonly log: (text: string) => void;
 }
 
-/** One line of a scenario's report. */
+/** One line of a scenario's report. Without ends (`low`, `high` or `min`, `max`) it is reported as a single value. */
 export interface Figure {
   readonly name: string;
   readonly value: number;
@@ -22,6 +22,8 @@ export interface Figure {
   readonly high?: number;
   readonly coverage?: number;
   readonly repeats?: number;
+  /** What the value is where it is no median of repeats, for example `p95 of 200 requests`; `min` and `max` are then those of the requests. */
+  readonly basis?: string;
   /** The bound the figure is meant to keep, for example `<= 2`. */
   readonly bar?: string;
   /** Where the figure stands in tables and plots: what it is of, whose it is, and what was measured. */

@@ -16,6 +16,11 @@ export function asked(result: Result): typeof questions {
   return questions.filter(({ name }) => figureAt(result, name, "lake", "wall") !== undefined);
 }
 
+/** The ratios of both sides, a figure per question. */
+export function ratiosOf({ figures }: Result): Figure[] {
+  return figures.filter(({ at }) => at?.side === "FHIR / lake");
+}
+
 /** A ratio in words that say who is faster. */
 export function faster(figure: Figure | undefined): string {
   if (figure === undefined) return "–";

@@ -1,5 +1,6 @@
 import type { Figure } from "../scenario.js";
-import { asked, cell, faster, storedSearches } from "./direct-cells.js";
+import { parentheses } from "./basis.js";
+import { asked, cell, faster, ratiosOf, storedSearches } from "./direct-cells.js";
 import { duration, number, table } from "./format.js";
 import { figureAt, type Result } from "./results.js";
 
@@ -30,7 +31,7 @@ export function readmeTable(result: Result): string {
       : `With the FHIR server down the lake answers ${number(down.value)} ${down.unit}.`,
   ].filter((sentence) => sentence !== "");
   return [
-    `Medians with their intervals, one client, both warm; ${about}; answers equal:`,
+    `Medians, one client, both warm; ${about}; answers equal. ${parentheses(ratiosOf(result))}`,
     table(
       ["Question", "FHIR", "lake", "FHIR / lake", "FHIR, from stored searches (/ lake)", "pays after asks"],
       rows,

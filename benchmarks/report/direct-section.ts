@@ -1,6 +1,7 @@
 import { questions } from "../../src/app/bench/questions/index.js";
 import { GIVEN } from "../direct/lag.js";
-import { asked, cell, faster, STORED, storedSearches } from "./direct-cells.js";
+import { parentheses, whiskers } from "./basis.js";
+import { asked, cell, faster, ratiosOf, STORED, storedSearches } from "./direct-cells.js";
 import { duration, number, size, table } from "./format.js";
 import { figureAt, type Result } from "./results.js";
 import { barPlot } from "./svg.js";
@@ -89,7 +90,7 @@ export function directTables(name: string, result: Result): string[] {
   return [
     `![Time per question](benchmarks/${name}.svg)`,
     mainTable(result),
-    "Median with its interval; one client, warm, both servers on this machine, whoever is first changing from turn to turn. Rows of both sides are compared as bags in every turn; a difference ends the run. No conditional request is sent, so that no answer is a 304; the FHIR server is told not to answer from its store of earlier searches, except for the column that says so.",
+    `${parentheses(ratiosOf(result))} Times, requests and sizes are medians, CPU is the mean of the asks. One client, warm, both servers on this machine, whoever is first changing from turn to turn. Rows of both sides are compared as bags in every turn; a difference ends the run. No conditional request is sent, so that no answer is a 304; the FHIR server is told not to answer from its store of earlier searches, except for the column that says so.`,
     coldTable(result),
     "First asks: both servers (the database, too) just started, each question once, in this order; the system's file cache is warm. From stored searches: the FHIR server may answer from the searches that it keeps (HAPI: for 60 s), the same question asked again and again, not in turns with the lake; behind it, as a multiple of the lake's time, bold where FHIR is faster.",
     clientsTable(result),
@@ -128,8 +129,9 @@ export function directPlans(): string[] {
 /** The plot of the direct comparison. */
 export function directPlot(result: Result): string {
   const series = ["FHIR", STORED, "lake"];
+  const walls = result.figures.filter(({ at }) => at?.what === "wall" && series.includes(at.side));
   return barPlot({
-    title: "Time per question, one client, warm (median, its interval)",
+    title: `Time per question, one client, warm (median; ${whiskers(walls)})`,
     unit: "ms",
     series,
     groups: asked(result).map(({ name }) => ({

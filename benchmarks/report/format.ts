@@ -20,14 +20,14 @@ export function size(bytes: number): string {
   return bytes >= 1e3 ? `${number(bytes / 1e3)} kB` : `${number(bytes)} B`;
 }
 
-/** The interval of a figure, `a – b`; empty for one that was not repeated. */
+/** The ends of a figure, `a – b`, whatever they are (`basisOf` tells); empty for one that was not repeated. */
 export function interval({ low, high, min, max, repeats }: Figure): string {
   const [from, to] = [low ?? min, high ?? max];
   if (from === undefined || to === undefined || repeats === 1) return "";
   return `${number(from)} – ${number(to)}`;
 }
 
-/** A figure with its unit and its interval; a dash where there is none. */
+/** A figure with its unit and its ends; a dash where there is none. */
 export function measured(figure: Figure | undefined): string {
   if (figure === undefined) return "–";
   const range = interval(figure);

@@ -1,3 +1,4 @@
+import { parentheses, whiskers } from "./basis.js";
 import { measured, number, table } from "./format.js";
 import { distinctOf, figureAt, type Result } from "./results.js";
 import { barPlot } from "./svg.js";
@@ -19,6 +20,7 @@ export function peersTables(result: Result): string[] {
   return [
     "![CPU by view and engine](benchmarks/peers.svg)",
     ...tables,
+    parentheses(result.figures.filter(({ repeats }) => repeats !== undefined)),
     "A dash: the engine is not installed, cannot run the view, or gives other rows. How they are installed: [benchmarks/views](../benchmarks/views/README.md).",
   ];
 }
@@ -26,7 +28,7 @@ export function peersTables(result: Result): string[] {
 export function peersPlot(result: Result): string {
   const sides = distinctOf(result.figures, "side");
   return barPlot({
-    title: "Processor time of 1,000 resources, warm (median, its interval)",
+    title: `Processor time of 1,000 resources, warm (median; ${whiskers(result.figures)})`,
     unit: "ms",
     series: sides,
     groups: distinctOf(result.figures, "subject").map((subject) => ({

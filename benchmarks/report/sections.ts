@@ -1,4 +1,5 @@
 import type { Figure, Scenario } from "../scenario.js";
+import { basisOf, parentheses } from "./basis.js";
 import { directPlans, directPlot, directTables } from "./direct-section.js";
 import { interval, measured, number, table } from "./format.js";
 import { peersPlot, peersTables } from "./peers-section.js";
@@ -16,9 +17,10 @@ function plainTable(figures: readonly Figure[]): string {
     figure.name,
     `${number(figure.value)} ${figure.unit}`.trim(),
     interval(figure),
+    basisOf(figure),
     figure.bar ?? "",
   ]);
-  return table(["", "median", "interval", "aim"], rows);
+  return table(["", "value", "from – to", "what it is", "aim"], rows);
 }
 
 /** Figures that stand somewhere as one table per side: a row per measured thing, a column per subject. */
@@ -46,6 +48,7 @@ function scaleSection(result: Result): Section {
     blocks: [
       "![Time by number of resources](benchmarks/scale.svg)",
       subjectsTable(result),
+      parentheses(result.figures),
       "What follows from this for larger lakes: [scaling.md](scaling.md).",
     ],
     svg: linePlot({ title: "A lake's steps by number of resources", x: "resources", unit: "s", lines }),

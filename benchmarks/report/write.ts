@@ -25,10 +25,15 @@ npm run bench -- --quick                # all of them small, in minutes: shows t
 npx fhir-lake bench --fhir https://fhir.example.org/r4 --lake http://127.0.0.1:8080   # the questions of direct-fhir, of your own servers
 \`\`\`
 
-A figure is the median of its repeats. In parentheses or beside it stands its rank interval: the k-th least to the k-th greatest repeat,
-k as large as still holds the true median with a chance of 95 %, whatever the distribution; fewer than six repeats cannot reach that and
-show least and greatest. Sides of a comparison take turns, in changing order, after a turn that is not counted. Answers and rows of both
-sides are compared before a time counts. Time is time on the clock, CPU is processor time of all threads.`;
+What a figure is stands beside it or below its table. A median of repeats has a rank interval where there are six or more of them: the k-th
+least to the k-th greatest repeat, k as large as still holds the true median with a chance of 95 %, whatever the distribution. Fewer repeats
+show least and greatest, which is less. A percentile is one of the requests of one run, with the fastest and the slowest beside it. A figure
+that is called single, or has nothing beside it, is one value: measured or counted once, or kept without its repeats. How far another run
+would be from it is not known.
+
+Repeated sides of a comparison take turns, mostly in changing order; what was measured once was measured one side after the other. Rows or
+answers of both sides are compared before a time counts in \`direct-fhir\`, \`views\`, \`peers\` and \`materialize\`; \`ingest\` compares their number. Time is
+time on the clock, CPU is processor time of all threads.`;
 
 /** Where and when, in a line. */
 function circumstances({ machine, versions = {}, options = {} }: Result): string {

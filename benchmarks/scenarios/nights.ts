@@ -40,6 +40,7 @@ export const nightsScenario: Scenario = {
         value: all.median,
         min: all.min,
         max: all.max,
+        basis: `median of ${nights} nights`,
         unit: "s",
         bar: `<= ${(full.wall * 0.05 + 1).toFixed(2)}`,
       },
@@ -47,6 +48,7 @@ export const nightsScenario: Scenario = {
         name: "a night, mean with compaction, share of the full load",
         value: mean / full.wall,
         unit: "",
+        basis: `mean of ${nights} nights / one full load`,
         bar: "<= 0.10",
       },
     ];
