@@ -1,5 +1,6 @@
 import type { Figure } from "../scenario.js";
 import { parentheses } from "./basis.js";
+import { warning } from "./circumstances.js";
 import { asked, cell, faster, ratiosOf, storedSearches } from "./direct-cells.js";
 import { duration, number, table } from "./format.js";
 import { figureAt, type Result } from "./results.js";
@@ -22,6 +23,7 @@ export function readmeTable(result: Result): string {
   const { fhirServer = "a FHIR server", database = "", patients = "?" } = result.versions ?? {};
   const about = `${fhirServer}${database === "" ? "" : ` on ${database}`}, ${Number(patients).toLocaleString("en-US")} patients, ${cell(resources, number)} resources; client, FHIR server and lake share ${String(result.machine.cores)} cores`;
   const facts = [
+    warning(result),
     "From stored searches: the FHIR server may answer from the searches that it keeps (HAPI: for 60 s), as a multiple of the lake's time; bold where FHIR is faster. The lake's hot copies of views that are asked for often are on, as by default.",
     lag === undefined
       ? ""

@@ -2,8 +2,9 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { scenarios } from "../registry.js";
 import type { Scenario } from "../scenario.js";
+import { missedSection } from "./aims.js";
+import { circumstances } from "./circumstances.js";
 import { readmeTable } from "./direct-readme.js";
-import { number } from "./format.js";
 import { peersReadmeTable } from "./peers-section.js";
 import { type Result, readResults } from "./results.js";
 import { scalingFigures } from "./scaling.js";
@@ -35,30 +36,11 @@ Repeated sides of a comparison take turns, mostly in changing order; what was me
 answers of both sides are compared before a time counts in \`direct-fhir\`, \`views\`, \`peers\` and \`materialize\`; \`ingest\` compares their number. Time is
 time on the clock, CPU is processor time of all threads.`;
 
-/** Where and when, in a line. */
-function circumstances({ machine, versions = {}, options = {} }: Result): string {
-  const m = machine;
-  const parts = [
-    m.date,
-    m.cpu === undefined ? undefined : `${String(m.cores)} × ${m.cpu}, ${String(m.memoryGiB)} GiB`,
-    m.system,
-    m.node === undefined ? undefined : `Node.js ${m.node.replace(/^v/, "")}`,
-    m.duckdb === undefined ? undefined : `DuckDB ${m.duckdb}`,
-    m.commit === undefined || m.commit === "" ? undefined : `commit ${m.commit}`,
-    m.loadBefore === undefined
-      ? undefined
-      : `load ${number(m.loadBefore)} before, ${number(m.loadAfter ?? 0)} after`,
-    ...Object.entries(versions).map(([name, text]) => `${name}: ${text}`),
-    ...Object.entries(options).map(([name, text]) => `--${name}=${text}`),
-  ];
-  return `Measured ${parts.filter((part) => part !== undefined).join("; ")}.`;
-}
-
 /** All files of the report by path below the root: `docs/benchmarks.md`, its plots, and the pages that have figures between marks. */
 export function reportFiles(root: string): ReadonlyMap<string, string> {
   const results = readResults(path.join(root, "benchmarks", "results"));
   const files = new Map<string, string>();
-  const blocks = [INTRODUCTION];
+  const blocks = [INTRODUCTION, ...missedSection(results)];
   const add = (scenario: Scenario, name: string, result: Result): void => {
     const section = sectionOf(scenario, result, name);
     const notes = (result.notes ?? []).map((note) => `- ${note}`).join("\n");

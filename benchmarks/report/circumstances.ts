@@ -1,0 +1,42 @@
+import { number } from "./format.js";
+import type { Result } from "./results.js";
+
+/** Above this load something else took processor time: a scenario begins with nothing of its own running. */
+const QUIET = 1;
+
+/** What makes the figures of a result weaker than they look, in words. */
+export function doubts({ machine: { commit, loadBefore } }: Result): string[] {
+  const found: string[] = [];
+  if (loadBefore === undefined) found.push("whether other work was running is not recorded");
+  else if (loadBefore > QUIET)
+    found.push(`other work was running (load ${number(loadBefore)} before the start)`);
+  if (commit === undefined || commit === "") found.push("the commit is not recorded");
+  else if (commit.endsWith("+")) found.push("the sources were not those of the commit, but changed since");
+  return found;
+}
+
+/** The doubts as a sentence in bold; empty without any. */
+export function warning(result: Result): string {
+  const against = doubts(result);
+  return against.length === 0 ? "" : `**To be taken with care: ${against.join("; ")}.**`;
+}
+
+/** Where, when and with what a result was measured, in a line; what speaks against it in bold. */
+export function circumstances(result: Result): string {
+  const { machine: m, versions = {}, options = {} } = result;
+  const parts = [
+    m.date,
+    m.cpu === undefined ? undefined : `${String(m.cores)} × ${m.cpu}, ${String(m.memoryGiB)} GiB`,
+    m.system,
+    m.node === undefined ? undefined : `Node.js ${m.node.replace(/^v/, "")}`,
+    m.duckdb === undefined ? undefined : `DuckDB ${m.duckdb}`,
+    m.commit === undefined || m.commit === "" ? undefined : `commit ${m.commit}`,
+    m.loadBefore === undefined
+      ? undefined
+      : `load ${number(m.loadBefore)} before, ${number(m.loadAfter ?? 0)} after`,
+    ...Object.entries(versions).map(([name, text]) => `${name}: ${text}`),
+    ...Object.entries(options).map(([name, text]) => `--${name}=${text}`),
+  ];
+  const line = `Measured ${parts.filter((part) => part !== undefined).join("; ")}.`;
+  return `${line} ${warning(result)}`.trim();
+}
