@@ -70,7 +70,7 @@ export function reportFiles(root: string): ReadonlyMap<string, string> {
   ];
   for (const [name, content] of [
     ["README.md", tables.join("\n\n")],
-    ["docs/scaling.md", scalingFigures(results.get("scale"))],
+    ["docs/scaling.md", scalingFigures(results.get("scale"), direct)],
   ] as const) {
     files.set(name, between(name, readFileSync(path.join(root, name), "utf8"), content));
   }
