@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { cpus, loadavg, platform, release, totalmem } from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { packageRoot } from "#kernel";
 
 /** Where and with what figures were measured. */
@@ -43,6 +44,15 @@ function version(file: string): string {
 /** The last minute's load, rounded to tenths. */
 export function load(): number {
   return Math.round(loadavg()[0]! * 10) / 10;
+}
+
+/** Above this load something else takes processor time: a scenario begins with nothing of its own running. */
+export const QUIET = 1;
+
+/** Waits until the last minute's load is quiet; not for ever, since other people's work may go on for hours. */
+export async function calm(mostMs = 90_000): Promise<void> {
+  const deadline = performance.now() + mostMs;
+  while (load() > QUIET && performance.now() < deadline) await sleep(2000);
 }
 
 /** This machine and the versions in use, now. */

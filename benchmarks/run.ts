@@ -1,13 +1,12 @@
 // The runner of all benchmarks: `npm run bench -- [scenario…] [--quick] [--json] [--list] [--report] [--<option of a scenario>=value]`.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { didYouMean, packageRoot } from "#kernel";
-import { load, machine } from "./machine.js";
 import { scenarios } from "./registry.js";
 import { writeReport } from "./report/write.js";
-import type { BenchContext, Figure, Outcome, Scenario } from "./scenario.js";
+import { runAll, type ScenarioRecord } from "./run-all.js";
+import type { Figure, Scenario } from "./scenario.js";
 
 const OWN = {
   quick: { type: "boolean" },
@@ -15,9 +14,6 @@ const OWN = {
   list: { type: "boolean" },
   report: { type: "boolean" },
 } as const;
-
-/** Options that say where somebody's folders and servers are, which is nobody else's business. */
-const PLACES: ReadonlySet<string> = new Set(["keep", "fhir", "peers"]);
 
 /** Ends with one sentence on stderr and the code of wrong input. */
 function refuse(text: string): never {
@@ -72,56 +68,53 @@ function print(figures: readonly Figure[]): void {
   }
 }
 
-async function runOne(scenario: Scenario, context: Omit<BenchContext, "scratch">): Promise<Outcome> {
-  const scratch = mkdtempSync(path.join(process.env["FHIR_LAKE_BENCH_DIR"] ?? tmpdir(), "fhir-lake-bench-"));
-  const clean = (): void => rmSync(scratch, { recursive: true, force: true });
-  process.once("exit", clean);
-  try {
-    const result = await scenario.run({ ...context, scratch });
-    return "figures" in result ? result : { figures: result };
-  } finally {
-    process.off("exit", clean);
-    clean();
-  }
+/** Writes a scenario's results where the report reads them. */
+function keep(scenario: Scenario, record: ScenarioRecord, options: Readonly<Record<string, string>>): void {
+  const folder = path.join(packageRoot(), "benchmarks", "results");
+  mkdirSync(folder, { recursive: true });
+  const variant = scenario.variant?.(options);
+  const name = variant === undefined ? scenario.name : `${scenario.name}-${variant}`;
+  writeFileSync(path.join(folder, `${name}.json`), `${JSON.stringify(record, null, 2)}\n`);
 }
 
-/** Runs scenarios; outside a quick run each one's results are written as soon as it ends. */
-async function runAll(
+/** Runs what was chosen; outside a quick run each one's results are written as soon as it ends, and the report in the end. */
+async function measure(
   chosen: readonly Scenario[],
-  options: Record<string, string>,
-  quick: boolean,
-): Promise<object> {
-  const folder = path.join(packageRoot(), "benchmarks", "results");
-  const results: Record<string, object> = {};
-  for (const scenario of chosen) {
-    process.stderr.write(`${scenario.name}: ${scenario.about}\n`);
-    const before = load();
-    const log = (text: string): void => void process.stderr.write(`    ${text}\n`);
-    const outcome = await runOne(scenario, { quick, options, log });
-    const own = Object.entries(options).filter(([name]) => scenario.options?.includes(name) === true);
-    const shown = Object.fromEntries(own.filter(([name]) => !PLACES.has(name)));
-    const record = { machine: machine(before), options: shown, ...outcome };
-    results[scenario.name] = record;
-    if (!json) print(outcome.figures);
-    if (quick) continue;
-    mkdirSync(folder, { recursive: true });
-    const variant = scenario.variant?.(options);
-    const name = variant === undefined ? scenario.name : `${scenario.name}-${variant}`;
-    writeFileSync(path.join(folder, `${name}.json`), `${JSON.stringify(record, null, 2)}\n`);
-  }
-  return { quick, results };
+  options: Readonly<Record<string, string>>,
+  flags: ReadonlySet<string>,
+): Promise<void> {
+  const [quick, json] = [flags.has("quick"), flags.has("json")];
+  const results: Record<string, ScenarioRecord> = {};
+  const failures = await runAll(chosen, {
+    quick,
+    options,
+    log: (line) => void process.stderr.write(`${line}\n`),
+    onRecord: (scenario, record) => {
+      results[scenario.name] = record;
+      if (!json) print(record.figures);
+      if (!quick) keep(scenario, record, options);
+    },
+  });
+  if (json)
+    process.stdout.write(
+      `${JSON.stringify({ quick, results, failures: Object.fromEntries(failures) }, null, 2)}\n`,
+    );
+  if (!quick) writeReport(packageRoot());
+  if (failures.size === 0) return;
+  process.stderr.write(
+    `${failures.size} of ${chosen.length} scenarios failed: ${[...failures.keys()].join(", ")}.\n`,
+  );
+  // A scenario that failed may have left a server running, which would keep this process from ending.
+  process.exit(1);
 }
 
 // Ends by its exit handlers, so that servers and scratch folders go with it.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 const { chosen, flags, options } = readArguments();
-const json = flags.has("json");
 if (flags.has("list")) {
   for (const { name, about } of chosen) process.stdout.write(`${name.padEnd(16)} ${about}\n`);
 } else if (flags.has("report")) {
   for (const file of writeReport(packageRoot())) process.stdout.write(`${file}\n`);
 } else {
-  const report = await runAll(chosen, options, flags.has("quick"));
-  if (json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
-  if (!flags.has("quick")) writeReport(packageRoot());
+  await measure(chosen, options, flags);
 }

@@ -1,8 +1,6 @@
+import { QUIET } from "../machine.js";
 import { number } from "./format.js";
 import type { Result } from "./results.js";
-
-/** Above this load something else took processor time: a scenario begins with nothing of its own running. */
-const QUIET = 1;
 
 /** What makes the figures of a result weaker than they look, in words. */
 export function doubts({ machine: { commit, loadBefore } }: Result): string[] {

@@ -7,6 +7,7 @@ const RUNNER = path.resolve(import.meta.dirname, "../../dist/benchmarks/run.js")
 
 interface Report {
   readonly quick: boolean;
+  readonly failures: Readonly<Record<string, string>>;
   readonly results: Readonly<
     Record<
       string,
@@ -18,9 +19,12 @@ interface Report {
   >;
 }
 
-function bench(args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
+function bench(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<{ stdout: string; stderr: string }> {
   return promisify(execFile)(process.execPath, [RUNNER, ...args], {
-    env: { ...process.env, NODE_OPTIONS: "" },
+    env: { ...process.env, NODE_OPTIONS: "", ...environment },
     maxBuffer: 2 ** 26,
   });
 }
@@ -40,6 +44,18 @@ describe("the runner of the benchmarks", () => {
     const down = report.results["direct-fhir"]!.figures.find(({ name }) => name.endsWith("answered, lake"));
     expect(down?.value).toBe(8);
   }, 600_000);
+
+  it("goes on after a scenario whose inputs are absent, names it in the end, and ends with 1", async () => {
+    const run = bench(["views", "ingest", "--quick", "--json"], { FHIR_LAKE_SHARED: "/nowhere" });
+    const failed = (await run.catch((error: unknown) => error)) as Record<string, unknown>;
+    expect(failed).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("1 of 2 scenarios failed: views.") as string,
+    });
+    const report = JSON.parse(String(failed["stdout"])) as Report;
+    expect(Object.keys(report.results)).toEqual(["ingest"]);
+    expect(report.failures["views"]).toContain("not there");
+  }, 60_000);
 
   it("lists the scenarios, and names the nearest to an unknown one or to an unknown option", async () => {
     const { stdout } = await bench(["--list"]);
