@@ -1,3 +1,5 @@
+import { number } from "./format.js";
+
 /** Colours that people who see colours differently can tell apart (Okabe and Ito). */
 const COLOURS = [
   "#0072b2",
@@ -119,15 +121,14 @@ export function barPlot({ title, unit, series, groups }: BarPlot): string {
         );
       }
       parts.push(
-        text(Math.max(end, x(one.high ?? one.value)) + 5, at + 10, short(one.value), 'fill-opacity="0.8"'),
+        text(Math.max(end, x(one.high ?? one.value)) + 5, at + 10, number(one.value), 'fill-opacity="0.8"'),
       );
     });
   });
-  return page(width, bottom + 30, title, parts);
-}
-
-function short(value: number): string {
-  return Number(value.toPrecision(3)).toLocaleString("en-US", { maximumFractionDigits: 3 });
+  // The length of a bar on such an axis is no measure of its value: what it begins at is chance.
+  const axis = `${unit}, logarithmic axis: ten times as much is one step; bars begin at ${label(low)} ${unit}`;
+  parts.push(text((left + right) / 2, bottom + 36, axis, 'text-anchor="middle"'));
+  return page(width, bottom + 48, title, parts);
 }
 
 /** Lines on two scales of powers of ten: what grows in proportion rises one decade per decade. */
@@ -152,7 +153,9 @@ export function linePlot({ title, x: xLabel, unit, lines }: LinePlot): string {
     parts.push(`<line x1="${left}" y1="${at}" x2="${right}" y2="${at}" stroke="#ddd"/>`);
     parts.push(text(left - 6, at + 4, `${label(power)} ${unit}`, 'text-anchor="end"'));
   }
-  parts.push(text((left + right) / 2, height - 12, xLabel, 'text-anchor="middle"'));
+  parts.push(
+    text((left + right) / 2, height - 12, `${xLabel} (both axes logarithmic)`, 'text-anchor="middle"'),
+  );
   lines.forEach(({ label: name, points: of }, index) => {
     const path = of.map(([a, b]) => `${x(a)},${y(b)}`).join(" ");
     parts.push(`<polyline points="${path}" fill="none" stroke="${colour(index)}" stroke-width="2"/>`);

@@ -62,6 +62,14 @@ describe("plots", () => {
     expect(widths[0]).toBeGreaterThan(widths[2]!);
     expect(svg.match(/stroke="#222"/g)).toHaveLength(1);
     expect(svg).toContain("a &lt; b");
+    expect(svg).toContain("logarithmic axis: ten times as much is one step; bars begin at 10 ms");
+  });
+
+  it("show a value with the digits that tables have", () => {
+    const bars = [{ value: 2075 }, { value: 45.678 }];
+    const svg = barPlot({ title: "", unit: "ms", series: ["a", "b"], groups: [{ label: "", bars }] });
+    expect(svg).toContain(">2,075<");
+    expect(svg).toContain(">45.7<");
   });
 
   it("draw what grows in proportion as a straight line", () => {
