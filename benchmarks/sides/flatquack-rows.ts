@@ -1,6 +1,7 @@
-// Evaluates one view by FlatQuack's SQL on the DuckDB that FlatQuack pins, and answers how many rows came and whether they are ours.
-// Arguments: folder of a FlatQuack checkout with its packages and @duckdb/node-api installed, view definition file, NDJSON file, Parquet
-// file to write our rows to for comparison ('' to compare nothing). The engine is the one in that folder, not ours.
+// Evaluates one view by FlatQuack's SQL on the DuckDB that FlatQuack pins, and answers how many rows came, their
+// checksum and whether they are ours; instead of these the reason ("problem") where it cannot evaluate the view. Arguments: folder of a
+// FlatQuack checkout with its packages and @duckdb/node-api installed, view definition file, NDJSON file, Parquet file to write our rows
+// to for comparison ('' to compare nothing). The engine is the one in that folder, not ours.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -45,14 +46,6 @@ const template =
   `{{fq_sql_macros}}\n${END_OF_MACROS}\n` +
   `WITH transformed AS (SELECT {{fq_sql_transform_expression}} AS result FROM read_json_auto('{{input}}' {{fq_sql_input_schema}}) {{fq_where_filter}}) ` +
   "SELECT {{fq_sql_flattening_cols}} FROM transformed {{fq_sql_flattening_tables}}";
-const [macros, query] = builder
-  .templateToQuery(view, schema, template, [["input", input]])
-  .split(END_OF_MACROS) as [string, string];
-const connection = await (
-  await DuckDBInstance.create(":memory:", { memory_limit: "448MB", threads: "2" })
-).connect();
-await connection.run(macros);
-
 function columnsOf(select: unknown): Column[] {
   const { column = [], select: nested = [] } = select as { column?: Column[]; select?: unknown[] };
   return [...column, ...nested.flatMap(columnsOf)];
@@ -65,9 +58,20 @@ function comparable({ name, path: expression }: Column): string {
 }
 
 const columns = columnsOf(view);
+const connection = await (
+  await DuckDBInstance.create(":memory:", { memory_limit: "448MB", threads: "2" })
+).connect();
+
+/** FlatQuack's statement, its macros defined. */
+async function prepared(): Promise<string> {
+  const text = builder.templateToQuery(view, schema, template, [["input", input]]);
+  const [macros, query] = text.split(END_OF_MACROS) as [string, string];
+  await connection.run(macros);
+  return query;
+}
 
 /** How many rows only one of both sides has: ours are written by our engine, and compared by FlatQuack's. */
-async function differences(file: string): Promise<number> {
+async function differences(query: string, file: string): Promise<number> {
   const compiled = compileView(JSON.stringify(view));
   const { resource: resourceType, requiredShape: shape } = compiled;
   const definitions = loadDefinitions(compiled.fhirVersion);
@@ -83,11 +87,22 @@ async function differences(file: string): Promise<number> {
   return Number(result.getRowsJson()[0]![0]);
 }
 
-const different = ours === "" ? undefined : await differences(ours);
-await reportCost(async () => {
-  const hashed = columns.map(({ name }) => `"${name}"`).join(", ");
-  const result = await connection.runAndReadAll(
-    `SELECT count(*), coalesce(sum(hash(${hashed})::HUGEINT), 0) FROM (${query})`,
-  );
-  return { rows: Number(result.getRowsJson()[0]![0]), different };
-});
+async function measured(query: string): Promise<void> {
+  const different = ours === "" ? undefined : await differences(query, ours);
+  await reportCost(async () => {
+    const hashed = columns.map(({ name }) => `"${name}"`).join(", ");
+    const result = await connection.runAndReadAll(
+      `SELECT count(*), coalesce(sum(hash(${hashed})::HUGEINT), 0) FROM (${query})`,
+    );
+    const [rows, checksum] = result.getRowsJson()[0]!;
+    return { rows: Number(rows), checksum: String(checksum), different };
+  });
+}
+
+try {
+  await measured(await prepared());
+} catch (error) {
+  // What it cannot evaluate is a finding about the view, not an end of the comparison.
+  const problem = (error instanceof Error ? error.message : String(error)).trim().split("\n")[0]!;
+  await reportCost(() => Promise.resolve({ problem }));
+}

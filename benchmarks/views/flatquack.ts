@@ -1,51 +1,33 @@
 import path from "node:path";
-import { runSide, spread } from "../measure.js";
-import type { Figure } from "../scenario.js";
+import { type Cost, runSide } from "../measure.js";
 
 /** A view over NDJSON that FlatQuack is asked for, too. */
 export interface FlatquackCase {
   readonly name: string;
   readonly viewFile: string;
   readonly input: string;
-  /** CPU seconds of our runs, measured just before. */
-  readonly ours: readonly number[];
 }
 
 /**
- * FlatQuack's CPU beside ours over the same file, on the engine that its folder has. Nothing for a view that it refuses, or for which
- * its rows are not ours: those are told in `log`.
+ * FlatQuack's evaluation of a view on the engine that its folder has, to be measured beside ours; or a sentence that says why it is not:
+ * it refuses the view, or its rows are not ours. The evaluation fails when it gives other rows than when it was compared with ours.
  */
-export async function besideFlatquack(
+export async function flatquackSide(
   folder: string,
-  at: FlatquackCase,
-  options: { readonly scratch: string; readonly repeats: number; readonly log: (text: string) => void },
-): Promise<Figure[]> {
-  const { name, viewFile, input, ours } = at;
-  const rows = path.join(options.scratch, `${name}.parquet`);
-  try {
-    const first = await runSide("flatquack-rows", [folder, viewFile, input, rows]);
-    const different = Number(first.facts["different"]);
-    if (different !== 0) {
-      options.log(`${name}: FlatQuack gives other rows (${different} differ), so its time is not compared`);
-      return [];
-    }
-    const costs = [];
-    for (let i = 0; i < options.repeats; i++)
-      costs.push(await runSide("flatquack-rows", [folder, viewFile, input, ""]));
-    const theirs = spread(costs.map((cost) => cost.cpu));
-    const own = spread(ours);
-    return [
-      {
-        name: `${name} over ndjson: CPU, FlatQuack`,
-        value: theirs.median,
-        min: theirs.min,
-        max: theirs.max,
-        unit: "s",
-      },
-      { name: `${name} over ndjson: CPU, FlatQuack / ours`, value: theirs.median / own.median, unit: "x" },
-    ];
-  } catch {
-    options.log(`${name}: FlatQuack cannot run this view`);
-    return [];
-  }
+  { name, viewFile, input }: FlatquackCase,
+  scratch: string,
+): Promise<(() => Promise<Cost>) | string> {
+  const rows = path.join(scratch, `${name}.parquet`);
+  const { facts: compared } = await runSide("flatquack-rows", [folder, viewFile, input, rows]);
+  if (compared["problem"] !== undefined)
+    return `FlatQuack cannot run ${name}: ${String(compared["problem"])}`;
+  const different = Number(compared["different"]);
+  if (different !== 0)
+    return `FlatQuack gives other rows for ${name} (${different} differ), so that its time is not compared.`;
+  return async () => {
+    const cost = await runSide("flatquack-rows", [folder, viewFile, input, ""]);
+    if (cost.facts["rows"] === compared["rows"] && cost.facts["checksum"] === compared["checksum"])
+      return cost;
+    throw new Error(`${name}: FlatQuack gave other rows than before`);
+  };
 }

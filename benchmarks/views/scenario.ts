@@ -2,10 +2,10 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { compileView } from "#compiler";
 import { packageRoot } from "#kernel";
-import { type Cost, runSide, spread } from "../measure.js";
-import type { Figure, Scenario } from "../scenario.js";
+import { type Cost, interleaved, ratios, repeated, runSide, spread } from "../measure.js";
+import type { Figure, Outcome, Scenario } from "../scenario.js";
 import { benchmarkData } from "./data.js";
-import { besideFlatquack } from "./flatquack.js";
+import { flatquackSide } from "./flatquack.js";
 
 const here = path.join(packageRoot(), "benchmarks", "views");
 const shared = process.env["FHIR_LAKE_SHARED"] ?? path.join(packageRoot(), "..", "shared");
@@ -31,52 +31,53 @@ interface Case {
   readonly input: string;
 }
 
-async function compare(
-  { name, viewFile, place, input }: Case,
-  repeats: number,
-): Promise<{ figures: Figure[]; cpu: readonly number[] }> {
-  const hand = path.join(here, "sql", `${name}.${place}.sql`);
-  const costs = { ours: [] as Cost[], hand: [] as Cost[] };
-  // Alternating, so that whatever else the machine does meets both.
-  for (let i = 0; i < repeats; i++) {
-    for (const who of ["ours", "hand"] as const) {
-      costs[who].push(await runSide("view-rows", [who, place, viewFile, hand, input]));
-    }
+type Measured = "ours" | "hand" | "flatquack";
+
+/** What a name of a side is called in figures. */
+const called = { ours: "ours", hand: "hand-written", flatquack: "FlatQuack" } as const;
+
+function refuseOtherRows({ name, place }: Case, ours: readonly Cost[], hand: readonly Cost[]): void {
+  for (const [turn, own] of ours.entries()) {
+    const [a, b] = [own.facts, hand[turn]!.facts];
+    if (a["rows"] !== b["rows"] || a["checksum"] !== b["checksum"])
+      throw new Error(`${name} over ${place}: ${JSON.stringify(a)} but hand-written ${JSON.stringify(b)}`);
   }
-  const [ours, theirs] = [costs.ours[0]!.facts, costs.hand[0]!.facts];
-  if (ours["rows"] !== theirs["rows"] || ours["checksum"] !== theirs["checksum"]) {
-    throw new Error(
-      `${name} over ${place}: ${JSON.stringify(ours)} but hand-written ${JSON.stringify(theirs)}`,
+}
+
+/** Figures of a view over NDJSON or a lake; FlatQuack is a third side of the same turns where it can be. */
+async function compare(
+  at: Case,
+  repeats: number,
+  flatquack: (() => Promise<Cost>) | undefined,
+): Promise<Figure[]> {
+  const { name, viewFile, place, input } = at;
+  const hand = path.join(here, "sql", `${name}.${place}.sql`);
+  const own = (who: "ours" | "hand") => () => runSide("view-rows", [who, place, viewFile, hand, input]);
+  const sides: Partial<Record<Measured, () => Promise<Cost>>> = { ours: own("ours"), hand: own("hand") };
+  if (flatquack !== undefined) sides.flatquack = flatquack;
+  const costs = await interleaved<Measured, Cost>(sides as Record<Measured, () => Promise<Cost>>, {
+    repeats,
+  });
+  refuseOtherRows(at, costs.ours, costs.hand);
+  const of = (who: Measured, what: "cpu" | "wall") => costs[who].map((cost) => cost[what]);
+  const mebibytes = (who: Measured) => costs[who].map(({ peakRss }) => peakRss / 2 ** 20);
+  const figure = (what: string, unit: string, values: readonly number[], bar?: string): Figure =>
+    repeated(`${name} over ${place}: ${what}`, unit, values, bar);
+  const figures = [
+    figure("CPU, ours / hand-written", "x", ratios(of("ours", "cpu"), of("hand", "cpu")), "<= 1.3"),
+    figure("wall, ours / hand-written", "x", ratios(of("ours", "wall"), of("hand", "wall"))),
+  ];
+  if (flatquack !== undefined)
+    figures.push(figure("CPU, FlatQuack / ours", "x", ratios(of("flatquack", "cpu"), of("ours", "cpu"))));
+  for (const who of Object.keys(sides) as Measured[]) {
+    figures.push(
+      figure(`CPU, ${called[who]}`, "s", of(who, "cpu")),
+      figure(`wall, ${called[who]}`, "s", of(who, "wall")),
+      figure(`peak memory, ${called[who]}`, "MiB", mebibytes(who), who === "ours" ? "<= 512" : undefined),
     );
   }
-  const of = (who: "ours" | "hand", what: "cpu" | "wall" | "peakRss") => costs[who].map((cost) => cost[what]);
-  const ratio = (what: "cpu" | "wall") =>
-    spread(of("ours", what).map((value, i) => value / of("hand", what)[i]!));
-  const figure = (
-    what: string,
-    unit: string,
-    values: { median: number; min: number; max: number },
-    bar?: string,
-  ): Figure => ({
-    name: `${name} over ${place}: ${what}`,
-    value: values.median,
-    min: values.min,
-    max: values.max,
-    unit,
-    ...(bar === undefined ? {} : { bar }),
-  });
-  const mebibytes = (values: number[]) => spread(values.map((value) => value / 2 ** 20));
-  const figures = [
-    figure("CPU, ours / hand-written", "x", ratio("cpu"), "<= 1.3"),
-    figure("wall, ours / hand-written", "x", ratio("wall")),
-    figure("CPU, ours", "s", spread(of("ours", "cpu"))),
-    figure("CPU, hand-written", "s", spread(of("hand", "cpu"))),
-    figure("wall, ours", "s", spread(of("ours", "wall"))),
-    figure("peak memory, ours", "MiB", mebibytes(of("ours", "peakRss")), "<= 512"),
-    figure("peak memory, hand-written", "MiB", mebibytes(of("hand", "peakRss"))),
-    { name: `${name} over ${place}: rows`, value: Number(ours["rows"]), unit: "rows" },
-  ];
-  return { figures, cpu: of("ours", "cpu") };
+  const rows = Number(costs.ours[0]!.facts["rows"]);
+  return [...figures, { name: `${name} over ${place}: rows`, value: rows, unit: "rows" }];
 }
 
 /** Files of the shipped ViewDefinitions. */
@@ -116,7 +117,7 @@ function compileTimes(): Figure[] {
 export const viewsScenario: Scenario = {
   name: "views",
   about: "compiled views over NDJSON and over the lake, against hand-written SQL of equal output",
-  run: async ({ quick, scratch, log }) => {
+  run: async ({ quick, scratch, log }): Promise<Outcome> => {
     if (!existsSync(pathling)) throw new Error("the benchmark's views are in ../shared, which is not there");
     const count = Number(process.env["FHIR_LAKE_BENCH_RESOURCES"] ?? (quick ? 2000 : 200_000));
     const files = await benchmarkData(
@@ -128,21 +129,24 @@ export const viewsScenario: Scenario = {
     const repeats = quick ? 1 : Number(process.env["FHIR_LAKE_BENCH_REPEATS"] ?? 5);
     const flatquack = process.env["FHIR_LAKE_BENCH_FLATQUACK"];
     const figures = compileTimes();
+    const notes: string[] = [];
     const only = process.env["FHIR_LAKE_BENCH_VIEW"];
     for (const [name, viewFile] of views) {
       if (only !== undefined && only !== name) continue;
       const { resource } = JSON.parse(readFileSync(viewFile, "utf8")) as { resource: string };
       for (const place of places) {
         const input = place === "lake" ? lake : files[resource]!;
-        const compared = await compare({ name, viewFile, place, input }, repeats);
-        figures.push(...compared.figures);
-        if (flatquack !== undefined && place === "ndjson") {
-          const at = { name, viewFile, input, ours: compared.cpu };
-          figures.push(...(await besideFlatquack(flatquack, at, { scratch, repeats, log })));
-        }
+        const at = { name, viewFile, place, input };
+        const beside =
+          flatquack !== undefined && place === "ndjson"
+            ? await flatquackSide(flatquack, at, scratch)
+            : undefined;
+        if (typeof beside === "string") notes.push(beside);
+        figures.push(...(await compare(at, repeats, typeof beside === "string" ? undefined : beside)));
         log(`${name} over ${place}: equal`);
       }
     }
-    return figures;
+    for (const note of notes) log(note);
+    return { figures, notes };
   },
 };
