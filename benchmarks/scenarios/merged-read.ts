@@ -1,8 +1,22 @@
 import path from "node:path";
-import { runSide } from "../measure.js";
+import { ratios, repeated, runSide } from "../measure.js";
 import type { Figure, Scenario } from "../scenario.js";
 
-type Costs = Readonly<Record<"batchWall" | "batchCpu" | "wall" | "cpu", number>>;
+/** Seconds of each turn. */
+type Turns = readonly { readonly wall: number; readonly cpu: number }[];
+type Costs = Readonly<Record<"batch" | "merged", Turns>>;
+
+function costFigures(label: string, { batch, merged }: Costs, bar: string | undefined): Figure[] {
+  const of = (turns: Turns, what: "wall" | "cpu") => turns.map((turn) => turn[what]);
+  const over = (what: "wall" | "cpu") => ratios(of(merged, what), of(batch, what));
+  const milliseconds = (turns: Turns) => of(turns, "wall").map((seconds) => seconds * 1000);
+  return [
+    repeated(`${label}, merged over batch, wall`, "", over("wall"), bar),
+    repeated(`${label}, merged over batch, CPU`, "", over("cpu"), bar),
+    repeated(`${label}, merged`, "ms", milliseconds(merged)),
+    repeated(`${label}, batch`, "ms", milliseconds(batch)),
+  ];
+}
 
 /** What live changes cost a read. */
 export const mergedReadScenario: Scenario = {
@@ -18,19 +32,9 @@ export const mergedReadScenario: Scenario = {
     const figures: Figure[] = [{ name: "rows", value: rows, unit: "" }];
     for (const count of counts) {
       for (const [name, costs] of Object.entries(facts[count] as Record<string, Costs>)) {
-        log(`${count} live, ${name}: ${JSON.stringify(costs)}`);
-        const label = `${count} live, ${name}`;
-        const bar = count === aimed ? { bar: "<= 1.5" } : {};
-        figures.push(
-          {
-            name: `${label}, merged over batch, wall`,
-            value: costs.wall / costs.batchWall,
-            unit: "",
-            ...bar,
-          },
-          { name: `${label}, merged over batch, CPU`, value: costs.cpu / costs.batchCpu, unit: "", ...bar },
-          { name: `${label}, merged`, value: costs.wall * 1000, unit: "ms" },
-        );
+        const made = costFigures(`${count} live, ${name}`, costs, count === aimed ? "<= 1.5" : undefined);
+        for (const { name: what, value, unit } of made) log(`${what}: ${value.toPrecision(3)} ${unit}`);
+        figures.push(...made);
       }
     }
     return [...figures, { name: "peak memory", value: peakRss / 1e6, unit: "MB" }];

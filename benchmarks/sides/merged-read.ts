@@ -9,7 +9,7 @@ import { LiveLake } from "#speed";
 import { ingestNdjson } from "../../src/app/ingest.js";
 import { appendChanges, journalOf } from "../live/fill-journal.js";
 import { changedObservation, wideView, writeObservations } from "../live/wide-view.js";
-import { median } from "../measure.js";
+import { interleaved } from "../measure.js";
 
 const [folder, rowsText, repeatsText, ...liveTexts] = process.argv.slice(2);
 const rows = Number(rowsText);
@@ -39,7 +39,13 @@ const questions: Record<string, ViewRequest> = {
   "all rows as CSV": { view: VIEW },
 };
 
-async function cost(request: ViewRequest): Promise<{ wall: number; cpu: number; bytes: number }> {
+interface Cost {
+  readonly wall: number;
+  readonly cpu: number;
+  readonly bytes: number;
+}
+
+async function cost(request: ViewRequest): Promise<Cost> {
   const before = process.cpuUsage();
   const started = performance.now();
   const read = await query.readView(request);
@@ -51,7 +57,8 @@ async function cost(request: ViewRequest): Promise<{ wall: number; cpu: number; 
   return { wall: (performance.now() - started) / 1000, cpu: (user + system) / 1e6, bytes };
 }
 
-const result: Record<string, Record<string, Record<string, number>>> = {};
+/** By number of live resources and question: what each turn cost, the same turn at the same place of both. */
+const result: Record<string, Record<string, Record<"batch" | "merged", Cost[]>>> = {};
 let have = 0;
 for (const wanted of liveTexts.map(Number)) {
   // Spread over the view, so that every part of it has changes.
@@ -63,23 +70,9 @@ for (const wanted of liveTexts.map(Number)) {
   have = wanted;
   result[wanted] = {};
   for (const [name, question] of Object.entries(questions)) {
-    const all = {
-      batchWall: [] as number[],
-      batchCpu: [] as number[],
-      wall: [] as number[],
-      cpu: [] as number[],
-    };
-    await cost(question);
-    for (let n = 0; n < Number(repeatsText); n++) {
-      const batch = await cost({ ...question, consistency: "batch" });
-      const merged = await cost(question);
-      all.batchWall.push(batch.wall);
-      all.batchCpu.push(batch.cpu);
-      all.wall.push(merged.wall);
-      all.cpu.push(merged.cpu);
-    }
-    result[wanted]![name] = Object.fromEntries(
-      Object.entries(all).map(([key, values]) => [key, median(values)]),
+    result[wanted]![name] = await interleaved(
+      { batch: () => cost({ ...question, consistency: "batch" }), merged: () => cost(question) },
+      { repeats: Number(repeatsText) },
     );
   }
 }
