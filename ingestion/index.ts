@@ -35,6 +35,7 @@ export {
   type HttpStatistics,
   publicJwks,
   type RequestEvent,
+  retryDelay,
   type SmartBackendSettings,
   type SourceErrorCode,
   systemWaitingClock,

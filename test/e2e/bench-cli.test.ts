@@ -1,4 +1,6 @@
 import { readdir } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { questions as all } from "../../src/app/bench/questions/index.js";
@@ -60,6 +62,30 @@ describe("a FHIR server and a lake compared on the command line", { timeout: 180
     expect(code).toBe(8);
     expect(stdout).toContain("no (1 only FHIR, 0 only lake)");
     await fhir.delete("Patient", "only-there");
+  });
+
+  it("end with what to do where the server asks for less for long, after one request", async () => {
+    let asked = 0;
+    const busy = createServer((_, response) => {
+      asked++;
+      response.writeHead(429, { "Retry-After": "3600" }).end();
+    });
+    await new Promise<void>((resolve) => busy.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(busy.address() as AddressInfo).port}`;
+    const { code, stderr } = await cli(["bench", "--fhir", url, "--lake", lake.url, "--parallel", "1"]);
+    busy.close();
+    expect(code).toBe(5);
+    expect(stderr).toContain("a wait of 3600 s: it asks for less. Lower --per-second");
+    expect(asked).toBe(1);
+  });
+
+  it("stop at the bound of bytes, telling what was compared until then", async () => {
+    const chosen = ["--questions", "read-by-id,cohort-extraction", "--repeats", "1"];
+    const { code, stdout, stderr } = await bench(...chosen, "--max-bytes", "40kB");
+    expect(code).toBe(5);
+    expect(stderr).toContain("allow more with --max-bytes");
+    expect(stdout).toContain("read-by-id");
+    expect(stdout).not.toContain("cohort-extraction");
   });
 
   it("stop at the bound of requests, and name a question that there is not", async () => {

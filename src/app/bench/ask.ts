@@ -1,5 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { type AnswerDifference, compareAnswers } from "./answer.js";
+import type { Spent } from "./asker.js";
 import type { FhirReads } from "./fhir-reads.js";
 import type { LakeReads } from "./lake-reads.js";
 import type { AnswerRow, Question, Scope } from "./question.js";
@@ -11,12 +12,10 @@ export interface Sides {
 }
 
 /** One answer and what it cost. */
-export interface Asked {
+export interface Asked extends Spent {
   readonly rows: readonly AnswerRow[];
   /** From the first request to the last row in hand. */
   readonly seconds: number;
-  readonly requests: number;
-  readonly bytes: number;
 }
 
 /** Asks one side a question once, with counts of its own; asks may run at the same time. */

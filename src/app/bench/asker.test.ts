@@ -18,6 +18,7 @@ interface Reply {
   readonly status?: number;
   readonly body: unknown;
   readonly gzip?: boolean;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A server whose answers a function gives by request; what it was asked is kept. */
@@ -29,9 +30,9 @@ async function serve(
   const reply = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     asked.push(request);
     const { port } = here.address() as AddressInfo;
-    const { status = 200, body, gzip } = await answer(request, `http://127.0.0.1:${port}`);
+    const { status = 200, body, gzip, headers } = await answer(request, `http://127.0.0.1:${port}`);
     const text = typeof body === "string" ? body : JSON.stringify(body);
-    response.writeHead(status, gzip === true ? { "Content-Encoding": "gzip" } : {});
+    response.writeHead(status, { ...headers, ...(gzip === true ? { "Content-Encoding": "gzip" } : {}) });
     response.end(gzip === true ? gzipSync(text) : text);
   };
   const here = createServer((request, response) => void reply(request, response));
@@ -53,7 +54,7 @@ describe("asking", () => {
     expect(await fork.get("a")).toEqual(body);
     expect(fork.spent.requests).toBe(1);
     expect(fork.spent.bytes).toBe(gzipSync(JSON.stringify(body)).byteLength);
-    expect(one.spent).toEqual({ requests: 0, bytes: 0 });
+    expect(one.spent).toEqual({ requests: 0, bytes: 0, waits: 0 });
   });
 
   it("sends no condition, so that no answer is 304", async () => {
@@ -110,6 +111,99 @@ describe("asking", () => {
       code: "bench/refused",
       message: "The FHIR server answered GET Patient with 403.",
     });
+  });
+});
+
+/** Answers with these statuses first, and well after them; what was waited, in whole seconds, is kept. */
+async function busyServer(
+  busy: readonly { readonly status: number; readonly retryAfter?: string }[],
+  options: Partial<AskerOptions> = {},
+): Promise<{ asker: Asker; asked: IncomingMessage[]; waited: number[] }> {
+  const waited: number[] = [];
+  const wait = (ms: number): Promise<void> => {
+    waited.push(Math.round(ms / 1000));
+    return Promise.resolve();
+  };
+  let at = 0;
+  const answer = (): Reply => {
+    const { status = 200, retryAfter } = busy[at++] ?? {};
+    return { status, body: {}, headers: retryAfter === undefined ? {} : { "Retry-After": retryAfter } };
+  };
+  return { ...(await serve(answer, { wait, ...options })), waited };
+}
+
+describe("a server that asks for less", () => {
+  it.each([
+    ["seconds", "7", 7],
+    ["a date", new Date(Date.now() + 20_000).toUTCString(), 20],
+    ["nothing", undefined, 1],
+  ])("is asked again after the wait that its Retry-After names: %s", async (_, retryAfter, seconds) => {
+    const busy = { status: 429, ...(retryAfter === undefined ? {} : { retryAfter }) };
+    const { asker: one, asked, waited } = await busyServer([busy]);
+    expect(await one.get("Patient?_count=1")).toEqual({});
+    expect(asked.map(({ url }) => url)).toEqual(["/Patient?_count=1", "/Patient?_count=1"]);
+    expect(waited).toHaveLength(1);
+    // A date has whole seconds, and some time goes by.
+    expect(Math.abs(waited[0]! - seconds)).toBeLessThanOrEqual(1);
+    expect(one.spent).toMatchObject({ requests: 2, waits: 1 });
+  });
+
+  it("is left alone after four times, each wait twice as long as the one before", async () => {
+    const busy = Array.from({ length: 9 }, () => ({ status: 503 }));
+    const { asker: one, asked, waited } = await busyServer(busy, { gapMs: 1 });
+    await expect(one.get("Patient/somebody")).rejects.toMatchObject({
+      code: "bench/throttled",
+      message: expect.stringMatching(/GET Patient with 503, 4 times running.*--per-second/) as string,
+    });
+    expect(asked).toHaveLength(4);
+    expect(waited.filter((seconds) => seconds > 0)).toEqual([1, 2, 4]);
+  });
+
+  it("is left alone at once when it asks for a wait of more than a minute", async () => {
+    const { asker: one, asked } = await busyServer([{ status: 503, retryAfter: "600" }]);
+    await expect(one.get("a")).rejects.toMatchObject({
+      code: "bench/throttled",
+      message: expect.stringContaining("a wait of 600 s") as string,
+    });
+    expect(asked).toHaveLength(1);
+  });
+
+  it("lets every request wait, not only the one that it answered so", async () => {
+    const { asker: one, waited } = await busyServer([{ status: 429, retryAfter: "30" }]);
+    await one.get("a");
+    await one.fork().get("b");
+    expect(waited).toEqual([30, 30]);
+  });
+
+  it("is not asked in a heavier way instead", async () => {
+    const busy = Array.from({ length: 4 }, () => ({ status: 429 }));
+    const { asker: one, asked } = await busyServer(busy);
+    const reads = new FhirReads(one, READ_OPTIONS);
+    const ways = [
+      () => reads.operation("Observation/$lastn", {}),
+      () => reads.search("Observation", {}),
+    ] as const;
+    await expect(reads.firstOf("q", ...ways)).rejects.toMatchObject({ code: "bench/throttled" });
+    expect(asked.every(({ url }) => url!.includes("lastn"))).toBe(true);
+  });
+});
+
+describe("the bound of bytes", () => {
+  const body = { text: "x".repeat(100_000) };
+
+  it("holds for all answers together, forks too", async () => {
+    const { asker: one } = await serve(() => ({ body }), { mostBytes: 250_000 });
+    await one.get("a");
+    await one.fork().get("b");
+    await expect(one.fork().get("c")).rejects.toMatchObject({
+      code: "bench/too-many-bytes",
+      message: expect.stringContaining("--max-bytes") as string,
+    });
+  });
+
+  it("holds for what a small answer unpacks to", async () => {
+    const { asker: one } = await serve(() => ({ body, gzip: true }), { mostBytes: 50_000 });
+    await expect(one.get("a")).rejects.toMatchObject({ code: "bench/too-many-bytes" });
   });
 });
 

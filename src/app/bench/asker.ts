@@ -2,7 +2,15 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
+import { retryDelay } from "#ingestion";
 import { LakeError } from "#kernel";
+
+/** Statuses by which a server asks its clients for less. */
+const ASKS_FOR_LESS: ReadonlySet<number> = new Set([429, 503]);
+/** Times that a request is sent before the server is left alone. */
+const MOST_TRIES = 4;
+/** A server that asks for a longer wait is left alone: nobody watches a comparison for that long. */
+const LONGEST_WAIT_MS = 60_000;
 
 /** How a server is asked. */
 export interface AskerOptions {
@@ -15,6 +23,8 @@ export interface AskerOptions {
   readonly connections?: number;
   /** Requests refused beyond so many over the asker's life, so that no question runs away; unlimited when absent. */
   readonly mostRequests?: number;
+  /** Bytes of unpacked bodies taken over the asker's life at most, its forks together; unlimited when absent. */
+  readonly mostBytes?: number;
   /** Least time between the starts of two requests, milliseconds; 0 when absent. */
   readonly gapMs?: number;
   /** A request is given up after so long, milliseconds; ten minutes when absent. */
@@ -28,6 +38,8 @@ export interface Spent {
   readonly requests: number;
   /** Bytes of bodies received, as they came over the wire (compressed where the server compresses). */
   readonly bytes: number;
+  /** How often the server asked for less and was asked again after a wait, which is part of the time. */
+  readonly waits: number;
 }
 
 /** An answer with its status; a body that is not JSON is `undefined`. */
@@ -44,9 +56,10 @@ export class Asker {
   readonly base: string;
   private readonly options: AskerOptions;
   private readonly agent: HttpAgent;
-  private readonly gate: { total: number; nextAt: number };
+  private readonly gate: { total: number; bytes: number; nextAt: number };
   private requests = 0;
   private bytes = 0;
+  private waits = 0;
 
   constructor(options: AskerOptions, parent?: Asker) {
     this.options = options;
@@ -54,7 +67,7 @@ export class Asker {
     const pool = { keepAlive: true, maxSockets: options.connections ?? 4 };
     this.agent =
       parent?.agent ?? (this.base.startsWith("https:") ? new HttpsAgent(pool) : new HttpAgent(pool));
-    this.gate = parent?.gate ?? { total: 0, nextAt: 0 };
+    this.gate = parent?.gate ?? { total: 0, bytes: 0, nextAt: 0 };
   }
 
   /** An asker of the same server with the same connections and limits, its own counts, and these headers beside the others. */
@@ -64,12 +77,13 @@ export class Asker {
 
   /** What this asker has spent. */
   get spent(): Spent {
-    return { requests: this.requests, bytes: this.bytes };
+    return { requests: this.requests, bytes: this.bytes, waits: this.waits };
   }
 
   /**
    * The JSON at a path below the base, or at an absolute URL of the same origin. Errors: `bench/refused` for any status but 200,
-   * `bench/unreachable`, `bench/too-many-requests`, `bench/foreign-link`.
+   * `bench/throttled` for 429 and 503 that last, `bench/unreachable`, `bench/too-many-requests`, `bench/too-many-bytes`,
+   * `bench/foreign-link`.
    */
   async get(place: string, headers: Readonly<Record<string, string>> = {}): Promise<unknown> {
     const { status, json } = await this.send("GET", place, undefined, headers);
@@ -82,7 +96,10 @@ export class Asker {
     );
   }
 
-  /** Sends a request and answers whatever status comes. Errors as {@link get}, without `bench/refused`. */
+  /**
+   * Sends a request and answers whatever status comes, but for 429 and 503: after those nothing is asked of the server for as long as it
+   * says, and then the same again, a few times. Errors as {@link get}, without `bench/refused`.
+   */
   async send(
     method: "GET" | "PUT" | "POST" | "DELETE",
     place: string,
@@ -90,15 +107,14 @@ export class Asker {
     headers: Readonly<Record<string, string>> = {},
   ): Promise<Answered> {
     const url = this.resolve(place);
-    await this.admit();
     const text = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
-    const incoming = await this.open(method, url, { text, headers });
-    const parts: Buffer[] = [];
-    for await (const part of incoming) parts.push(part as Buffer);
-    const received = Buffer.concat(parts);
-    this.bytes += received.byteLength;
-    const plain = incoming.headers["content-encoding"] === "gzip" ? gunzipSync(received) : received;
-    return { status: incoming.statusCode ?? 0, json: parsed(plain.toString("utf8")) };
+    for (let tries = 1; ; tries++) {
+      await this.admit();
+      const incoming = await this.open(method, url, { text, headers });
+      const answer = await this.read(incoming);
+      if (!ASKS_FOR_LESS.has(answer.status)) return answer;
+      this.pause(tries, incoming, `${method} ${bare(place)}`);
+    }
   }
 
   /** Closes the connections of this asker and of its forks. */
@@ -129,11 +145,73 @@ export class Asker {
     }
     this.gate.total++;
     this.requests++;
-    if (gapMs === 0) return;
     const now = performance.now();
     const at = Math.max(now, this.gate.nextAt);
-    this.gate.nextAt = at + gapMs;
+    // Without a gap only a wait that the server asked for stands there, and it is for all.
+    if (gapMs > 0) this.gate.nextAt = at + gapMs;
     if (at > now) await wait(at - now);
+  }
+
+  private async read(incoming: IncomingMessage): Promise<Answered> {
+    const { mostBytes = Number.POSITIVE_INFINITY } = this.options;
+    const parts: Buffer[] = [];
+    let size = 0;
+    for await (const part of incoming) {
+      size += (part as Buffer).byteLength;
+      if (this.gate.bytes + size > mostBytes) throw this.tooManyBytes();
+      parts.push(part as Buffer);
+    }
+    this.bytes += size;
+    const plain = this.unpacked(Buffer.concat(parts), incoming.headers["content-encoding"]);
+    this.gate.bytes += plain.byteLength;
+    return { status: incoming.statusCode ?? 0, json: parsed(plain.toString("utf8")) };
+  }
+
+  private unpacked(body: Buffer, encoding: string | undefined): Buffer {
+    if (encoding !== "gzip") return body;
+    const { mostBytes } = this.options;
+    try {
+      if (mostBytes === undefined) return gunzipSync(body);
+      return gunzipSync(body, { maxOutputLength: Math.max(1, mostBytes - this.gate.bytes) });
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw this.tooManyBytes();
+      throw cause;
+    }
+  }
+
+  private tooManyBytes(): LakeError {
+    return new LakeError(
+      "unavailable",
+      "bench/too-many-bytes",
+      `The questions take more than ${String(this.options.mostBytes)} bytes from the ${this.options.name}; allow more with --max-bytes, or ask fewer with --questions.`,
+    );
+  }
+
+  /** Lets all requests to the server wait for as long as it asks. Errors: `bench/throttled` when it asked often enough, or for too long. */
+  private pause(tries: number, { statusCode, headers }: IncomingMessage, what: string): void {
+    const waitMs = retryDelay({
+      retryAfter: headers["retry-after"] ?? null,
+      failures: tries,
+      now: new Date(),
+      maxWaitMs: Number.POSITIVE_INFINITY,
+      random: () => 0,
+    });
+    if (tries < MOST_TRIES && waitMs <= LONGEST_WAIT_MS) {
+      this.waits++;
+      this.gate.nextAt = Math.max(this.gate.nextAt, performance.now() + waitMs);
+      return;
+    }
+    const { name, gapMs = 0 } = this.options;
+    const said =
+      waitMs > LONGEST_WAIT_MS
+        ? `${statusCode} and asks for a wait of ${Math.ceil(waitMs / 1000)} s`
+        : `${statusCode}, ${tries} times running`;
+    throw new LakeError(
+      "unavailable",
+      "bench/throttled",
+      `The ${name} answered ${what} with ${said}: it asks for less. Lower ${gapMs > 0 ? "--per-second and " : ""}--parallel, ask fewer with --questions, or come again later.`,
+      { details: { status: statusCode ?? 0 } },
+    );
   }
 
   private async open(method: string, url: URL, sent: Sent): Promise<IncomingMessage> {

@@ -9,11 +9,14 @@ import type { Question, Scope } from "../../bench/question.js";
 import { questions } from "../../bench/questions/index.js";
 import type { Command, Invocation } from "../command.js";
 import { EXIT } from "../exit-code.js";
-import { parseCount, textOption } from "../option-value.js";
+import { parseCount, parseSize, textOption } from "../option-value.js";
 import { requiredOption } from "../required-option.js";
 
 const TWO_YEARS_DAYS = 730;
 const DAY_MS = 86_400_000;
+const MOST_BYTES = "2GiB";
+/** What ends the whole run: a bound that no later question could keep either, or a server that is to be left alone. */
+const ENDS_ALL = ["bench/throttled", "bench/too-many-requests", "bench/too-many-bytes"] as const;
 
 function token({ values, environment }: Invocation, option: string): Record<string, string> {
   const name = textOption(values, option);
@@ -72,6 +75,7 @@ function window({ values }: Invocation): Pick<Scope, "from" | "to"> {
 
 async function openSides(invocation: Invocation): Promise<{ readonly sides: Sides; readonly scope: Scope }> {
   const parallel = numberOption(invocation, "parallel", 2);
+  const mostBytes = parseSize(textOption(invocation.values, "max-bytes") ?? MOST_BYTES, "max-bytes");
   const asker = (name: string, option: "fhir" | "lake", tokenOption: string, gapMs: number): Asker =>
     new Asker({
       name,
@@ -79,6 +83,7 @@ async function openSides(invocation: Invocation): Promise<{ readonly sides: Side
       headers: token(invocation, tokenOption),
       connections: parallel,
       mostRequests: numberOption(invocation, "most-requests", 2000),
+      mostBytes,
       gapMs,
     });
   const gapMs = 1000 / numberOption(invocation, "per-second", 10);
@@ -116,7 +121,7 @@ async function compareOne(question: Question, sides: Sides, scope: Scope, repeat
     const comparison = await compareSides(question, { sides, scope, repeats });
     return { question: name, title, equal: isSame(comparison.difference), comparison };
   } catch (error) {
-    if (!isLakeError(error)) throw error;
+    if (!isLakeError(error) || ENDS_ALL.some((code) => isLakeError(error, code))) throw error;
     return { question: name, title, equal: undefined, problem: error.message };
   }
 }
@@ -132,6 +137,7 @@ function documentOf({ comparison, ...line }: Line): object {
     seconds: asked.map((one) => one.seconds),
     requests: middle(asked, (one) => one.requests),
     bytes: middle(asked, (one) => one.bytes),
+    waits: asked.reduce((sum, one) => sum + one.waits, 0),
   });
   return { ...line, ...comparison.difference, fhir: side(comparison.fhir), lake: side(comparison.lake) };
 }
@@ -167,8 +173,35 @@ const HELP = [
   "--page-size N          resources wished for per page (default 500); --parallel N requests at once (default 2)",
   "--per-second N         requests of the FHIR server a second at most (default 10)",
   "--most-requests N      requests of either side altogether at most (default 2000)",
+  `--max-bytes SIZE       bytes of answers, unpacked, of either side altogether at most (default ${MOST_BYTES})`,
   "--store-cohorts        let cohorts be stored in the lake for the time of the comparison, so that counts are one request",
 ];
+
+/** What to know of the times of a question whose server asked for less. */
+function waitsOf({ comparison }: Line): string | undefined {
+  const waits = [...(comparison?.fhir ?? []), ...(comparison?.lake ?? [])].reduce(
+    (sum, { waits: own }) => sum + own,
+    0,
+  );
+  return waits === 0
+    ? undefined
+    : `  a server asked for less ${waits} times; the waits are part of the times (lower --per-second)`;
+}
+
+function tell(
+  output: Invocation["output"],
+  {
+    scope,
+    repeats,
+    lines,
+  }: { readonly scope: Scope; readonly repeats: number; readonly lines: readonly Line[] },
+): void {
+  output.document({ window: { from: scope.from, to: scope.to }, repeats, questions: lines.map(documentOf) });
+  output.table(
+    ["question", "equal", "rows", "FHIR", "lake", "FHIR / lake", "requests", "kB"],
+    lines.map(cells),
+  );
+}
 
 async function run(invocation: Invocation): Promise<number> {
   const { output } = invocation;
@@ -179,18 +212,18 @@ async function run(invocation: Invocation): Promise<number> {
   try {
     for (const question of chosen) {
       output.note(`${question.name}: ${question.title}`);
-      lines.push(await compareOne(question, sides, scope, repeats));
+      const line = await compareOne(question, sides, scope, repeats);
+      lines.push(line);
+      const waits = waitsOf(line);
+      if (waits !== undefined) output.note(waits);
     }
   } finally {
+    // Also of a run that ends early: what is known by then has cost the server something.
+    if (lines.length > 0) tell(output, { scope, repeats, lines });
     await sides.lake.removeCohorts();
     sides.fhir.asker.close();
     sides.lake.asker.close();
   }
-  output.document({ window: { from: scope.from, to: scope.to }, repeats, questions: lines.map(documentOf) });
-  output.table(
-    ["question", "equal", "rows", "FHIR", "lake", "FHIR / lake", "requests", "kB"],
-    lines.map(cells),
-  );
   return lines.every(({ equal }) => equal === true) ? EXIT.ok : EXIT.incomplete;
 }
 
@@ -215,6 +248,7 @@ export const benchCommand: Command = {
     "page-size": text,
     "per-second": text,
     "most-requests": text,
+    "max-bytes": text,
     "store-cohorts": { type: "boolean" },
   },
   positionals: [0, 0],
