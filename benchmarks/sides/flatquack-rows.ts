@@ -12,7 +12,16 @@ import { loadDefinitions } from "#fhir";
 import { reportCost } from "../measure.js";
 
 interface Builder {
-  templateToQuery(view: unknown, schema: unknown, template: string, args: [string, string][]): string;
+  templateToQuery(
+    view: unknown,
+    schema: unknown,
+    template: string,
+    args: [string, string][],
+    verbose: boolean,
+    filterByResourceType: undefined,
+    customMacros: null,
+    constants: Readonly<Record<string, string>>,
+  ): string;
 }
 interface Engine {
   DuckDBInstance: {
@@ -33,7 +42,13 @@ interface Column {
 }
 
 const [folder, viewFile, input, ours] = process.argv.slice(2) as [string, string, string, string];
-const view = JSON.parse(readFileSync(viewFile, "utf8")) as unknown;
+const view = JSON.parse(readFileSync(viewFile, "utf8")) as {
+  readonly constant?: readonly ({ readonly name: string } & Readonly<Record<string, unknown>>)[];
+};
+// It takes a view's constants from its command line only.
+const constants = Object.fromEntries(
+  (view.constant ?? []).map(({ name, ...value }) => [name, String(Object.values(value)[0])]),
+);
 const require = createRequire(path.join(folder, "package.json"));
 const { DuckDBInstance } = require("@duckdb/node-api") as Engine;
 const builder = (await import(
@@ -64,7 +79,16 @@ const connection = await (
 
 /** FlatQuack's statement, its macros defined. */
 async function prepared(): Promise<string> {
-  const text = builder.templateToQuery(view, schema, template, [["input", input]]);
+  const text = builder.templateToQuery(
+    view,
+    schema,
+    template,
+    [["input", input]],
+    false,
+    undefined,
+    null,
+    constants,
+  );
   const [macros, query] = text.split(END_OF_MACROS) as [string, string];
   await connection.run(macros);
   return query;

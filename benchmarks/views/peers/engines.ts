@@ -22,6 +22,7 @@ interface Peer {
   readonly driver: string;
   readonly share?: number;
   readonly warmUps?: number;
+  readonly isSlowToStart?: boolean;
 }
 
 const PEERS: readonly Peer[] = [
@@ -44,8 +45,7 @@ const PEERS: readonly Peer[] = [
     home: "pathling",
     needs: ["bin/python", "jars"],
     driver: "pathling-views.py",
-    // The virtual machine still compiles during its second and third evaluation.
-    warmUps: 2,
+    isSlowToStart: true,
   },
   {
     name: "helios-sof",
@@ -54,11 +54,13 @@ const PEERS: readonly Peer[] = [
     driver: "helios.mjs",
     // It needs a second for a thousand resources, however many there are.
     share: 10,
+    // Each of its evaluations is a process of its own.
+    warmUps: 0,
   },
 ];
 
 function engineOf(peer: Peer, home: string): Engine {
-  const { name, driver, share, warmUps } = peer;
+  const { name, driver, share, warmUps, isSlowToStart } = peer;
   return {
     name,
     command: driver.endsWith(".py") ? path.join(home, "bin", "python") : process.execPath,
@@ -66,6 +68,7 @@ function engineOf(peer: Peer, home: string): Engine {
     environment: { FHIR_LAKE_PEER_HOME: home },
     ...(share === undefined ? {} : { share }),
     ...(warmUps === undefined ? {} : { warmUps }),
+    ...(isSlowToStart === undefined ? {} : { isSlowToStart }),
   };
 }
 

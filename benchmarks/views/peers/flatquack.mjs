@@ -22,11 +22,18 @@ const files = [
   ["input", input],
   ["output", output],
 ];
+const view = JSON.parse(readFileSync(viewFile, "utf8"));
+// It takes a view's constants from its command line only.
+const constants = (view.constant ?? []).map(({ name, ...value }) => [name, String(Object.values(value)[0])]);
 const [macros, query] = templateToQuery(
-  JSON.parse(readFileSync(viewFile, "utf8")),
+  view,
   schema,
   template,
   files,
+  false,
+  undefined,
+  null,
+  Object.fromEntries(constants),
 ).split(END_OF_MACROS);
 const database = await DuckDBInstance.create(":memory:", { memory_limit: "448MB", threads: "2" });
 const connection = await database.connect();

@@ -11,8 +11,24 @@ export interface Engine {
   readonly environment?: Readonly<Record<string, string>>;
   /** Only a part of the resources are given to it, so that it ends: 100 means the first hundredth of the file. */
   readonly share?: number;
-  /** Evaluations after the first one that count neither as cold nor as warm; 0 without. */
+  /** Evaluations after the first one that count neither as cold nor as warm; {@link WARM_UPS} without. */
   readonly warmUps?: number;
+  /** Its start takes longer than all else of a small evaluation, so that nothing is learnt from it again and again. */
+  readonly isSlowToStart?: boolean;
+}
+
+/** Programs that are compiled while they run, or keep what they have read, need a few evaluations to become what they are later. */
+const WARM_UPS = 2;
+
+/** An engine that could not evaluate a view, or not rightly. */
+export class EngineFailure extends Error {
+  /** What it says, one line. */
+  readonly reason: string;
+
+  constructor(engine: string, reason: string, code?: number | null) {
+    super(`${engine}${code === undefined ? "" : ` ended with ${String(code)}`}: ${reason}`);
+    this.reason = reason;
+  }
 }
 
 /** What one process of an engine cost. */
@@ -21,7 +37,7 @@ export interface EngineCost {
   /** From the start of the process to the end of its first evaluation, seconds. */
   readonly cold: number;
   readonly coldCpu: number;
-  /** One later evaluation in the same process, seconds. */
+  /** One later evaluation in the same process, seconds; not a number when there was none. */
   readonly warm: number;
   readonly warmCpu: number;
   /** Greatest resident memory of the process and those below it, bytes. */
@@ -57,12 +73,17 @@ function reasonIn(complaint: string): string {
     lines.findLast((line) => /^\W*(Caused by: )?[\w.\s]*(Error|Exception): /.test(line)) ??
     lines.at(-1) ??
     "";
-  return reason.trim().slice(0, 300);
+  return reason
+    .trim()
+    .replace(/^\[?(Error: )+/, "")
+    .slice(0, 300);
 }
 
 /**
- * Runs an engine in a process of its own for a first evaluation, its warm-ups, and so many later ones that count as warm. Fails with the
- * reason that it wrote to stderr.
+ * Runs an engine in a process of its own for a first evaluation, its warm-ups, and so many later ones that count as warm; without later
+ * ones there are no warm-ups either.
+ *
+ * @throws EngineFailure with the reason that it wrote to stderr.
  */
 export async function runEngine(
   engine: Engine,
@@ -70,7 +91,7 @@ export async function runEngine(
   later: number,
   rest: readonly string[] = [],
 ): Promise<EngineCost> {
-  const total = 1 + (engine.warmUps ?? 0) + later;
+  const total = later === 0 ? 1 : 1 + (engine.warmUps ?? WARM_UPS) + later;
   const child = spawn(engine.command, [...engine.args, ...files, String(total), ...rest], {
     env: { ...process.env, ...engine.environment },
     stdio: ["ignore", "pipe", "pipe"],
@@ -98,11 +119,10 @@ export async function runEngine(
   }
   const code = await ended;
   clearInterval(watch);
-  if (code !== 0 || runs.length < total)
-    throw new Error(`${engine.name} ended with ${String(code)}: ${reasonIn(complaint)}`);
+  if (code !== 0 || runs.length < total) throw new EngineFailure(engine.name, reasonIn(complaint), code);
   const first = runs[0]!;
-  const warm = runs.slice(-later);
-  const cpuBefore = runs.at(-later - 1)!.cpu;
+  const warm = runs.slice(total - later);
+  const cpuBefore = runs[total - later - 1]!.cpu;
   return {
     version,
     cold: first.at,
