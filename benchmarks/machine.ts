@@ -12,6 +12,8 @@ export interface Machine {
   readonly cores: number;
   readonly memoryGiB: number;
   readonly system: string;
+  /** As the system calls itself, for example `Debian GNU/Linux 12 (bookworm)`; empty where it does not tell. */
+  readonly distribution: string;
   readonly node: string;
   readonly duckdb: string;
   readonly fhirLake: string;
@@ -41,6 +43,14 @@ function version(file: string): string {
   return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }
 
+function distribution(): string {
+  try {
+    return /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1] ?? "";
+  } catch {
+    return "";
+  }
+}
+
 /** The last minute's load, rounded to tenths. */
 export function load(): number {
   return Math.round(loadavg()[0]! * 10) / 10;
@@ -63,6 +73,7 @@ export function machine(loadBefore: number): Machine {
     cores: cpus().length,
     memoryGiB: Math.round(totalmem() / 1024 ** 3),
     system: `${platform()} ${release()}`,
+    distribution: distribution(),
     node: process.version,
     duckdb: version(require.resolve("@duckdb/node-api/package.json")),
     fhirLake: version(path.join(packageRoot(), "package.json")),

@@ -26,8 +26,10 @@ export function circumstances(result: Result): string {
     m.date,
     m.cpu === undefined ? undefined : `${String(m.cores)} × ${m.cpu}, ${String(m.memoryGiB)} GiB`,
     m.system,
+    m.distribution === undefined || m.distribution === "" ? undefined : m.distribution,
     m.node === undefined ? undefined : `Node.js ${m.node.replace(/^v/, "")}`,
     m.duckdb === undefined ? undefined : `DuckDB ${m.duckdb}`,
+    m.fhirLake === undefined ? undefined : `fhir-lake ${m.fhirLake}`,
     m.commit === undefined || m.commit === "" ? undefined : `commit ${m.commit}`,
     m.loadBefore === undefined
       ? undefined
