@@ -20,8 +20,9 @@ export interface Machine {
   /** Commit of the sources, with `+` when they were changed since; empty outside a repository. */
   readonly commit: string;
   readonly date: string;
-  /** Of the minute before and of the last minute: more than the cores means that others were at work, and walls are too long by that. */
-  readonly loadBefore: number;
+  /** Share of all processors at work just before the start, 0 to 1: a scenario begins with nothing of its own running. */
+  readonly busyBefore: number;
+  /** Of the last minute in the end. */
   readonly loadAfter: number;
 }
 
@@ -51,22 +52,28 @@ function distribution(): string {
   }
 }
 
-/** The last minute's load, rounded to tenths. */
-export function load(): number {
-  return Math.round(loadavg()[0]! * 10) / 10;
+/** Milliseconds that all processors together were at work, and in all, since the machine started. */
+function processorTime(): { readonly work: number; readonly all: number } {
+  let [work, all] = [0, 0];
+  for (const { times } of cpus()) {
+    const sum = Object.values(times).reduce((total, one) => total + one, 0);
+    all += sum;
+    work += sum - times.idle;
+  }
+  return { work, all };
 }
 
-/** Above this load something else takes processor time: a scenario begins with nothing of its own running. */
-export const QUIET = 1;
-
-/** Waits until the last minute's load is quiet; not for ever, since other people's work may go on for hours. */
-export async function calm(mostMs = 90_000): Promise<void> {
-  const deadline = performance.now() + mostMs;
-  while (load() > QUIET && performance.now() < deadline) await sleep(2000);
+/** Share of all processors at work over the next moments, 0 to 1, rounded to hundredths. */
+export async function busyShare(ms: number): Promise<number> {
+  const before = processorTime();
+  await sleep(ms);
+  const after = processorTime();
+  const share = (after.work - before.work) / Math.max(1, after.all - before.all);
+  return Math.round(share * 100) / 100;
 }
 
 /** This machine and the versions in use, now. */
-export function machine(loadBefore: number): Machine {
+export function machine(busyBefore: number): Machine {
   const require = createRequire(import.meta.url);
   return {
     cpu: cpus()[0]?.model.trim() ?? "unknown",
@@ -79,7 +86,7 @@ export function machine(loadBefore: number): Machine {
     fhirLake: version(path.join(packageRoot(), "package.json")),
     commit: commit(),
     date: new Date().toISOString().slice(0, 10),
-    loadBefore,
-    loadAfter: load(),
+    busyBefore,
+    loadAfter: Math.round(loadavg()[0]! * 10) / 10,
   };
 }

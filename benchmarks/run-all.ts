@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { calm, load, type Machine, machine } from "./machine.js";
+import { busyShare, type Machine, machine } from "./machine.js";
 import type { BenchContext, Outcome, Scenario } from "./scenario.js";
 
 /** Options that say where somebody's folders and servers are, which is nobody else's business. */
@@ -47,9 +47,7 @@ export async function runAll(
   const failures = new Map<string, string>();
   for (const scenario of chosen) {
     log(`${scenario.name}: ${scenario.about}`);
-    // What the scenario before has left running in the load would count as other people's work.
-    if (!quick) await calm();
-    const before = load();
+    const before = await busyShare(quick ? 10 : 2000);
     try {
       const outcome = await runOne(scenario, { quick, options, log: (text) => log(`    ${text}`) });
       const own = Object.entries(options).filter(([name]) => scenario.options?.includes(name) === true);

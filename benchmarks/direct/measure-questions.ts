@@ -144,7 +144,7 @@ async function manyClients(
       const round = wall[side] * clients;
       if (round > asking.plan.seconds * 10) {
         notes.push(
-          `${question.name}, ${clients} clients, ${NAMES[side]}: not measured, one round would take about ${Math.round(round)} s.`,
+          `${question.name}, ${clients} client${clients === 1 ? "" : "s"}, ${NAMES[side]}: not measured, one round would take about ${Math.round(round)} s.`,
         );
         continue;
       }

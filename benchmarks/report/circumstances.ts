@@ -1,13 +1,15 @@
-import { QUIET } from "../machine.js";
 import { number } from "./format.js";
 import type { Result } from "./results.js";
 
+/** Above this share of the processors something else was at work. */
+const QUIET = 0.1;
+
 /** What makes the figures of a result weaker than they look, in words. */
-export function doubts({ machine: { commit, loadBefore } }: Result): string[] {
+export function doubts({ machine: { commit, busyBefore } }: Result): string[] {
   const found: string[] = [];
-  if (loadBefore === undefined) found.push("whether other work was running is not recorded");
-  else if (loadBefore > QUIET)
-    found.push(`other work was running (load ${number(loadBefore)} before the start)`);
+  if (busyBefore === undefined) found.push("whether other work was running is not recorded");
+  else if (busyBefore > QUIET)
+    found.push(`other work was running (${number(busyBefore * 100)} % of the processors before the start)`);
   if (commit === undefined || commit === "") found.push("the commit is not recorded");
   else if (commit.endsWith("+")) found.push("the sources were not those of the commit, but changed since");
   return found;
@@ -31,9 +33,9 @@ export function circumstances(result: Result): string {
     m.duckdb === undefined ? undefined : `DuckDB ${m.duckdb}`,
     m.fhirLake === undefined ? undefined : `fhir-lake ${m.fhirLake}`,
     m.commit === undefined || m.commit === "" ? undefined : `commit ${m.commit}`,
-    m.loadBefore === undefined
+    m.busyBefore === undefined
       ? undefined
-      : `load ${number(m.loadBefore)} before, ${number(m.loadAfter ?? 0)} after`,
+      : `${number(m.busyBefore * 100)} % of the processors busy before, load ${number(m.loadAfter ?? 0)} after`,
     ...Object.entries(versions).map(([name, text]) => `${name}: ${text}`),
     ...Object.entries(options).map(([name, text]) => `--${name}=${text}`),
   ];

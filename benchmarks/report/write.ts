@@ -34,7 +34,8 @@ would be from it is not known.
 
 Repeated sides of a comparison take turns, mostly in changing order; what was measured once was measured one side after the other. Rows or
 answers of both sides are compared before a time counts in \`direct-fhir\`, \`views\`, \`peers\` and \`materialize\`; \`ingest\` compares their number. Time is
-time on the clock, CPU is processor time of all threads.`;
+time on the clock, CPU is processor time of all threads. Where the time goes,
+and what was done about it: [performance.md](performance.md).`;
 
 /** All files of the report by path below the root: `docs/benchmarks.md`, its plots, and the pages that have figures between marks. */
 export function reportFiles(root: string): ReadonlyMap<string, string> {

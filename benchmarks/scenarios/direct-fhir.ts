@@ -60,6 +60,8 @@ async function openSides(
     parallel: PARALLEL,
     patientsPerSearch: density < DENSE ? PATIENTS_PER_SEARCH.thin : PATIENTS_PER_SEARCH.dense,
   };
+  // Searches that are stored are paged by their links, and few long ones cost less than many short ones.
+  const storedOptions = { ...fhirOptions, byOffset: false, patientsPerSearch: PATIENTS_PER_SEARCH.thin };
   const lakeOptions = {
     source,
     parallel: PARALLEL,
@@ -69,7 +71,7 @@ async function openSides(
   const lakeReads = new LakeReads(lakeAsker, lakeOptions, cohorts);
   return {
     sides: { fhir: new FhirReads(fhirAsker.fork(FRESH), fhirOptions, learnt), lake: lakeReads },
-    stored: { fhir: new FhirReads(fhirAsker, { ...fhirOptions, byOffset: false }, learnt), lake: lakeReads },
+    stored: { fhir: new FhirReads(fhirAsker, storedOptions, learnt), lake: lakeReads },
     scope,
     close: () => {
       fhirAsker.close();
@@ -177,7 +179,10 @@ async function warm(
     );
     const paid = costFigures(setting, costs);
     if (plan.fhir === undefined) {
-      figures.push(...(await lagFigures(setting, fhir.url, lake.url, plan.quick)), ...(await downFigures(asking, fhir)));
+      figures.push(
+        ...(await lagFigures(setting, fhir.url, lake.url, plan.quick)),
+        ...(await downFigures(asking, fhir)),
+      );
     } else
       notes.push("Lag and a server that is down were not measured: the server belongs to somebody else.");
     return { figures: [...figures, ...paid.figures], notes: [...notes, ...paid.notes] };

@@ -39,14 +39,14 @@ describe("aims", () => {
 
 describe("the line about a measurement", () => {
   it("says in words when other work was running and when the sources were changed", () => {
-    const machine = { date: "2026-01-01", commit: "abc+", loadBefore: 1.5 };
+    const machine = { date: "2026-01-01", commit: "abc+", busyBefore: 0.4 };
     const text = circumstances({ machine, figures: [] });
-    expect(text).toContain("other work was running (load 1.5 before the start)");
+    expect(text).toContain("other work was running (40 % of the processors before the start)");
     expect(text).toContain("changed since");
   });
 
   it("says nothing against a clean one, and doubts what is not recorded", () => {
-    expect(doubts({ machine: { commit: "abc", loadBefore: 0.4 }, figures: [] })).toEqual([]);
+    expect(doubts({ machine: { commit: "abc", busyBefore: 0.02 }, figures: [] })).toEqual([]);
     expect(doubts({ machine: {}, figures: [] })).toHaveLength(2);
   });
 });

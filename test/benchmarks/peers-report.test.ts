@@ -10,7 +10,7 @@ function placed(subject: string, side: string, what: string, value: number): Fig
 const CPU = "CPU of 1,000 resources, warm";
 
 const result: Result = {
-  machine: { commit: "a", loadBefore: 0 },
+  machine: { commit: "a", busyBefore: 0 },
   figures: [
     placed("encounter_flat", "fhir-lake", CPU, 5),
     placed("encounter_flat", "helios-sof", CPU, 50),

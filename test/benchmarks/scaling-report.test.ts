@@ -42,7 +42,7 @@ const direct: Result = {
 describe("the figures of docs/scaling.md", () => {
   // The largest size comes first here, as one that was asked for by --once may come anywhere.
   const result: Result = {
-    machine: { cores: 2, memoryGiB: 8, commit: "a", loadBefore: 0 },
+    machine: { cores: 2, memoryGiB: 8, commit: "a", busyBefore: 0 },
     figures: [...life(1e6, 2, 1, 4000), ...life(1e4, 1, 3, 1000), ...life(1e5, 1, 3, 2000)],
   };
   const text = scalingFigures(result, direct);
