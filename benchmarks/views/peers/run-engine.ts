@@ -68,14 +68,16 @@ function peakOf(pid: number): number {
 
 /** The line of what a program wrote to stderr that says why it failed: the last one that begins with an error's name, or the last of all. */
 function reasonIn(complaint: string): string {
-  const lines = complaint.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("Node.js v"));
+  const lines = complaint
+    .split("\n")
+    .filter((line) => line.trim() !== "" && !/^(Node\.js v|\(Use `node )/.test(line));
   const reason =
     lines.findLast((line) => /^\W*(Caused by: )?[\w.\s]*(Error|Exception): /.test(line)) ??
     lines.at(-1) ??
     "";
   return reason
     .trim()
-    .replace(/^\[?(Error: )+/, "")
+    .replace(/^\W*(Error: )*/, "")
     .slice(0, 300);
 }
 
