@@ -55,7 +55,10 @@ export function peersTables(result: Result): string[] {
       subject,
       ...sides.map((side) => measured(figureAt(result, subject, side, what))),
     ]);
-    const remark = WHOLE.test(what) && isUnequal(result, sides) ? `${UNEQUAL}\n\n` : "";
+    const compared = sides.filter((side) =>
+      subjects.some((subject) => figureAt(result, subject, side, what) !== undefined),
+    );
+    const remark = WHOLE.test(what) && isUnequal(result, compared) ? `${UNEQUAL}\n\n` : "";
     return `**${what}**\n\n${remark}${table(["view", ...heads], rows)}`;
   });
   return [
@@ -63,7 +66,7 @@ export function peersTables(result: Result): string[] {
     ...tables,
     parentheses(result.figures.filter(({ repeats }) => repeats !== undefined)),
     startsAnew(sides),
-    "A dash: the engine is not installed, cannot run the view, or gives other rows; the notes below say why where it is known. How they are installed: [benchmarks/views](../benchmarks/views/README.md).",
+    "A dash: the engine is not installed, cannot run the view, gives other rows, or was given fewer resources; one that starts slowly was not started for few. The notes below say why where it is known. How they are installed: [benchmarks/views](../benchmarks/views/README.md).",
   ];
 }
 
