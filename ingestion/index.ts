@@ -95,6 +95,7 @@ export {
   type FetchProblem,
   type FetchStatistics,
 } from "./source/fetched.js";
+export { readLines } from "./source/read-lines.js";
 export {
   type Dialect,
   type FoundSubscription,

@@ -1,10 +1,14 @@
-import { createReadStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { createInterface } from "node:readline";
 import { compareIds } from "#batch";
 import { durationMs, sizeBytes } from "#config";
-import { type FetchedBatch, type FetchProblem, fetchReferenced, writeNamedResources } from "#ingestion";
+import {
+  type FetchedBatch,
+  type FetchProblem,
+  fetchReferenced,
+  readLines,
+  writeNamedResources,
+} from "#ingestion";
 import { crashPoint } from "#storage";
 import type { Assignment, Part } from "./assignment.js";
 import type { RunAtWork } from "./context.js";
@@ -77,7 +81,7 @@ export async function withReferenced(
   const result = await fetchReferenced({
     http: work.http,
     workDir,
-    references: createInterface({ input: createReadStream(missing) }),
+    references: readLines(missing),
     maxResources: config.secondPass.maxResources,
     maxBytes: sizeBytes(config.secondPass.maxSize),
     maxMs: durationMs(config.secondPass.maxTime),
