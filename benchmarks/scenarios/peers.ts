@@ -3,8 +3,9 @@ import path from "node:path";
 import { repeated } from "../measure.js";
 import type { BenchContext, Figure, Outcome, Scenario } from "../scenario.js";
 import { benchmarkData } from "../views/data.js";
+import { DEFINITIONS } from "../views/pathling-views.js";
 import { compareView, type EngineTurns, type Turn } from "../views/peers/compare-view.js";
-import { comparedViews, DEFINITIONS } from "../views/peers/compared-views.js";
+import { comparedViews } from "../views/peers/compared-views.js";
 import { OWN, type Peers, peersBelow } from "../views/peers/engines.js";
 
 const COLD = "of the first evaluation with the start of the process";

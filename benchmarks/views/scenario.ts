@@ -6,19 +6,15 @@ import { type Cost, interleaved, ratios, repeated, runSide, spread } from "../me
 import type { Figure, Outcome, Scenario } from "../scenario.js";
 import { benchmarkData } from "./data.js";
 import { flatquackSide } from "./flatquack.js";
+import { DEFINITIONS, PATHLING_VIEWS } from "./pathling-views.js";
 
 const here = path.join(packageRoot(), "benchmarks", "views");
-const shared = process.env["FHIR_LAKE_SHARED"] ?? path.join(packageRoot(), "..", "shared");
-const pathling = path.join(shared, "conformance", "pathling-benchmark-views");
 
-/** The views of the Pathling benchmark, and one that repeats into answers. Name of the hand-written SQL, and the view. */
+/** No synthetic patient has a contact, so that a lake of them has no column for the hand-written SQL to read. */
+const WITHOUT_RECORDS = "patient_and_contact_addresses";
+/** The other views of Pathling's benchmark, and one that repeats into answers. */
 const views: readonly (readonly [string, string])[] = [
-  ["patient_demographics", path.join(pathling, "PatientDemographics.json")],
-  ["patient_addresses", path.join(pathling, "PatientAddresses.json")],
-  ["condition_flat", path.join(pathling, "ConditionFlat.json")],
-  ["encounter_flat", path.join(pathling, "EncounterFlat.json")],
-  ["us_core_blood_pressures", path.join(pathling, "UsCoreBloodPressures.json")],
-  ["questionnaire_response_flat", path.join(pathling, "QuestionnaireResponseFlat.json")],
+  ...PATHLING_VIEWS.filter(([name]) => name !== WITHOUT_RECORDS),
   ["questionnaire_response_items", path.join(here, "questionnaire_response_items.json")],
 ];
 
@@ -118,7 +114,8 @@ export const viewsScenario: Scenario = {
   name: "views",
   about: "compiled views over NDJSON and over the lake, against hand-written SQL of equal output",
   run: async ({ quick, scratch, log }): Promise<Outcome> => {
-    if (!existsSync(pathling)) throw new Error("the benchmark's views are in ../shared, which is not there");
+    if (!existsSync(DEFINITIONS))
+      throw new Error("the benchmark's views are in ../shared, which is not there");
     const count = Number(process.env["FHIR_LAKE_BENCH_RESOURCES"] ?? (quick ? 2000 : 200_000));
     const files = await benchmarkData(
       process.env["FHIR_LAKE_BENCH_DATA"] ?? path.join(scratch, "data"),

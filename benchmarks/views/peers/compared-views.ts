@@ -2,23 +2,15 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { compileView } from "#compiler";
 import { packageRoot } from "#kernel";
+import { PATHLING_VIEWS } from "../pathling-views.js";
 import type { ComparedColumn } from "./same-rows.js";
 
-const shared = process.env["FHIR_LAKE_SHARED"] ?? path.join(packageRoot(), "..", "shared");
-/** Folder of the views of Pathling's benchmark, which is not part of this repository. */
-export const DEFINITIONS = path.join(shared, "conformance", "pathling-benchmark-views");
 const SHIPPED = path.join(packageRoot(), "viewdefinitions");
 const HAND_WRITTEN = path.join(packageRoot(), "benchmarks", "views", "sql");
 
 /** Name of a view and of its hand-written SQL, and the definition: all of Pathling's benchmark, and two of those that are shipped. */
 const VIEWS = [
-  ["patient_demographics", path.join(DEFINITIONS, "PatientDemographics.json")],
-  ["patient_addresses", path.join(DEFINITIONS, "PatientAddresses.json")],
-  ["patient_and_contact_addresses", path.join(DEFINITIONS, "PatientAndContactAddressUnion.json")],
-  ["condition_flat", path.join(DEFINITIONS, "ConditionFlat.json")],
-  ["encounter_flat", path.join(DEFINITIONS, "EncounterFlat.json")],
-  ["us_core_blood_pressures", path.join(DEFINITIONS, "UsCoreBloodPressures.json")],
-  ["questionnaire_response_flat", path.join(DEFINITIONS, "QuestionnaireResponseFlat.json")],
+  ...PATHLING_VIEWS,
   ["shipped_patient_demographics", path.join(SHIPPED, "patient", "patient_demographics.json")],
   ["shipped_condition_coding", path.join(SHIPPED, "condition", "condition_coding.json")],
 ] as const;
