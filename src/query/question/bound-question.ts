@@ -259,7 +259,9 @@ export class BoundQuestion {
 
   /**
    * What every row of a page meets, in a form by which pieces of files can be left out; undefined where nothing is known.
-   * As many rows as the page needs, any that fit, bound it from above: no row sorted after all of them can be in it.
+   * As many rows as the page needs, any that fit, bound it from above: no row sorted after all of them can be in it. Files need not be sorted as
+   * a whole, so that the first rows that they give may lie anywhere: then the least values are looked for, which reads one column. Where rows are
+   * known to be sorted, the first ones will do.
    */
   private async reach(most: number, options: RunOptions): Promise<Reach | undefined> {
     const lead = this.lead();
@@ -273,8 +275,9 @@ export class BoundQuestion {
       ...atLeast(name, start, bindings),
       `${column} IS NOT NULL`,
     ];
+    const order = this.view.reach?.(start, 1) === undefined ? "ORDER BY _lake_at" : "";
     const sql = `SELECT count(*) AS found, max(_lake_at) AS reach
-      FROM (SELECT ${column} AS _lake_at FROM ${await this.rows({ from: start })} AS _view ${whereOf(where)} LIMIT ${most})`;
+      FROM (SELECT ${column} AS _lake_at FROM ${await this.rows({ from: start })} AS _view ${whereOf(where)} ${order} LIMIT ${most})`;
     const [row] = await this.database.with((connection) =>
       connection.rows<{ found: string; reach: string | null }>(sql, bindings.values, options),
     );
