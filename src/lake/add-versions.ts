@@ -50,7 +50,9 @@ export async function addVersions(
   const all = landingRelation(landed.files);
   const allowed = await withoutErased(lake, connection, landed, all, head);
   const { refused } = allowed;
-  const classification = await classify(lake, connection, allowed.wrap(all), table);
+  const total = landed.files.reduce((sum, file) => sum + file.rows, 0);
+  const incoming = { relation: allowed.wrap(all), rows: total };
+  const classification = await classify(lake, connection, incoming, table);
   if (earlier !== undefined && earlier.classification.fingerprint === classification.fingerprint) {
     return { ...earlier, classification, refused };
   }
@@ -58,7 +60,6 @@ export async function addVersions(
     return { classification, refused, layer: undefined, observed: landed.observed };
   }
   const observed = union(table?.observed ?? [], landed.observed);
-  const total = landed.files.reduce((sum, file) => sum + file.rows, 0);
   const files: FileRef[] = [];
   for (const file of landed.files) {
     const relation = landingRelation([file]);

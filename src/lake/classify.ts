@@ -21,6 +21,14 @@ export interface Classification {
   readonly fingerprint: string;
 }
 
+/** Landing records to compare with each other and with what is there. */
+export interface Incoming {
+  /** A relation with landing columns. */
+  readonly relation: string;
+  /** How many it has, or more. */
+  readonly rows: number;
+}
+
 /**
  * Same text (the order key ends in its hash) and same kind. A later delete that says when it happened is a new tombstone all the same:
  * it must also hide updates that lie between the two deletes and arrive last.
@@ -34,14 +42,37 @@ interface Losers {
   readonly unchanged: number;
 }
 
-/** Makes the temporary table `winners`: per key the version with the greatest order key. */
-async function foldLanding(connection: Connection, landing: string): Promise<void> {
-  await connection.run(
-    `CREATE OR REPLACE TEMP TABLE winners AS
-     SELECT key, max(ord) AS ord, arg_max(deleted, ord) AS deleted, arg_max(dated, ord) AS dated, count(*) AS versions
-     FROM (SELECT "key"::UUID AS key, "order" AS ord, kind = 'D' AS deleted, last_updated <> '' OR version <> '' AS dated FROM ${landing})
-     GROUP BY key`,
-  );
+/** What counts of landing records when versions are compared. */
+function incoming(landing: string): string {
+  return `SELECT "key"::UUID AS key, "order" AS ord, kind = 'D' AS deleted, last_updated <> '' OR version <> '' AS dated FROM ${landing}`;
+}
+
+/** Per key the version with the greatest order key. */
+function winnersOf(rows: string): string {
+  return `SELECT key, max(ord) AS ord, arg_max(deleted, ord) AS deleted, arg_max(dated, ord) AS dated, count(*) AS versions
+     FROM (${rows}) GROUP BY key`;
+}
+
+/**
+ * Makes the temporary table `winners`: per key the version with the greatest order key. The engine keeps texts that it compares in memory until
+ * the last row, so that many versions are compared a part of the keys after the other; tables it can move to disk meanwhile.
+ */
+async function foldLanding(
+  connection: Connection,
+  { relation, rows }: Incoming,
+  rowsAtOnce: number,
+): Promise<void> {
+  const parts = Math.ceil(rows / rowsAtOnce);
+  if (parts <= 1) {
+    await connection.run(`CREATE OR REPLACE TEMP TABLE winners AS ${winnersOf(incoming(relation))}`);
+    return;
+  }
+  await connection.run(`CREATE OR REPLACE TEMP TABLE incoming AS ${incoming(relation)}`);
+  for (let part = 0; part < parts; part++) {
+    const into = part === 0 ? "CREATE OR REPLACE TEMP TABLE winners AS" : "INSERT INTO winners";
+    await connection.run(`${into} ${winnersOf(`FROM incoming WHERE hash(key) % ${parts} = ${part}`)}`);
+  }
+  await connection.run("DROP TABLE incoming");
 }
 
 async function losersOf(connection: Connection, landing: string): Promise<Losers> {
@@ -90,23 +121,25 @@ async function count(connection: Connection, fate: string): Promise<Record<Count
 }
 
 /**
- * Folds landing records (a relation in landing columns) into the table's current versions: the greatest order key per resource counts;
+ * Folds landing records into the table's current versions: the greatest order key per resource counts;
  * content identical to the current version is no new version (architecture: one order key).
  * Leaves the winners in the connection's temporary relation `to_store(key, ord)`.
  */
 export async function classify(
   lake: Lake,
   connection: Connection,
-  landing: string,
+  landing: Incoming,
   table: TableState | undefined,
 ): Promise<Classification> {
-  await foldLanding(connection, landing);
+  await foldLanding(connection, landing, lake.foldRows);
   const select = await fates(lake, table);
   // Against an empty table every winner is stored: nothing needs to be kept beside the winners themselves.
   if (table !== undefined) await connection.run(`CREATE OR REPLACE TEMP TABLE fate AS ${select}`);
   const counts = await count(connection, table === undefined ? `(${select})` : "fate");
   const losers =
-    Number(counts.repeated) === 0 ? { superseded: 0, unchanged: 0 } : await losersOf(connection, landing);
+    Number(counts.repeated) === 0
+      ? { superseded: 0, unchanged: 0 }
+      : await losersOf(connection, landing.relation);
   const stored = table === undefined ? "winners" : "fate WHERE fate = 'stored'";
   await connection.run(`CREATE OR REPLACE TEMP VIEW to_store AS SELECT key, ord FROM ${stored}`);
   if (table !== undefined) await connection.run("DROP TABLE winners");

@@ -32,6 +32,9 @@ const MIB = 1 << 20;
 const RUNTIME_SHARE_BYTES = 192 * MIB;
 const LEAST_DUCKDB_BYTES = 128 * MIB;
 
+/** What a version takes in the engine while it is compared with others of its resource: its key and texts of its order key in several places. */
+const FOLD_ROW_BYTES = 550;
+
 /** DuckDB's share of a process-wide memory bound. */
 export function duckDbShare(memoryLimitBytes: number): number {
   return Math.max(LEAST_DUCKDB_BYTES, memoryLimitBytes - RUNTIME_SHARE_BYTES);
@@ -48,6 +51,8 @@ export class Lake {
   readonly chunkBytes: number;
   /** Bytes of rows, as Parquet counts them uncompressed, that are sorted at once when layers are rewritten. */
   readonly sortBytes: number;
+  /** Incoming versions that are compared at once. */
+  readonly foldRows: number;
   private readonly spill: string;
   private readonly ownsDatabase: boolean;
   private readonly holds = new AsyncLocalStorage<FileHold>();
@@ -55,7 +60,7 @@ export class Lake {
   private constructor(
     parts: Pick<
       Lake,
-      "store" | "history" | "database" | "definitions" | "clock" | "chunkBytes" | "sortBytes"
+      "store" | "history" | "database" | "definitions" | "clock" | "chunkBytes" | "sortBytes" | "foldRows"
     > & {
       spill: string;
       ownsDatabase: boolean;
@@ -68,6 +73,7 @@ export class Lake {
     this.clock = parts.clock;
     this.chunkBytes = parts.chunkBytes;
     this.sortBytes = parts.sortBytes;
+    this.foldRows = parts.foldRows;
     this.spill = parts.spill;
     this.ownsDatabase = parts.ownsDatabase;
   }
@@ -102,6 +108,7 @@ export class Lake {
       chunkBytes: memoryLimitBytes >= 1024 * MIB ? 48 * MIB : 24 * MIB,
       // Sorting takes some times what is sorted, and reading it as much again.
       sortBytes: Math.floor(duckDbShare(memoryLimitBytes) / 10),
+      foldRows: Math.floor(duckDbShare(memoryLimitBytes) / 4 / FOLD_ROW_BYTES),
       spill,
       ownsDatabase: options.engine === undefined,
     });
