@@ -42,7 +42,7 @@ async function decided(
   versions: readonly Version[],
   foldRows: number,
 ): Promise<{ readonly found: Classification; readonly stored: unknown }> {
-  const limited: Lake = Object.create(lake, { foldRows: { value: foldRows } });
+  const limited = Object.create(lake, { foldRows: { value: foldRows } }) as Lake;
   const incoming = { relation: relationOf(versions), rows: versions.length };
   const found = await classify(limited, connection, incoming, undefined);
   return {

@@ -30,6 +30,11 @@ export interface SnapshotView {
    */
   relation(range?: KeyRange): Promise<string>;
   /**
+   * The rows of the snapshot alone, where {@link relation} leaves out those of resources that changed since and adds what they have now: most of them
+   * still count, and they are cheaper to look through. Absent where nothing changed.
+   */
+  stored?(range?: KeyRange): Promise<string>;
+  /**
    * A value of the column that rows are sorted by, up to which about so many rows lie that come after `from`, or counted from the first; undefined
    * where it is not known. A guess: there may be more, and fewer where changes have taken rows away.
    */

@@ -26,7 +26,7 @@ function merged(view: SnapshotView, { live, database }: MergedCatalogOptions, ho
   const overlay = (): ReturnType<LiveLake["overlay"]> => live.overlay({ hash, resource }, hold);
   return {
     ...view,
-    ...(changedAt === undefined ? {} : { changedAt }),
+    ...(changedAt === undefined ? {} : { changedAt, stored: (range) => view.relation(range) }),
     relation: async (range) => {
       const batch = await view.relation(range);
       const current = await overlay();

@@ -17,6 +17,8 @@ export interface FixtureView {
   /** Default Patient. */
   readonly resource?: string;
   readonly reach?: NonNullable<SnapshotView["reach"]>;
+  /** Makes a relation of the rows that the snapshot has, given that of the rows that count. */
+  readonly stored?: (relation: string) => string;
 }
 
 /** A real catalog over Parquet files in a temporary folder, with one snapshot per `commit`. */
@@ -47,9 +49,11 @@ async function writeView(folder: string, id: number, view: FixtureView): Promise
   database.close();
   const names = view.columns.map((column) => quoteIdentifier(column.name)).join(", ");
   const rows = `SELECT _lake_key, ${names} FROM read_parquet([${quoteLiteral(file)}], union_by_name=true)`;
+  const relation = view.layered === true ? `(${layered(rows)})` : `(${rows})`;
+  const { stored } = view;
   return {
     name: view.name,
-    relation: async () => (view.layered === true ? `(${layered(rows)})` : `(${rows})`),
+    relation: async () => relation,
     columns: view.columns.map((column) => ({
       path: column.name,
       fhirType: undefined,
@@ -61,6 +65,7 @@ async function writeView(folder: string, id: number, view: FixtureView): Promise
     rowCount: count,
     resource: view.resource ?? "Patient",
     ...(view.reach === undefined ? {} : { reach: view.reach }),
+    ...(stored === undefined ? {} : { stored: async () => stored(relation) }),
     ...(view.definition === undefined ? {} : { definition: async () => view.definition! }),
     description: `Rows of ${view.name}`,
   };

@@ -119,7 +119,7 @@ export function policedView(
   state: { readonly day: string; readonly database: Database },
 ): SnapshotView {
   // Where the rows beneath lie is not told of those that are left.
-  const { definition, failure: _failure, reach: _reach, ...rest } = view;
+  const { definition, failure: _failure, reach: _reach, stored: _stored, ...rest } = view;
   const base = { ...rest, columns: view.columns.filter(({ name }) => shape.rules.has(name)) };
   if (shape.misfit !== undefined) {
     const message = `The access rules do not fit view '${view.name}': ${shape.misfit}; whoever runs this server must mend them.`;

@@ -7,9 +7,9 @@ import { narrowed, rangeOf } from "../key-range.js";
 import type { Statement } from "../result.js";
 import { Bindings } from "./bindings.js";
 import { type QuestionColumn, QuestionColumns } from "./columns.js";
-import type { Condition } from "./condition.js";
 import { ConditionSql } from "./condition-sql.js";
 import { type EncodedPage, readEncoded } from "./encoded-page.js";
+import { type Lead, PageReach } from "./page-reach.js";
 import type { PageSource } from "./page-source.js";
 import { PageTable } from "./page-table.js";
 import { fromPosition, orderItems, type Position, placeItems, type SortColumn } from "./position.js";
@@ -30,12 +30,6 @@ export interface RowCount {
   readonly rows: number;
   /** False for a number that was reckoned without looking at every row. */
   readonly exact: boolean;
-}
-
-/** Between which values of the clustered column a page lies. */
-interface Reach {
-  readonly conditions: (bindings: Bindings) => string[];
-  readonly ends: Pick<KeyRange, "from" | "to">;
 }
 
 interface OutputColumn {
@@ -105,8 +99,8 @@ function sortColumns(columns: QuestionColumns, order: ViewQuestion["order"] = []
  * must get equal bytes.
  *
  * A question with a limit reads its rows once, into a {@link PageTable} or, when they are few and their format is known, as an
- * {@link EncodedPage}. Where rows lie in the files as they are to leave, what is known of their place, or else some of the first ones that
- * fit, tells how far the page can reach at most, so that only that piece of the files is read in full.
+ * {@link EncodedPage}. Where rows leave as they lie in the files, {@link PageReach} tells how far the page can reach at most, so that only that
+ * piece of the files is read in full.
  */
 export class BoundQuestion {
   /** The columns of the answer as it names them. */
@@ -152,12 +146,15 @@ export class BoundQuestion {
   }
 
   /** The view's rows, of which the question's filters and the ends given may leave out those that meet none of its conditions. */
-  private async rows(ends: Pick<KeyRange, "from" | "to"> = {}): Promise<string> {
+  private async rows(
+    ends: Pick<KeyRange, "from" | "to"> = {},
+    read: SnapshotView["relation"] = (range) => this.view.relation(range),
+  ): Promise<string> {
     const { clustered } = this.known;
     const filtered = clustered && rangeOf(clustered.name, this.question.filters ?? []);
     const bounded = filtered !== undefined || ends.from !== undefined || ends.to !== undefined;
     const range = clustered && bounded ? narrowed(filtered ?? { column: clustered.name }, ends) : undefined;
-    return this.known.relation(await this.view.relation(range), this.used);
+    return this.known.relation(await read(range), this.used);
   }
 
   private conditions(bindings: Bindings): string[] {
@@ -223,11 +220,19 @@ export class BoundQuestion {
   }
 
   private pageSource(limit: number, options: RunOptions): PageSource {
+    const lead = this.lead();
+    const within =
+      lead &&
+      new PageReach(this.database, this.view, lead, {
+        filters: this.question.filters ?? [],
+        relation: (ends, read) => this.rows(ends, read),
+        conditions: (bindings) => [...this.conditions(bindings), ...this.from(bindings)],
+      });
     const select: PageSource["select"] = async (most, { isShort = false, mayGuess = false } = {}) => {
       const bindings = new Bindings();
       const where = [...this.conditions(bindings), ...this.from(bindings)];
-      const guess = mayGuess ? this.guessedReach(most) : undefined;
-      const reach = guess ?? (await this.reach(most, options));
+      const guess = mayGuess ? await within?.guess(most, options) : undefined;
+      const reach = guess ?? (await within?.reach(most, options));
       where.push(...(reach?.conditions(bindings) ?? []));
       // Of few rows all columns are sorted at once; of many, only those that are left by place.
       const sorted = isShort && (reach !== undefined || this.isOfOne());
@@ -247,59 +252,14 @@ export class BoundQuestion {
     return range?.from !== undefined && range.from === range.to;
   }
 
-  /** The column by which the pieces of files that a page lies in can be told, and the value from which on it does; undefined where none can. */
-  private lead(): { readonly name: string; readonly start: string | undefined } | undefined {
+  /** Undefined where no pieces of files can be told. */
+  private lead(): Lead | undefined {
     const [first] = this.sort;
     const start = this.question.after?.values[0];
     if (first === undefined || first.column !== this.known.clustered) return undefined;
     if (first.descending || first.nullsFirst || start === null) return undefined;
     const { name } = first.column;
     return this.isOfOne() ? undefined : { name, start };
-  }
-
-  /**
-   * What every row of a page meets, in a form by which pieces of files can be left out; undefined where nothing is known.
-   * As many rows as the page needs, any that fit, bound it from above: no row sorted after all of them can be in it. Files need not be sorted as
-   * a whole, so that the first rows that they give may lie anywhere: then the least values are looked for, which reads one column. Where rows are
-   * known to be sorted, the first ones will do.
-   */
-  private async reach(most: number, options: RunOptions): Promise<Reach | undefined> {
-    const lead = this.lead();
-    if (lead === undefined) return undefined;
-    const { name, start } = lead;
-    const column = `_view.${quoteIdentifier(name)}`;
-    const bindings = new Bindings();
-    const where = [
-      ...this.conditions(bindings),
-      ...this.from(bindings),
-      ...atLeast(name, start, bindings),
-      `${column} IS NOT NULL`,
-    ];
-    const order = this.view.reach?.(start, 1) === undefined ? "ORDER BY _lake_at" : "";
-    const sql = `SELECT count(*) AS found, max(_lake_at) AS reach
-      FROM (SELECT ${column} AS _lake_at FROM ${await this.rows({ from: start })} AS _view ${whereOf(where)} ${order} LIMIT ${most})`;
-    const [row] = await this.database.with((connection) =>
-      connection.rows<{ found: string; reach: string | null }>(sql, bindings.values, options),
-    );
-    const end = row!.reach;
-    return Number(row!.found) < most || end === null ? undefined : between(name, start, end);
-  }
-
-  /**
-   * The same without asking for any row: what is known of where rows lie says how far the page reaches, as long as nothing but their place decides which
-   * are in it. No bound that leaves enough rows is wrong, so that whoever finds too few of them knows that the guess was.
-   */
-  private guessedReach(most: number): Reach | undefined {
-    const lead = this.lead();
-    if (lead === undefined) return undefined;
-    const { name, start } = lead;
-    const { filters = [] } = this.question;
-    const isBeginning = (filter: Condition): boolean =>
-      (filter.operator === "gt" || filter.operator === "gte") && filter.column === name;
-    if (!filters.every(isBeginning)) return undefined;
-    const { from } = narrowed(rangeOf(name, filters) ?? { column: name }, { from: start });
-    const end = this.view.reach?.(from, most);
-    return end === undefined ? undefined : between(name, start, end);
   }
 
   /** Frees what was read. */
@@ -323,21 +283,6 @@ export class BoundQuestion {
     );
     return { rows: Number(row!._rows), exact: true };
   }
-}
-
-/** Rows whose column is not less than a value; any where there is none. */
-function atLeast(name: string, start: string | undefined, bindings: Bindings): string[] {
-  return start === undefined ? [] : [`_view.${quoteIdentifier(name)} >= ${bindings.plain(start)}`];
-}
-
-function between(name: string, start: string | undefined, end: string): Reach {
-  return {
-    conditions: (bindings) => [
-      ...atLeast(name, start, bindings),
-      `_view.${quoteIdentifier(name)} <= ${bindings.plain(end)}`,
-    ],
-    ends: { from: start, to: end },
-  };
 }
 
 function whereOf(all: readonly string[]): string {

@@ -16,9 +16,11 @@ let database: Database;
 let query: QueryService;
 
 const columns = ["grade", "score", "day", "seen_at", "flag", "note"] as const;
-const views = ["ties", "ties_of_patients"] as const;
+const views = ["ties", "ties_of_patients", "ties_of_changed_patients"] as const;
 /** How far the pages of the second view are guessed to reach. */
 let guess: string | undefined;
+/** Makes of the rows of the third view those that its snapshot has, in which a guess is looked for. */
+let stored = (rows: string): string => rows;
 
 beforeAll(async () => {
   lake = await createParquetLake();
@@ -44,17 +46,21 @@ beforeAll(async () => {
         FROM range(300) t(i)`,
   };
   const patient = { name: "patient", sqlType: "VARCHAR", path: "subject.getReferenceKey(Patient)" };
-  await lake.commit([
-    { name: "ties", ...ties },
-    {
-      name: "ties_of_patients",
-      ...ties,
-      resource: "Observation",
-      reach: () => guess,
-      columns: [patient, ...ties.columns],
-      select: `SELECT * REPLACE (CASE WHEN n < 200 THEN md5('many') ELSE _lake_key END AS _lake_key),
+  const ofPatients = {
+    ...ties,
+    resource: "Observation",
+    columns: [patient, ...ties.columns],
+    select: `SELECT * REPLACE (CASE WHEN n < 200 THEN md5('many') ELSE _lake_key END AS _lake_key),
           CASE WHEN n < 200 THEN 'Patient/b' WHEN n % 10 > 1 THEN 'Patient/' || (n % 10) END AS patient
         FROM (SELECT *, row_number() OVER () - 1 AS n FROM (${ties.select}))`,
+  };
+  await lake.commit([
+    { name: "ties", ...ties },
+    { name: "ties_of_patients", ...ofPatients, reach: () => guess },
+    {
+      name: "ties_of_changed_patients",
+      ...ofPatients,
+      stored: (relation) => stored(relation),
     },
     {
       // In a row group both zeros are one value, so that there are two of them.
@@ -119,6 +125,14 @@ const orders = fc.uniqueArray(
   { maxLength: 3, selector: ({ column }) => column },
 );
 const guesses = fc.constantFrom(undefined, "", "Patient/3", "Patient/7", "Patient/b", "Patient/z");
+/** What a snapshot may have of the rows that count: all of them, some or none, and others that do not. */
+const storages = fc.constantFrom(
+  (rows: string) => rows,
+  (rows: string) => `(SELECT * FROM ${rows} WHERE false)`,
+  (rows: string) => `(SELECT * FROM ${rows} WHERE patient > 'Patient/3')`,
+  (rows: string) => `(SELECT * FROM ${rows}, range(5))`,
+  (rows: string) => `(SELECT * REPLACE ('Patient/0' AS patient) FROM ${rows})`,
+);
 const asLines = (format: ResultFormat): PageOptions => ({ as: { format, options: {} } });
 const filters: fc.Arbitrary<Condition[]> = fc.subarray<Condition>([
   { operator: "not", condition: { operator: "eq", column: "grade", value: "1" } },
@@ -142,8 +156,9 @@ describe("pages of an answer", () => {
         fc.integer({ min: 17, max: 120 }),
         fc.constantFrom<PageOptions>({}, asLines("ndjson"), asLines("csv"), asLines("parquet")),
         guesses,
-        async (view, order, conditions, select, limit, options, guessed) => {
-          guess = guessed;
+        storages,
+        async (view, order, conditions, select, limit, options, guessed, had) => {
+          [guess, stored] = [guessed, had];
           const question = { view, order, filters: conditions, select };
           const whole = await answer(question);
           const pages = await allPages(question, limit, options);
@@ -214,15 +229,17 @@ describe("pages of an answer", () => {
   });
 
   it("are right however wrongly it was guessed how far they reach", async () => {
-    const question = { view: "ties_of_patients" } as const;
-    const whole = await answer(question);
+    const whole = await answer({ view: "ties_of_patients" });
     await fc.assert(
       fc.asyncProperty(
+        fc.constantFrom("ties_of_patients", "ties_of_changed_patients"),
         guesses,
+        storages,
         fc.option(fc.constantFrom("Patient/2", "Patient/5", "Patient/b"), { nil: undefined }),
         fc.integer({ min: 30, max: 120 }),
-        async (guessed, start, limit) => {
-          guess = guessed;
+        async (view, guessed, had, start, limit) => {
+          [guess, stored] = [guessed, had];
+          const question = { view };
           const filters: Condition[] =
             start === undefined ? [] : [{ operator: "gte", column: "patient", value: start }];
           const expected = start === undefined ? whole : await answer({ ...question, filters });
