@@ -80,6 +80,11 @@ export class FileWriter {
     return { key, rows, ...hashed };
   }
 
+  /** The path of a folder for passing files, which goes with the writer. */
+  passing(): string {
+    return path.join(this.staging, randomUUID());
+  }
+
   private async removeAllBut(used: ReadonlySet<string>): Promise<void> {
     for (const key of this.published) {
       if (!used.has(key)) await this.lake.store.delete(key).catch(() => undefined);

@@ -1,3 +1,6 @@
+import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import path from "node:path";
 import type { Connection } from "#duckdb";
 import { quoteLiteral } from "#duckdb";
 
@@ -52,16 +55,10 @@ export async function rowsWithin(
   return Math.max(1, Math.floor(bytes / Math.max(LEAST_ROW_BYTES, rowBytes)));
 }
 
-/**
- * Splits a SELECT of table rows into SELECTs that are each sorted by patient, then id, and together give every row once: ranges of
- * patients first, then ranges of ids for rows without a patient. Each holds about `rowsPerRange` rows, so that sorting needs
- * bounded memory; a single patient larger than that stays whole.
- */
-export async function sortedRanges(
-  connection: Connection,
-  select: string,
-  rowsPerRange: number,
-): Promise<string[]> {
+const SORTED = "ORDER BY _lake_patient, _lake_id";
+
+/** Ranges of patients first, then ranges of ids for rows without a patient; each holds about `rowsPerRange` rows. */
+async function rangesOf(connection: Connection, select: string, rowsPerRange: number): Promise<Bound[]> {
   const [counts] = await connection.rows<{ patients: string; others: string }>(
     `SELECT count(_lake_patient) AS patients, count(*) - count(_lake_patient) AS others FROM (${select})`,
   );
@@ -75,7 +72,71 @@ export async function sortedRanges(
     const edges = [undefined, ...points, undefined];
     for (let i = 0; i + 1 < edges.length; i++) bounds.push({ column, from: edges[i], to: edges[i + 1] });
   }
-  return bounds.map(
-    (b) => `SELECT * FROM (${select}) WHERE ${condition(b)} ORDER BY _lake_patient, _lake_id`,
-  );
+  return bounds;
+}
+
+/** SQL of the number of the range that a row is in, of some that follow each other; halves them, so that few values are compared. */
+function numberAmong(bounds: readonly Bound[], first: number): string {
+  if (bounds.length === 1) return String(first);
+  const half = bounds.length >> 1;
+  const { column, from } = bounds[half]!;
+  const [low, high] = [bounds.slice(0, half), bounds.slice(half)];
+  return `CASE WHEN ${column} < ${quoteLiteral(from!)} THEN ${numberAmong(low, first)} ELSE ${numberAmong(high, first + half)} END`;
+}
+
+function numberOf(bounds: readonly Bound[]): string {
+  const patients = bounds.filter(({ column }) => column === "_lake_patient");
+  const others = bounds.slice(patients.length);
+  if (patients.length === 0) return numberAmong(others, 0);
+  if (others.length === 0) return numberAmong(patients, 0);
+  return `CASE WHEN _lake_patient IS NULL THEN ${numberAmong(others, patients.length)} ELSE ${numberAmong(patients, 0)} END`;
+}
+
+/** Up to so many ranges are each read from the rows themselves; of more, each would read nearly all row groups for a few of their rows. */
+const MOST_READ_DIRECTLY = 6;
+
+/** True when {@link sortedRanges} may write so many rows apart first, which takes as much room as they have. */
+export function areWrittenApart(rows: number, rowsPerRange: number): boolean {
+  // Rows without a patient have ranges of their own.
+  return Math.ceil(rows / rowsPerRange) + 1 > MOST_READ_DIRECTLY;
+}
+
+/** How rows are sorted in ranges. */
+export interface RangeOptions {
+  readonly rowsPerRange: number;
+  /** A folder for as many bytes as the rows have, which need not be there; gone afterwards. */
+  readonly folder: string;
+}
+
+/**
+ * SELECTs that are each sorted by patient, then id, and together give every row of a SELECT of table rows once: ranges of
+ * patients first, then ranges of ids for rows without a patient. Each holds about `rowsPerRange` rows, so that sorting needs
+ * bounded memory; a single patient larger than that stays whole. Each is good until the next is asked for. Many ranges are first written apart, by one
+ * read of all rows, so that the work grows as the rows do.
+ */
+export async function* sortedRanges(
+  connection: Connection,
+  select: string,
+  { rowsPerRange, folder }: RangeOptions,
+): AsyncGenerator<string> {
+  const bounds = await rangesOf(connection, select, rowsPerRange);
+  if (bounds.length <= MOST_READ_DIRECTLY) {
+    for (const bound of bounds) yield `SELECT * FROM (${select}) WHERE ${condition(bound)} ${SORTED}`;
+    return;
+  }
+  try {
+    // What is buffered before it is written, of all ranges together.
+    await connection.run(`SET GLOBAL partitioned_write_flush_threshold = ${rowsPerRange}`);
+    await connection.run(
+      `COPY (SELECT *, ${numberOf(bounds)} AS _lake_range FROM (${select})) TO ${quoteLiteral(folder)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARTITION_BY (_lake_range))`,
+    );
+    for (const number of bounds.keys()) {
+      const range = path.join(folder, `_lake_range=${number}`);
+      if (!existsSync(range)) continue;
+      yield `SELECT * FROM read_parquet(${quoteLiteral(path.join(range, "*.parquet"))}, hive_partitioning = false) ${SORTED}`;
+      await rm(range, { recursive: true });
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }

@@ -5,7 +5,7 @@ import type { Lake } from "../lake.js";
 import type { FileWriter } from "../publish.js";
 import { changedKeys, currentVersions, viewRows } from "../relation.js";
 import type { FileRef, TableLayer, TableState, ViewLayer, ViewState } from "../snapshot.js";
-import { rowsWithin, sortedRanges } from "../sorted-ranges.js";
+import { areWrittenApart, rowsWithin, sortedRanges } from "../sorted-ranges.js";
 import { requireLakeSpace } from "../space.js";
 
 /** A rewrite of some layers, ready to be committed on any head that still has all its inputs. */
@@ -19,10 +19,10 @@ interface Layered {
   readonly replaces?: readonly FileRef[];
 }
 
-/** Fails with `lake/no-space` unless the inputs would fit a second time: they stay until a vacuum. */
-async function requireRoom(lake: Lake, inputs: readonly Layered[]): Promise<void> {
+/** Fails with `lake/no-space` unless the inputs would fit so many times more: they stay until a vacuum. */
+async function requireRoom(lake: Lake, inputs: readonly Layered[], times: number): Promise<void> {
   const bytes = inputs.flatMap((layer) => layer.files).reduce((sum, file) => sum + file.sizeBytes, 0);
-  await requireLakeSpace(lake, bytes, "this compaction");
+  await requireLakeSpace(lake, times * bytes, "this compaction");
 }
 
 function keysOfLayer(layer: Layered): string {
@@ -59,12 +59,14 @@ export async function rewriteTable(
   signal: AbortSignal | undefined,
 ): Promise<Rewrite<TableLayer>> {
   const inputs = step.inputs.map((i) => table.layers[i]!);
-  await requireRoom(lake, inputs);
   const select = await currentVersions(lake, { ...table, layers: inputs });
   const paths = await lake.paths(inputs.flatMap((layer) => layer.files));
   const rowsPerRange = await rowsWithin(connection, lake.sortBytes, paths);
+  const rowsRead = inputs.reduce((sum, layer) => sum + layer.rows, 0);
+  await requireRoom(lake, inputs, areWrittenApart(rowsRead, rowsPerRange) ? 2 : 1);
   const files: FileRef[] = [];
-  for (const range of await sortedRanges(connection, select, rowsPerRange)) {
+  const ranges = sortedRanges(connection, select, { rowsPerRange, folder: writer.passing() });
+  for await (const range of ranges) {
     signal?.throwIfAborted();
     const written = await writer.parquet(connection, `resources/${type}`, range);
     if (written !== undefined) files.push(written);
@@ -86,7 +88,7 @@ export async function rewriteView(
   step: CompactionStep,
 ): Promise<Rewrite<ViewLayer>> {
   const inputs = step.inputs.map((i) => view.layers[i]!);
-  await requireRoom(lake, inputs);
+  await requireRoom(lake, inputs, 1);
   const written = await writer.parquet(
     connection,
     `views/${name}`,
