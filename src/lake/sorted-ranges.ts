@@ -75,22 +75,40 @@ async function rangesOf(connection: Connection, select: string, rowsPerRange: nu
   return bounds;
 }
 
-/** SQL of the number of the range that a row is in, of some that follow each other; halves them, so that few values are compared. */
-function numberAmong(bounds: readonly Bound[], first: number): string {
-  if (bounds.length === 1) return String(first);
-  const half = bounds.length >> 1;
-  const { column, from } = bounds[half]!;
-  const [low, high] = [bounds.slice(0, half), bounds.slice(half)];
+/** Ranges that follow each other. */
+type Group = readonly [Bound, ...Bound[]];
+
+/** SQL of the number of the group that a row is in, of some whose first has the number `first`; halves them, so that few values are compared. */
+function numberAmong(groups: readonly Group[], first: number): string {
+  if (groups.length === 1) return String(first);
+  const half = groups.length >> 1;
+  const [{ column, from }] = groups[half]!;
+  const [low, high] = [groups.slice(0, half), groups.slice(half)];
   return `CASE WHEN ${column} < ${quoteLiteral(from!)} THEN ${numberAmong(low, first)} ELSE ${numberAmong(high, first + half)} END`;
 }
 
-function numberOf(bounds: readonly Bound[]): string {
-  const patients = bounds.filter(({ column }) => column === "_lake_patient");
-  const others = bounds.slice(patients.length);
+function numberOf(groups: readonly Group[]): string {
+  const patients = groups.filter(([{ column }]) => column === "_lake_patient");
+  const others = groups.slice(patients.length);
   if (patients.length === 0) return numberAmong(others, 0);
   if (others.length === 0) return numberAmong(patients, 0);
   return `CASE WHEN _lake_patient IS NULL THEN ${numberAmong(others, patients.length)} ELSE ${numberAmong(patients, 0)} END`;
 }
+
+/** Groups of about equal length; none has ranges of both columns. */
+function grouped(bounds: readonly Bound[]): Group[] {
+  const size = Math.ceil(bounds.length / GROUPS);
+  const groups: [Bound, ...Bound[]][] = [];
+  for (const bound of bounds) {
+    const last = groups.at(-1);
+    if (last === undefined || last.length === size || last[0].column !== bound.column) groups.push([bound]);
+    else last.push(bound);
+  }
+  return groups;
+}
+
+/** Parts that rows are written apart into at once: the engine buffers some thousands of rows of each. */
+const GROUPS = 8;
 
 /** Up to so many ranges are each read from the rows themselves; of more, each would read nearly all row groups for a few of their rows. */
 const MOST_READ_DIRECTLY = 6;
@@ -111,8 +129,8 @@ export interface RangeOptions {
 /**
  * SELECTs that are each sorted by patient, then id, and together give every row of a SELECT of table rows once: ranges of
  * patients first, then ranges of ids for rows without a patient. Each holds about `rowsPerRange` rows, so that sorting needs
- * bounded memory; a single patient larger than that stays whole. Each is good until the next is asked for. Many ranges are first written apart, by one
- * read of all rows, so that the work grows as the rows do.
+ * bounded memory; a single patient larger than that stays whole. Each is good until the next is asked for. Many ranges are first written apart, some
+ * by one read of all rows and each of these further, so that the work grows as the rows do.
  */
 export async function* sortedRanges(
   connection: Connection,
@@ -120,21 +138,32 @@ export async function* sortedRanges(
   { rowsPerRange, folder }: RangeOptions,
 ): AsyncGenerator<string> {
   const bounds = await rangesOf(connection, select, rowsPerRange);
+  // So many rows may be in memory before they are written apart, too.
+  await connection.run(`SET GLOBAL partitioned_write_flush_threshold = ${rowsPerRange}`);
+  yield* rangesWithin(connection, select, bounds, folder);
+}
+
+async function* rangesWithin(
+  connection: Connection,
+  select: string,
+  bounds: readonly Bound[],
+  folder: string,
+): AsyncGenerator<string> {
   if (bounds.length <= MOST_READ_DIRECTLY) {
     for (const bound of bounds) yield `SELECT * FROM (${select}) WHERE ${condition(bound)} ${SORTED}`;
     return;
   }
+  const groups = grouped(bounds);
   try {
-    // What is buffered before it is written, of all ranges together.
-    await connection.run(`SET GLOBAL partitioned_write_flush_threshold = ${rowsPerRange}`);
     await connection.run(
-      `COPY (SELECT *, ${numberOf(bounds)} AS _lake_range FROM (${select})) TO ${quoteLiteral(folder)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARTITION_BY (_lake_range))`,
+      `COPY (SELECT *, ${numberOf(groups)} AS _lake_group FROM (${select})) TO ${quoteLiteral(folder)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARTITION_BY (_lake_group))`,
     );
-    for (const number of bounds.keys()) {
-      const range = path.join(folder, `_lake_range=${number}`);
-      if (!existsSync(range)) continue;
-      yield `SELECT * FROM read_parquet(${quoteLiteral(path.join(range, "*.parquet"))}, hive_partitioning = false) ${SORTED}`;
-      await rm(range, { recursive: true });
+    for (const [number, group] of groups.entries()) {
+      const part = path.join(folder, `_lake_group=${number}`);
+      if (!existsSync(part)) continue;
+      const rows = `SELECT * FROM read_parquet(${quoteLiteral(path.join(part, "*.parquet"))}, hive_partitioning = false)`;
+      yield* rangesWithin(connection, rows, group, path.join(folder, `within-${number}`));
+      await rm(part, { recursive: true });
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
