@@ -23,9 +23,12 @@ function growth(samples: readonly Sample[], of: (sample: Sample) => number): num
 export const liveSoakScenario: Scenario = {
   name: "live-soak",
   about:
-    "8 hours at 1,000/s, scaled: flushes as in production, trims and vacuum in proportion to the changes",
-  run: async ({ quick, scratch }) => {
-    const changes = quick ? 60_000 : 2_000_000;
+    "8 hours at 1,000/s, scaled: flushes as in production, trims and vacuum in proportion to the changes (--changes, all with 28800000)",
+  options: ["changes"],
+  run: async ({ quick, scratch, options }) => {
+    const changes = Number(options["changes"] ?? (quick ? 60_000 : 2_000_000));
+    if (!Number.isInteger(changes) || changes < 20)
+      throw new Error(`--changes takes a whole number from 20 on, not '${options["changes"]}'.`);
     const files = await population(scratch, quick ? 50 : 1000);
     const lake = path.join(scratch, "lake");
     await runSide("full-ingest", [lake, "0", ...files]);

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { Database } from "#duckdb";
+import { Database, quoteLiteral } from "#duckdb";
 import { sortedRanges } from "./sorted-ranges.js";
 
 let folder: string;
@@ -56,6 +56,29 @@ it.each([
     expect(Math.max(0, ...sizes)).toBeLessThanOrEqual(Math.max(rowsPerRange + 60, 1.5 * rowsPerRange));
   });
   expect(existsSync(place)).toBe(false);
+});
+
+it("gives every row of many columns, whose buffers memory does not suffice for, too", async () => {
+  const small = await Database.open({ memoryLimitBytes: 100 * 2 ** 20 });
+  const wide = Array.from({ length: 400 }, (_, n) => `[{'n': i + ${n}, 't': ['${n}']}] AS c${n}`).join(", ");
+  const file = path.join(folder, "wide.parquet");
+  await database.with((connection) =>
+    connection.run(
+      `COPY (SELECT *, ${wide} FROM (SELECT *, row_number() OVER () AS i FROM (${rows("false", 3000)}))) TO ${quoteLiteral(file)} (ROW_GROUP_SIZE 2048)`,
+    ),
+  );
+  const place = path.join(folder, "passing");
+  let count = 0;
+  await small.with(async (connection) => {
+    const select = `SELECT * FROM read_parquet(${quoteLiteral(file)})`;
+    for await (const range of sortedRanges(connection, select, { rowsPerRange: 300, folder: place })) {
+      if (count === 0) expect(existsSync(place)).toBe(false);
+      const [found] = await connection.rows<{ n: string }>(`SELECT count(*) AS n FROM (${range})`);
+      count += Number(found!.n);
+    }
+  });
+  small.close();
+  expect(count).toBe(3000);
 });
 
 it("leaves nothing behind when it is not read to its end", async () => {

@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import type { Connection } from "#duckdb";
 import { quoteLiteral } from "#duckdb";
+import { isLakeError } from "#kernel";
 
 interface Bound {
   readonly column: "_lake_patient" | "_lake_id";
@@ -143,21 +144,38 @@ export async function* sortedRanges(
   yield* rangesWithin(connection, select, bounds, folder);
 }
 
+/** Writes each group's rows apart, in a folder `_lake_group=<number>` for each that has some. False where memory does not suffice: nothing is there then. */
+async function writeApart(
+  connection: Connection,
+  select: string,
+  groups: readonly Group[],
+  folder: string,
+): Promise<boolean> {
+  try {
+    await connection.run(
+      `COPY (SELECT *, ${numberOf(groups)} AS _lake_group FROM (${select})) TO ${quoteLiteral(folder)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARTITION_BY (_lake_group))`,
+    );
+    return true;
+  } catch (error) {
+    if (!isLakeError(error, "duckdb/out-of-memory")) throw error;
+    await rm(folder, { recursive: true, force: true });
+    return false;
+  }
+}
+
 async function* rangesWithin(
   connection: Connection,
   select: string,
   bounds: readonly Bound[],
   folder: string,
 ): AsyncGenerator<string> {
-  if (bounds.length <= MOST_READ_DIRECTLY) {
-    for (const bound of bounds) yield `SELECT * FROM (${select}) WHERE ${condition(bound)} ${SORTED}`;
-    return;
-  }
   const groups = grouped(bounds);
   try {
-    await connection.run(
-      `COPY (SELECT *, ${numberOf(groups)} AS _lake_group FROM (${select})) TO ${quoteLiteral(folder)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARTITION_BY (_lake_group))`,
-    );
+    // The engine buffers rows of hundreds of columns for each group: ranges of such are read directly, however many they are.
+    if (bounds.length <= MOST_READ_DIRECTLY || !(await writeApart(connection, select, groups, folder))) {
+      for (const bound of bounds) yield `SELECT * FROM (${select}) WHERE ${condition(bound)} ${SORTED}`;
+      return;
+    }
     for (const [number, group] of groups.entries()) {
       const part = path.join(folder, `_lake_group=${number}`);
       if (!existsSync(part)) continue;
