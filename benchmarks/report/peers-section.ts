@@ -9,6 +9,8 @@ const CPU = "CPU of 1,000 resources, warm";
 const OURS = "fhir-lake";
 
 const RESOURCES = "resources";
+/** Where the README's readers find why an engine has no figure. */
+const REASONS = "docs/benchmarks.md#peers";
 /** What a process takes as a whole, and so with the number of resources that it was given. */
 const WHOLE = /first evaluation|peak memory/;
 const UNEQUAL =
@@ -83,18 +85,11 @@ export function peersPlot(result: Result): string {
   });
 }
 
-/** The notes that tell why an engine has no figure for a view: those that name both. */
-function dashNotes({ notes = [] }: Result, dashes: readonly (readonly [string, string])[]): string[] {
-  return notes.filter((note) =>
-    dashes.some(([subject, side]) => note.includes(subject) && note.includes(side)),
-  );
-}
-
 /** The table of the README: what each engine takes, as a multiple of ours. */
 export function peersReadmeTable(result: Result): string {
   const sides = distinctOf(result.figures, "side");
   const others = sides.filter((side) => side !== OURS);
-  const dashes: (readonly [string, string])[] = [];
+  let hasDash = false;
   const owns: Figure[] = [];
   const rows = distinctOf(result.figures, "subject").map((subject) => {
     const own = figureAt(result, subject, OURS, CPU);
@@ -105,14 +100,13 @@ export function peersReadmeTable(result: Result): string {
       ...others.map((side) => {
         const other = figureAt(result, subject, side, CPU);
         if (own !== undefined && other !== undefined) return `${number(other.value / own.value)}×`;
-        dashes.push([subject, side]);
+        hasDash = true;
         return "–";
       }),
     ];
   });
   const { versions = {} } = result;
   const named = others.map((side) => versions[side] ?? side);
-  const reasons = dashNotes(result, dashes);
   return [
     `Views over the same NDJSON, rows equal; processor time of 1,000 resources, warm, and that of ${named.join("; ")} as multiples of it:`,
     table(["View", ...[OURS, ...others].map((side) => headed(result, side))], rows),
@@ -120,8 +114,7 @@ export function peersReadmeTable(result: Result): string {
       parentheses(owns),
       isUnequal(result, sides) ? "Slow engines got only its first resources." : "",
       startsAnew(sides),
-      dashes.length === 0 ? "" : "A dash: the engine cannot run the view, or gives other rows.",
-      ...reasons,
+      hasDash ? `A dash: the engine cannot run the view, or gives other rows ([why](${REASONS})).` : "",
       warning(result),
     ]
       .filter((sentence) => sentence !== "")

@@ -32,12 +32,12 @@ describe("what is shown of the peers", () => {
     expect(tables.find((block) => block.startsWith(`**${CPU}**`))).not.toContain("not to be compared");
   });
 
-  it("tells in the README who got fewer resources, who starts anew, and why there is a dash", () => {
+  it("tells in the README who got fewer resources, who starts anew, and where it says why there is a dash", () => {
     const text = peersReadmeTable(result);
     expect(text).toContain("| View | fhir-lake (20,000 resources) | helios-sof (2,000 resources) |");
     expect(text).toContain("| encounter_flat | 5 | 10× |");
     expect(text).toContain("helios-sof starts a process for each evaluation");
-    expect(text).toContain("helios-sof cannot run patient_addresses: no forEach");
+    expect(text).toContain("([why](docs/benchmarks.md#peers))");
     expect(text).not.toContain("Pathling");
   });
 });
