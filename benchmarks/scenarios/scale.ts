@@ -150,7 +150,17 @@ export const scaleScenario: Scenario = {
         await live(size, turn);
       }
     }
-    for (const size of once) await live(size, 0);
-    return { figures: [...lives].flatMap(([size, of]) => sizeFigures(size, of)) };
+    const notes: string[] = [];
+    for (const size of once) {
+      try {
+        await live(size, 0);
+      } catch (error) {
+        // A size that a machine cannot hold must not take the figures of the others with it.
+        notes.push(`${size.toLocaleString("en-US")} resources could not be measured: ${String(error)}`);
+        log(notes.at(-1)!);
+      }
+    }
+    const measured = [...lives].filter(([, of]) => of.length > 0);
+    return { figures: measured.flatMap(([size, of]) => sizeFigures(size, of)), notes };
   },
 };
