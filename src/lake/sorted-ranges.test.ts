@@ -71,7 +71,7 @@ it("gives every row of many columns, whose buffers memory does not suffice for, 
   let count = 0;
   await small.with(async (connection) => {
     const select = `SELECT * FROM read_parquet(${quoteLiteral(file)})`;
-    for await (const range of sortedRanges(connection, select, { rowsPerRange: 300, folder: place })) {
+    for await (const range of sortedRanges(connection, select, { rowsPerRange: 100, folder: place })) {
       if (count === 0) expect(existsSync(place)).toBe(false);
       const [found] = await connection.rows<{ n: string }>(`SELECT count(*) AS n FROM (${range})`);
       count += Number(found!.n);

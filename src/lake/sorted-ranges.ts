@@ -4,37 +4,7 @@ import path from "node:path";
 import type { Connection } from "#duckdb";
 import { quoteLiteral } from "#duckdb";
 import { isLakeError } from "#kernel";
-
-interface Bound {
-  readonly column: "_lake_patient" | "_lake_id";
-  readonly from: string | undefined;
-  readonly to: string | undefined;
-}
-
-function condition(bound: Bound): string {
-  const parts: string[] = [];
-  if (bound.column === "_lake_id") parts.push("_lake_patient IS NULL");
-  if (bound.from !== undefined) parts.push(`${bound.column} >= ${quoteLiteral(bound.from)}`);
-  if (bound.to !== undefined) parts.push(`${bound.column} < ${quoteLiteral(bound.to)}`);
-  if (parts.length === 0 && bound.column === "_lake_patient") parts.push("_lake_patient IS NOT NULL");
-  return parts.join(" AND ");
-}
-
-/** Cut points that divide the column's values into about `parts` ranges of equal row counts. */
-async function cuts(
-  connection: Connection,
-  select: string,
-  column: Bound["column"],
-  where: string,
-  parts: number,
-): Promise<string[]> {
-  if (parts <= 1) return [];
-  const fractions = Array.from({ length: parts - 1 }, (_, i) => ((i + 1) / parts).toFixed(6));
-  const [row] = await connection.rows<{ cuts: string[] | null }>(
-    `SELECT quantile_disc(${column}, [${fractions.join(", ")}]) AS cuts FROM (${select}) WHERE ${where}`,
-  );
-  return [...new Set(row?.cuts ?? [])];
-}
+import { condition, type KeyRange, rangesOf } from "./key-ranges.js";
 
 /** What a row takes in the engine however small its values are: it has a place in every column. */
 const LEAST_ROW_BYTES = 1_400;
@@ -58,26 +28,8 @@ export async function rowsWithin(
 
 const SORTED = "ORDER BY _lake_patient, _lake_id";
 
-/** Ranges of patients first, then ranges of ids for rows without a patient; each holds about `rowsPerRange` rows. */
-async function rangesOf(connection: Connection, select: string, rowsPerRange: number): Promise<Bound[]> {
-  const [counts] = await connection.rows<{ patients: string; others: string }>(
-    `SELECT count(_lake_patient) AS patients, count(*) - count(_lake_patient) AS others FROM (${select})`,
-  );
-  const bounds: Bound[] = [];
-  for (const [column, count, where] of [
-    ["_lake_patient", Number(counts?.patients ?? 0), "_lake_patient IS NOT NULL"],
-    ["_lake_id", Number(counts?.others ?? 0), "_lake_patient IS NULL"],
-  ] as const) {
-    if (count === 0) continue;
-    const points = await cuts(connection, select, column, where, Math.ceil(count / rowsPerRange));
-    const edges = [undefined, ...points, undefined];
-    for (let i = 0; i + 1 < edges.length; i++) bounds.push({ column, from: edges[i], to: edges[i + 1] });
-  }
-  return bounds;
-}
-
 /** Ranges that follow each other. */
-type Group = readonly [Bound, ...Bound[]];
+type Group = readonly [KeyRange, ...KeyRange[]];
 
 /** SQL of the number of the group that a row is in, of some whose first has the number `first`; halves them, so that few values are compared. */
 function numberAmong(groups: readonly Group[], first: number): string {
@@ -97,22 +49,28 @@ function numberOf(groups: readonly Group[]): string {
 }
 
 /** Groups of about equal length; none has ranges of both columns. */
-function grouped(bounds: readonly Bound[]): Group[] {
-  const size = Math.ceil(bounds.length / GROUPS);
-  const groups: [Bound, ...Bound[]][] = [];
-  for (const bound of bounds) {
+function grouped(ranges: readonly KeyRange[]): Group[] {
+  const size = Math.ceil(ranges.length / GROUPS);
+  const groups: [KeyRange, ...KeyRange[]][] = [];
+  for (const range of ranges) {
     const last = groups.at(-1);
-    if (last === undefined || last.length === size || last[0].column !== bound.column) groups.push([bound]);
-    else last.push(bound);
+    if (last === undefined || last.length === size || last[0].column !== range.column) groups.push([range]);
+    else last.push(range);
   }
   return groups;
 }
 
-/** Parts that rows are written apart into at once: the engine buffers some thousands of rows of each. */
+/** Parts that rows are written apart into at once: the engine buffers a row group of each. */
 const GROUPS = 8;
 
-/** Up to so many ranges are each read from the rows themselves; of more, each would read nearly all row groups for a few of their rows. */
-const MOST_READ_DIRECTLY = 6;
+/** The engine's vector: row groups have a multiple of it. */
+const LEAST_ROW_GROUP = 2048;
+
+/**
+ * Up to so many ranges are each read from the rows themselves; of more, each would read nearly all row groups for a few of their rows. Writing
+ * rows costs as much as reading them about a dozen times.
+ */
+const MOST_READ_DIRECTLY = 12;
 
 /** True when {@link sortedRanges} may write so many rows apart first, which takes as much room as they have. */
 export function areWrittenApart(rows: number, rowsPerRange: number): boolean {
@@ -136,12 +94,17 @@ export interface RangeOptions {
 export async function* sortedRanges(
   connection: Connection,
   select: string,
-  { rowsPerRange, folder }: RangeOptions,
+  options: RangeOptions,
 ): AsyncGenerator<string> {
-  const bounds = await rangesOf(connection, select, rowsPerRange);
+  const ranges = await rangesOf(connection, select, options.rowsPerRange);
   // So many rows may be in memory before they are written apart, too.
-  await connection.run(`SET GLOBAL partitioned_write_flush_threshold = ${rowsPerRange}`);
-  yield* rangesWithin(connection, select, bounds, folder);
+  await connection.run(`SET GLOBAL partitioned_write_flush_threshold = ${options.rowsPerRange}`);
+  yield* rangesWithin(connection, select, ranges, options);
+}
+
+/** Rows of a row group of which one for each part is in memory: as many together as may be sorted. */
+function rowGroupOf(rowsPerRange: number): number {
+  return Math.max(1, Math.floor(rowsPerRange / GROUPS / LEAST_ROW_GROUP)) * LEAST_ROW_GROUP;
 }
 
 /** Writes each group's rows apart, in a folder `_lake_group=<number>` for each that has some. False where memory does not suffice: nothing is there then. */
@@ -149,11 +112,11 @@ async function writeApart(
   connection: Connection,
   select: string,
   groups: readonly Group[],
-  folder: string,
+  { rowsPerRange, folder }: RangeOptions,
 ): Promise<boolean> {
   try {
     await connection.run(
-      `COPY (SELECT *, ${numberOf(groups)} AS _lake_group FROM (${select})) TO ${quoteLiteral(folder)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARTITION_BY (_lake_group))`,
+      `COPY (SELECT *, ${numberOf(groups)} AS _lake_group FROM (${select})) TO ${quoteLiteral(folder)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE ${rowGroupOf(rowsPerRange)}, PARTITION_BY (_lake_group))`,
     );
     return true;
   } catch (error) {
@@ -166,21 +129,25 @@ async function writeApart(
 async function* rangesWithin(
   connection: Connection,
   select: string,
-  bounds: readonly Bound[],
-  folder: string,
+  ranges: readonly KeyRange[],
+  options: RangeOptions,
 ): AsyncGenerator<string> {
-  const groups = grouped(bounds);
+  const { folder } = options;
+  const groups = grouped(ranges);
   try {
-    // The engine buffers rows of hundreds of columns for each group: ranges of such are read directly, however many they are.
-    if (bounds.length <= MOST_READ_DIRECTLY || !(await writeApart(connection, select, groups, folder))) {
-      for (const bound of bounds) yield `SELECT * FROM (${select}) WHERE ${condition(bound)} ${SORTED}`;
+    // Where rows are so wide that not even a row group of each part fits, ranges are read directly, however many they are.
+    if (ranges.length <= MOST_READ_DIRECTLY || !(await writeApart(connection, select, groups, options))) {
+      for (const range of ranges) yield `SELECT * FROM (${select}) WHERE ${condition(range)} ${SORTED}`;
       return;
     }
     for (const [number, group] of groups.entries()) {
       const part = path.join(folder, `_lake_group=${number}`);
       if (!existsSync(part)) continue;
       const rows = `SELECT * FROM read_parquet(${quoteLiteral(path.join(part, "*.parquet"))}, hive_partitioning = false)`;
-      yield* rangesWithin(connection, rows, group, path.join(folder, `within-${number}`));
+      yield* rangesWithin(connection, rows, group, {
+        ...options,
+        folder: path.join(folder, `within-${number}`),
+      });
       await rm(part, { recursive: true });
     }
   } finally {
