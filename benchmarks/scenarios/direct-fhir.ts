@@ -133,7 +133,9 @@ async function learn(setting: Setting, fhir: FhirUnderTest, plan: Plan, shared: 
         `${question}: the FHIR server does not take the first way; it is asked by way ${way + 1}.`,
     );
   if (await shared.learnt.offset)
-    notes.push("The FHIR server is asked for pages by _offset, each a search of its own, several at once.");
+    notes.push(
+      "The FHIR server is asked for pages by _offset, each a search of its own sorted by _pid, several at once.",
+    );
   return notes;
 }
 

@@ -21,10 +21,12 @@ interface Kind {
   readonly largestPage: number;
   /** Whether it gives pages by `_offset`, does not know that, or refuses it. */
   readonly offset: "known" | "unknown" | "refused";
+  /** True: each page begins a place too early where it is not the first, as a list without an order may do. */
+  readonly overlaps?: boolean;
 }
 
 /** A FHIR server of patients; the addresses it was asked for, and how many at once at most, are kept. */
-async function serve({ patients, largestPage, offset }: Kind): Promise<{
+async function serve({ patients, largestPage, offset, overlaps = false }: Kind): Promise<{
   readonly asker: Asker;
   readonly asked: URL[];
   most(): number;
@@ -46,7 +48,8 @@ async function serve({ patients, largestPage, offset }: Kind): Promise<{
     const name = offset === "known" ? "_offset" : "at";
     const at = Number(url.searchParams.get(name) ?? 0);
     const size = Math.min(largestPage, Number(url.searchParams.get("_count")));
-    const ids = Array.from({ length: patients }, (_, id) => id).slice(at, at + size);
+    const from = overlaps ? Math.max(0, at - 1) : at;
+    const ids = Array.from({ length: patients }, (_, id) => id).slice(from, from + size);
     const next = new URL(url);
     next.searchParams.set(name, String(at + size));
     // As HAPI does it: whoever was given a full page may ask for another.
@@ -76,6 +79,19 @@ describe("pages of a FHIR server", () => {
       expect(most()).toBeLessThanOrEqual(OPTIONS.parallel);
     },
   );
+
+  it("are asked for in an order that stays, without which a database gives a row twice and another never", async () => {
+    const { asker: one, asked } = await serve({ patients: 7, largestPage: 2, offset: "known" });
+    await new FhirReads(one, OPTIONS).search("Patient", {});
+    expect(asked.map((url) => url.searchParams.get("_sort"))).toEqual(asked.map(() => "_pid"));
+  });
+
+  it("are an error where two of them have the same resource", async () => {
+    const { asker: one } = await serve({ patients: 7, largestPage: 2, offset: "known", overlaps: true });
+    await expect(new FhirReads(one, OPTIONS).search("Patient", {})).rejects.toMatchObject({
+      code: "bench/pages-overlap",
+    });
+  });
 
   it.each(["unknown", "refused"] as const)(
     "are followed by their links where _offset is %s, which is found out once",
