@@ -56,8 +56,11 @@ export interface EventLog {
   checkpoint(name: string): Promise<number>;
   /** Stores a position under a name; never moves it back. */
   saveCheckpoint(name: string, position: number): Promise<void>;
-  /** Removes events of the streams with this prefix up to a position, end included. Answers how many. */
-  trim(streamPrefix: string, upTo: number): Promise<number>;
+  /**
+   * Removes up to `limit` events of the streams with this prefix up to a position, end included, and the keys of subjects that have
+   * none left. Answers how many; fewer than `limit` when no more are left.
+   */
+  trimSome(streamPrefix: string, upTo: number, limit: number): Promise<number>;
   /** The greatest position up to which events of these streams were removed; 0 when none were. */
   trimmedTo(streamPrefix: string): Promise<number>;
   /** Destroys the keys of these subjects. Answers how many existed. */

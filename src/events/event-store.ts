@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { v7 as timeOrderedId } from "uuid";
 import { type Clock, isLakeError, LakeError, systemClock } from "#kernel";
 import { badEvent, foreignEvent } from "./errors.js";
 import {
@@ -17,6 +17,8 @@ import { openedEvent } from "./stored-event.js";
 import { type Subscription, type SubscriptionOptions, subscribe } from "./subscription.js";
 
 const PAGE = 1000;
+/** Events that are removed at once: what is appended meanwhile waits for so many at most. */
+const TRIM_PART = 500;
 /** Holds one event, whose id is the identity of the journal. */
 const IDENTITY_STREAM = "journal";
 
@@ -30,7 +32,7 @@ function prepareEvent(event: NewEvent, clock: Clock): PreparedEvent {
   const data = JSON.stringify(event.data) as string | undefined;
   if (data === undefined) throw badEvent("An event's data must be a JSON value.");
   return {
-    id: event.id ?? randomUUID(),
+    id: event.id ?? timeOrderedId(),
     type: event.type,
     data,
     payload: event.payload,
@@ -211,9 +213,16 @@ export class EventStore {
     };
   }
 
-  /** Removes the events of streams with this prefix up to a position (inclusive) that a snapshot covers. Answers how many. */
-  trim(streamPrefix: string, upTo: number): Promise<number> {
-    return this.log.trim(streamPrefix, upTo);
+  /**
+   * Removes the events of streams with this prefix up to a position (inclusive) that a snapshot covers. Answers how many. In parts,
+   * between which others append; what one that was cut short has left goes with the next.
+   */
+  async trim(streamPrefix: string, upTo: number): Promise<number> {
+    for (let removed = 0; ; ) {
+      const some = await this.log.trimSome(streamPrefix, upTo, TRIM_PART);
+      removed += some;
+      if (some < TRIM_PART) return removed;
+    }
   }
 
   /** The greatest position up to which events of streams with this prefix were removed; 0 when none were. */

@@ -5,7 +5,6 @@ import { newSubjectKey, seal } from "../payload-cipher.js";
 
 interface Known {
   readonly versions: Map<string, number>;
-  readonly keys: ReadonlyMap<string, Uint8Array>;
   readonly appended: Map<string, { stream: string; position: number; version: number }>;
 }
 
@@ -16,32 +15,27 @@ interface Row {
   readonly event: PreparedEvent;
 }
 
+/** Keys for the payloads of the rows; those that a subject does not have yet are made, to open what stands there from the first row on. */
 async function subjectKeys(
   client: pg.PoolClient,
-  requests: readonly PreparedRequest[],
-  head: number,
+  rows: readonly Row[],
 ): Promise<ReadonlyMap<string, Uint8Array>> {
-  const events = requests.flatMap((request) => request.events);
   const subjects = [
-    ...new Set(events.flatMap((event) => (event.payload === undefined ? [] : [event.subject!]))),
+    ...new Set(rows.flatMap(({ event }) => (event.payload === undefined ? [] : [event.subject!]))),
   ];
   if (subjects.length === 0) return new Map();
   await client.query(
     "INSERT INTO subject_keys SELECT subject, key, $3 FROM unnest($1::text[], $2::bytea[]) n(subject, key) ON CONFLICT DO NOTHING",
-    [subjects, subjects.map(() => newSubjectKey()), head + 1],
+    [subjects, subjects.map(() => newSubjectKey()), rows[0]!.position],
   );
-  const { rows } = await client.query<{ subject: string; key: Buffer }>(
+  const known = await client.query<{ subject: string; key: Buffer }>(
     "SELECT subject, key FROM subject_keys WHERE subject = ANY($1)",
     [subjects],
   );
-  return new Map(rows.map((row) => [row.subject, row.key]));
+  return new Map(known.rows.map((row) => [row.subject, row.key]));
 }
 
-async function known(
-  client: pg.PoolClient,
-  requests: readonly PreparedRequest[],
-  head: number,
-): Promise<Known> {
+async function known(client: pg.PoolClient, requests: readonly PreparedRequest[]): Promise<Known> {
   const streams = [...new Set(requests.map((request) => request.stream))];
   const versions = await client.query<{ stream: string; version: string }>(
     "SELECT stream, version FROM streams WHERE stream = ANY($1)",
@@ -53,7 +47,6 @@ async function known(
   );
   return {
     versions: new Map(versions.rows.map((row) => [row.stream, Number(row.version)])),
-    keys: await subjectKeys(client, requests, head),
     appended: new Map(
       appended.rows.map((row) => [
         row.id,
@@ -85,6 +78,7 @@ function decide(request: PreparedRequest, state: Known, rows: Row[], head: numbe
 }
 
 async function write(client: pg.PoolClient, rows: readonly Row[], state: Known): Promise<void> {
+  const keys = await subjectKeys(client, rows);
   await client.query(
     `INSERT INTO events SELECT * FROM unnest(
        $1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bytea[], $8::text[], $9::text[])`,
@@ -96,7 +90,7 @@ async function write(client: pg.PoolClient, rows: readonly Row[], state: Known):
       rows.map((row) => row.event.type),
       rows.map((row) => row.event.data),
       rows.map(({ event }) =>
-        event.payload === undefined ? null : seal(state.keys.get(event.subject!)!, event.payload, event.id),
+        event.payload === undefined ? null : seal(keys.get(event.subject!)!, event.payload, event.id),
       ),
       rows.map((row) => row.event.subject ?? null),
       rows.map((row) => row.event.occurredAt),
@@ -117,7 +111,7 @@ export async function appendGroup(
 ): Promise<AppendOutcome[]> {
   const { rows: heads } = await client.query<{ position: string }>("SELECT position FROM journal_head");
   const head = Number(heads[0]!.position);
-  const state = await known(client, requests, head);
+  const state = await known(client, requests);
   const rows: Row[] = [];
   const outcomes = requests.map((request) => decide(request, state, rows, head));
   if (rows.length > 0) await write(client, rows, state);

@@ -15,6 +15,7 @@ import {
   SELECT_KEYS,
   SELECT_SEALED,
 } from "./schema.js";
+import { trimSome } from "./trim-some.js";
 
 const CONNECTIONS = 4;
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -211,22 +212,9 @@ export class PostgresLog implements EventLog {
     );
   }
 
-  trim(streamPrefix: string, upTo: number): Promise<number> {
+  trimSome(streamPrefix: string, upTo: number, limit: number): Promise<number> {
     return this.attempt("be trimmed", () =>
-      this.within(async (client) => {
-        await client.query(
-          "INSERT INTO trims VALUES ($1, $2) ON CONFLICT (stream_prefix) DO UPDATE SET position = greatest(trims.position, excluded.position)",
-          [streamPrefix, upTo],
-        );
-        const { rowCount } = await client.query(
-          "DELETE FROM events WHERE position <= $1 AND starts_with(stream, $2)",
-          [upTo, streamPrefix],
-        );
-        await client.query(
-          "DELETE FROM subject_keys k WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.subject = k.subject)",
-        );
-        return rowCount ?? 0;
-      }),
+      this.within((client) => trimSome(client, { streamPrefix, upTo, limit })),
     );
   }
 

@@ -9,7 +9,9 @@ import { FROM_1_TO_2, JOURNAL_VERSION, SCHEMA, SELECT_EVENTS, SELECT_KEYS, SELEC
 
 const BUSY_TIMEOUT_MS = 30_000;
 /** Longer write-ahead logs are folded back by the writer that notices. Pages of 4 KiB. */
-const CHECKPOINT_PAGES = 4000;
+const CHECKPOINT_PAGES = 16_000;
+/** For the inner pages of the indexes, and what was just written and is read next. */
+const CACHE_KIB = 32 * 1024;
 
 interface Statements {
   readonly byId: StatementSyncInstance;
@@ -20,6 +22,10 @@ interface Statements {
   readonly setHead: StatementSyncInstance;
   readonly key: StatementSyncInstance;
   readonly setKey: StatementSyncInstance;
+  readonly setTrim: StatementSyncInstance;
+  readonly lastOfOldest: StatementSyncInstance;
+  readonly removeTo: StatementSyncInstance;
+  readonly removeUnusedKey: StatementSyncInstance;
 }
 
 function prepare(db: InstanceType<typeof DatabaseSync>): Statements {
@@ -34,6 +40,17 @@ function prepare(db: InstanceType<typeof DatabaseSync>): Statements {
     setHead: db.prepare("UPDATE journal_head SET position = ?"),
     key: db.prepare("SELECT key FROM subject_keys WHERE subject = ?"),
     setKey: db.prepare("INSERT INTO subject_keys VALUES (?, ?, ?)"),
+    setTrim: db.prepare(
+      "INSERT INTO trims VALUES (?, ?) ON CONFLICT (stream_prefix) DO UPDATE SET position = max(position, excluded.position)",
+    ),
+    // Answered by the index of streams and versions alone, which holds the positions, too.
+    lastOfOldest: db.prepare(
+      "SELECT max(version) AS version FROM (SELECT version FROM events WHERE stream = ? AND position <= ? ORDER BY version LIMIT ?)",
+    ),
+    removeTo: db.prepare("DELETE FROM events WHERE stream = ? AND version <= ? RETURNING subject"),
+    removeUnusedKey: db.prepare(
+      "DELETE FROM subject_keys WHERE subject = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE subject = ?1)",
+    ),
   };
 }
 
@@ -52,6 +69,7 @@ export class SqliteJournal {
       this.db.exec("PRAGMA journal_mode = WAL");
       this.db.exec("PRAGMA synchronous = FULL");
       this.db.exec("PRAGMA secure_delete = ON");
+      this.db.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
       this.db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
       this.within(() => this.migrate(file));
       this.statements = prepare(this.db);
@@ -220,21 +238,36 @@ export class SqliteJournal {
       .run(name, position);
   }
 
-  trim(streamPrefix: string, upTo: number): number {
+  trimSome(streamPrefix: string, upTo: number, limit: number): number {
     return this.within(() => {
-      this.db
-        .prepare(
-          "INSERT INTO trims VALUES (?, ?) ON CONFLICT (stream_prefix) DO UPDATE SET position = max(position, excluded.position)",
-        )
-        .run(streamPrefix, upTo);
-      const removed = this.db
-        .prepare("DELETE FROM events WHERE position <= ? AND substr(stream, 1, ?) = ?")
-        .run(upTo, [...streamPrefix].length, streamPrefix) as { changes: number | bigint };
-      this.db.exec(
-        "DELETE FROM subject_keys WHERE subject NOT IN (SELECT subject FROM events WHERE subject IS NOT NULL)",
-      );
-      return Number(removed.changes);
+      this.statements.setTrim.run(streamPrefix, upTo);
+      let removed = 0;
+      for (const { stream } of this.streams(streamPrefix)) {
+        removed += this.removeOldest(stream, upTo, limit - removed);
+        if (removed >= limit) break;
+      }
+      return removed;
     });
+  }
+
+  private removeOldest(stream: string, upTo: number, limit: number): number {
+    const last = this.statements.lastOfOldest.get(stream, upTo, limit) as { version: number | null };
+    if (last.version === null) return 0;
+    const rows = this.removeTo(stream, last.version);
+    for (const subject of new Set(rows.map((row) => row.subject))) {
+      if (subject !== null) this.statements.removeUnusedKey.run(subject);
+    }
+    return rows.length;
+  }
+
+  /** Without zeroing the pages that become free, a third of what is written: payloads are encrypted there, only their keys must go from the file. */
+  private removeTo(stream: string, version: number): readonly { readonly subject: string | null }[] {
+    this.db.exec("PRAGMA secure_delete = FAST");
+    try {
+      return this.statements.removeTo.all(stream, version) as unknown as { subject: string | null }[];
+    } finally {
+      this.db.exec("PRAGMA secure_delete = ON");
+    }
   }
 
   trimmedTo(streamPrefix: string): number {

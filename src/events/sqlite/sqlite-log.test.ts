@@ -10,8 +10,7 @@ import { SqliteLog } from "./sqlite-log.js";
 eventStoreContract("SQLite", async () => {
   const folder = await mkdtemp(path.join(tmpdir(), "fhir-lake-journal-"));
   const file = path.join(folder, "sub", "journal.sqlite");
-  const open = async (): Promise<EventStore> => new EventStore(await SqliteLog.open(file));
-  return { store: await open(), again: open, end: () => rm(folder, { recursive: true }) };
+  return { open: () => SqliteLog.open(file), end: () => rm(folder, { recursive: true }) };
 });
 
 describe("a journal in a SQLite file", () => {
@@ -69,6 +68,24 @@ describe("a journal in a SQLite file", () => {
     expect(await store.shred(["p1"])).toBe(1);
     expect(await found(key)).toEqual([]);
     expect(await found(Buffer.from("canary"))).toEqual([]);
+    await store.close();
+  });
+
+  it("leaves no key of many shredded subjects in its files either, nor after a trim", async () => {
+    const store = new EventStore(await SqliteLog.open(file));
+    const subjects = Array.from({ length: 400 }, (_, n) => `p${n}`);
+    const events = subjects.map((subject) => ({ type: "changed", data: {}, payload: "text", subject }));
+    await store.append({ stream: "changes/main", events, expected: "any" });
+    await store.trim("changes/", 1);
+    const db = new DatabaseSync(file);
+    const keys = db.prepare("SELECT key FROM subject_keys").all() as { key: Uint8Array }[];
+    db.close();
+    expect(keys).toHaveLength(399);
+    expect(await store.shred(subjects)).toBe(399);
+    const contents = Buffer.concat(
+      await Promise.all((await readdir(folder)).map((name) => readFile(path.join(folder, name)))),
+    );
+    expect(keys.filter(({ key }) => contents.includes(Buffer.from(key)))).toEqual([]);
     await store.close();
   });
 

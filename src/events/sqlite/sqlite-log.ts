@@ -180,8 +180,8 @@ export class SqliteLog implements EventLog {
     return this.run("be written", "saveCheckpoint", name, position);
   }
 
-  trim(streamPrefix: string, upTo: number): Promise<number> {
-    return this.run("be trimmed", "trim", streamPrefix, upTo);
+  trimSome(streamPrefix: string, upTo: number, limit: number): Promise<number> {
+    return this.run("be trimmed", "trimSome", streamPrefix, upTo, limit);
   }
 
   trimmedTo(streamPrefix: string): Promise<number> {
