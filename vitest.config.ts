@@ -12,6 +12,7 @@ export default defineConfig({
     // More at a time than cores: most tests wait for processes, timers and files.
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
+    globalSetup: ["test/support/temporary-folder.ts"],
     projects: [
       {
         ...shared,
