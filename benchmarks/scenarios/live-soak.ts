@@ -10,7 +10,7 @@ const KEPT_SHARE = 1 / 8;
 /** About what one machine takes, to turn that share into time. */
 const PER_SECOND = 2_500;
 
-type Sample = Readonly<Record<"sent" | "rss" | "disk" | "removed" | "read", number>>;
+type Sample = Readonly<Record<"sent" | "rss" | "disk" | "removed" | "read" | "append", number>>;
 
 /** What grew from the middle third of the samples to the last one, as a ratio; the first third warms up. */
 function growth(samples: readonly Sample[], of: (sample: Sample) => number): number {
@@ -56,6 +56,11 @@ export const liveSoakScenario: Scenario = {
         value: growth(taken, (s) => s.disk),
         unit: "",
         bar: "<= 1.1",
+      },
+      {
+        name: "longest append of 5,000 changes",
+        value: Math.max(...taken.map((sample) => sample.append)),
+        unit: "ms",
       },
       { name: "removed files still open at the end", value: last.removed, unit: "" },
       { name: "a page of 100 rows at the end, CPU", value: last.read, unit: "ms" },

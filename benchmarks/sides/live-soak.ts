@@ -25,7 +25,9 @@ const count = Number(countText);
 const lake = await Lake.open({ location: location! });
 const views = await loadViews([shippedViewsDirectory()], lake.definitions);
 // The engine of a serving process, see src/app/serve.ts.
+const temporaryFolder = await lake.store.stagingDirectory("answers");
 const database = await Database.open({
+  tempDirectory: temporaryFolder,
   preserveInsertionOrder: true,
   keepParquetFooters: true,
   memoryLimitBytes: 512 * 2 ** 20,
@@ -42,7 +44,7 @@ const live = await startLive({
 const background = new AbortController();
 const compacting = keepCompact(lake, { signal: background.signal, onError: fail });
 const catalog = mergedCatalog({ batch: lakeCatalog(lake), live: live.rows, database });
-const query = createQuery({ catalog, database, temporaryFolder: path.join(location!, "staging", "soak") });
+const query = createQuery({ catalog, database, temporaryFolder });
 // The generator is part of this process: its texts must not take the memory that is measured.
 const sample = await sampleLines(inputs, Number(keysText) / VARIANTS);
 const lines = new LineVariants(sample, VARIANTS);
@@ -96,20 +98,30 @@ async function readMs(): Promise<number> {
 
 const samples: Record<string, number>[] = [];
 const every = Math.floor(count / Number(samplesText));
+let shown: Promise<unknown> = Promise.resolve();
+let append = 0;
 for (let sent = 0; sent < count; ) {
   const step = Math.min(STEP, count - sent);
-  await live.rows.reached(await appendChanges(live.journal, lake, lines, { from: sent, count: step }));
+  const begun = performance.now();
+  const position = await appendChanges(live.journal, lake, lines, { from: sent, count: step });
+  append = Math.max(append, performance.now() - begun);
+  // A step is appended while views take in the one before.
+  await shown;
+  shown = live.rows.reached(position);
   sent += step;
   if (sent < (samples.length + PHASE) * every) continue;
+  await shown;
   // As a night's maintenance would, at this scale.
   await vacuum(lake, { keepSnapshots: 4, graceMs: Number(keepText), landingMs: Number(keepText) });
   const { liveResources, snapshot } = live.rows.state();
   const disk = await diskBytes(location!);
   const removed = await removedButOpen();
   const rss = process.memoryUsage.rss();
-  samples.push({ sent, rss, disk, removed, read: await readMs(), liveResources, snapshot });
+  samples.push({ sent, rss, disk, removed, read: await readMs(), append, liveResources, snapshot });
+  append = 0;
   process.stderr.write(`    ${JSON.stringify(samples.at(-1))}\n`);
 }
+await shown;
 background.abort();
 await compacting;
 await live.close();
