@@ -24,7 +24,7 @@ export function versionConflict(stream: string, expected: number, actual: number
 }
 
 /** The journal cannot be reached or written now. */
-export function journalUnavailable(action: string, cause: unknown): LakeError {
+export function journalUnavailable(action: string, cause?: unknown): LakeError {
   return new LakeError(
     "unavailable",
     "events/unavailable",

@@ -1,5 +1,5 @@
 import { DatabaseSync, type StatementSyncInstance } from "@photostructure/sqlite";
-import { idTaken, newerJournal } from "../errors.js";
+import { idTaken, journalUnavailable, newerJournal } from "../errors.js";
 import type { EventFilter, StoredEvent } from "../event.js";
 import type { AppendOutcome, PreparedEvent, PreparedRequest, StreamState } from "../event-log.js";
 import { newSubjectKey, seal } from "../payload-cipher.js";
@@ -62,9 +62,9 @@ export class SqliteJournal {
   private readonly db: InstanceType<typeof DatabaseSync>;
   private readonly statements: Statements;
 
-  /** Opens or creates the file. Errors: `events/newer-journal`. */
-  constructor(file: string) {
-    this.db = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
+  /** Opens or creates the file; what others are at work in is waited for so long. Errors: `events/newer-journal`. */
+  constructor(file: string, busyTimeoutMs = BUSY_TIMEOUT_MS) {
+    this.db = new DatabaseSync(file, { timeout: busyTimeoutMs });
     try {
       this.db.exec("PRAGMA journal_mode = WAL");
       this.db.exec("PRAGMA synchronous = FULL");
@@ -287,8 +287,10 @@ export class SqliteJournal {
         0,
       );
     });
-    // Pages of the write-ahead log still hold the keys until it is folded back and cut to nothing.
-    this.db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    // Pages of the write-ahead log still hold the keys until it is folded back and cut to nothing, which a reader at work prevents.
+    const { busy } = this.db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get() as { busy: number };
+    if (busy !== 0)
+      throw journalUnavailable("be cleared of the destroyed keys, which another process is still reading");
     return destroyed;
   }
 

@@ -1,10 +1,11 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { DatabaseSync } from "@photostructure/sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { eventStoreContract } from "../event-store.contract.js";
 import { EventStore } from "../event-store.js";
+import { SqliteJournal } from "./sqlite-journal.js";
 import { SqliteLog } from "./sqlite-log.js";
 
 eventStoreContract("SQLite", async () => {
@@ -86,6 +87,22 @@ describe("a journal in a SQLite file", () => {
       await Promise.all((await readdir(folder)).map((name) => readFile(path.join(folder, name)))),
     );
     expect(keys.filter(({ key }) => contents.includes(Buffer.from(key)))).toEqual([]);
+    await store.close();
+  });
+
+  it("does not say that keys are destroyed while a reader keeps them in the write-ahead log", async () => {
+    const store = new EventStore(await SqliteLog.open(file));
+    await append(store, "text");
+    const reader = new DatabaseSync(file);
+    reader.exec("BEGIN");
+    reader.prepare("SELECT count(*) FROM events").get();
+    const journal = new SqliteJournal(file, 20);
+    expect(() => journal.shred(["p1"])).toThrow("another process is still reading");
+    reader.exec("COMMIT");
+    expect(journal.shred(["p1"])).toBe(0);
+    expect((await stat(`${file}-wal`)).size).toBe(0);
+    journal.close();
+    reader.close();
     await store.close();
   });
 
