@@ -8,7 +8,7 @@ const WHOLE = 28_800_000;
 /** Covered changes stay an hour in production, an eighth of the whole. */
 const KEPT_SHARE = 1 / 8;
 /** About what one machine takes, to turn that share into time. */
-const PER_SECOND = 2_500;
+const PER_SECOND = 3_000;
 
 type Sample = Readonly<Record<"sent" | "rss" | "disk" | "removed" | "read" | "append", number>>;
 
@@ -34,7 +34,7 @@ export const liveSoakScenario: Scenario = {
     await runSide("full-ingest", [lake, "0", ...files]);
     const keepMs = Math.round(((changes * KEPT_SHARE) / PER_SECOND) * 1000);
     const keys = quick ? 10_000 : 200_000;
-    const samples = quick ? 6 : 20;
+    const samples = quick ? 3 : 20;
     const args = [lake, changes, keys, samples, keepMs].map(String);
     const cost = await runSide("live-soak", [...args, ...files]);
     const taken = cost.facts["samples"] as Sample[];

@@ -5,7 +5,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { loadViews, shippedViewsDirectory } from "#batch";
 import { Database } from "#duckdb";
-import { keepCompact, Lake, vacuum } from "#lake";
+import { compact, keepCompact, Lake, vacuum } from "#lake";
 import { createQuery, lakeCatalog, mergedCatalog } from "#query";
 import { FLUSH_POLICY, startLive } from "../../src/app/live.js";
 import { LineVariants, sampleLines } from "../live/changes.js";
@@ -18,10 +18,13 @@ const READ_PAUSE_MS = 300;
 /** A process that uses less of one processor than this is idle. */
 const IDLE_SHARE = 0.1;
 const QUIET_DEADLINE_MS = 30_000;
-/** Where in the changes between two samples one is taken: not where a flush begins, so that there are live rows to read. */
-const PHASE = 0.75;
+/** Live resources at which changes wait for the flush: twice as many as begin one, about what 1,000 a second bring while it runs. */
+const MOST_LIVE = 2 * FLUSH_POLICY.resources;
 const [location, countText, keysText, samplesText, keepText, ...inputs] = process.argv.slice(2);
 const count = Number(countText);
+const every = Math.floor(count / Number(samplesText));
+/** Live changes over a compacted snapshot, the state in which all samples are taken: layers and live rows come and go between. */
+const liveAtSample = Math.min(4 * STEP, Math.floor(every / 2));
 const lake = await Lake.open({ location: location! });
 const views = await loadViews([shippedViewsDirectory()], lake.definitions);
 // The engine of a serving process, see src/app/serve.ts.
@@ -46,8 +49,8 @@ const compacting = keepCompact(lake, { signal: background.signal, onError: fail 
 const catalog = mergedCatalog({ batch: lakeCatalog(lake), live: live.rows, database });
 const query = createQuery({ catalog, database, temporaryFolder });
 // The generator is part of this process: its texts must not take the memory that is measured.
-const sample = await sampleLines(inputs, Number(keysText) / VARIANTS);
-const lines = new LineVariants(sample, VARIANTS);
+const texts = await sampleLines(inputs, Number(keysText) / VARIANTS);
+const lines = new LineVariants(texts, VARIANTS);
 
 async function diskBytes(folder: string): Promise<number> {
   let sum = 0;
@@ -96,29 +99,44 @@ async function readMs(): Promise<number> {
   return least;
 }
 
-const samples: Record<string, number>[] = [];
-const every = Math.floor(count / Number(samplesText));
+let sent = 0;
 let shown: Promise<unknown> = Promise.resolve();
-let append = 0;
-for (let sent = 0; sent < count; ) {
+let longestAppend = 0;
+
+/** Appends the next changes while views take in those before. */
+async function send(): Promise<void> {
   const step = Math.min(STEP, count - sent);
   const begun = performance.now();
   const position = await appendChanges(live.journal, lake, lines, { from: sent, count: step });
-  append = Math.max(append, performance.now() - begun);
-  // A step is appended while views take in the one before.
+  longestAppend = Math.max(longestAppend, performance.now() - begun);
   await shown;
   shown = live.rows.reached(position);
   sent += step;
-  if (sent < (samples.length + PHASE) * every) continue;
+  while (live.rows.state().liveResources >= MOST_LIVE) await sleep(READ_PAUSE_MS);
+}
+
+/** What there is at this moment, after a night's maintenance at this scale. */
+async function sample(): Promise<Record<string, number>> {
   await shown;
-  // As a night's maintenance would, at this scale.
+  await live.flush();
+  await compact(lake, { full: true }).catch(fail);
   await vacuum(lake, { keepSnapshots: 4, graceMs: Number(keepText), landingMs: Number(keepText) });
+  for (const until = Math.min(count, sent + liveAtSample); sent < until; ) await send();
+  await shown;
   const { liveResources, snapshot } = live.rows.state();
   const disk = await diskBytes(location!);
   const removed = await removedButOpen();
   const rss = process.memoryUsage.rss();
-  samples.push({ sent, rss, disk, removed, read: await readMs(), append, liveResources, snapshot });
-  append = 0;
+  const append = longestAppend;
+  longestAppend = 0;
+  return { sent, rss, disk, removed, read: await readMs(), append, liveResources, snapshot };
+}
+
+const samples: Record<string, number>[] = [];
+while (sent < count) {
+  await send();
+  if (sent < (samples.length + 1) * every - liveAtSample) continue;
+  samples.push(await sample());
   process.stderr.write(`    ${JSON.stringify(samples.at(-1))}\n`);
 }
 await shown;
