@@ -260,7 +260,7 @@ export class SqliteJournal {
     return rows.length;
   }
 
-  /** Without zeroing the pages that become free, a third of what is written: payloads are encrypted there, only their keys must go from the file. */
+  /** Without zeroing the pages that become free, a third of what is written: payloads are encrypted there and `data` names nobody, only keys must go from the file. */
   private removeTo(stream: string, version: number): readonly { readonly subject: string | null }[] {
     this.db.exec("PRAGMA secure_delete = FAST");
     try {
