@@ -1,5 +1,5 @@
 // Ours, for a day: changes without end through journal, live rows, flushes, compaction, trims and vacuum, as a serving process runs them. Arguments: lake
-// folder, changes, distinct resources, samples, milliseconds that covered changes are kept, NDJSON inputs…
+// folder, changes, distinct resources, samples, milliseconds that covered changes are kept, minutes after which no further sample is begun, NDJSON inputs…
 import { readdir, readlink, stat } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -20,8 +20,9 @@ const IDLE_SHARE = 0.1;
 const QUIET_DEADLINE_MS = 30_000;
 /** Live resources at which changes wait for the flush: twice as many as begin one, about what 1,000 a second bring while it runs. */
 const MOST_LIVE = 2 * FLUSH_POLICY.resources;
-const [location, countText, keysText, samplesText, keepText, ...inputs] = process.argv.slice(2);
+const [location, countText, keysText, samplesText, keepText, minutesText, ...inputs] = process.argv.slice(2);
 const count = Number(countText);
+const endsAt = performance.now() + Number(minutesText) * 60_000;
 const every = Math.floor(count / Number(samplesText));
 /** Live changes over a compacted snapshot, the state in which all samples are taken: layers and live rows come and go between. */
 const liveAtSample = Math.min(4 * STEP, Math.floor(every / 2));
@@ -133,9 +134,9 @@ async function sample(): Promise<Record<string, number>> {
 }
 
 const samples: Record<string, number>[] = [];
-while (sent < count) {
+while (sent < count && performance.now() < endsAt) {
   await send();
-  if (sent < (samples.length + 1) * every - liveAtSample) continue;
+  if (sent < (samples.length + 1) * every - liveAtSample && performance.now() < endsAt) continue;
   samples.push(await sample());
   process.stderr.write(`    ${JSON.stringify(samples.at(-1))}\n`);
 }
