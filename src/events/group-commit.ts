@@ -9,6 +9,8 @@ const GROUP_CHARACTERS = 8 * 2 ** 20;
 const GROUP_REQUESTS = 2000;
 const ATTEMPTS = 3;
 const RETRY_MS = 50;
+/** A journal that let its callers wait for so long is not asked again: they are told, and know how to repeat. */
+const RETRY_WITHIN_MS = 3000;
 
 interface Waiting {
   readonly request: PreparedRequest;
@@ -83,11 +85,13 @@ export class GroupCommit {
   }
 
   private async attempt(requests: readonly PreparedRequest[]): Promise<AppendOutcome[]> {
+    const started = performance.now();
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.log.appendGroup(requests);
       } catch (error) {
         if (!(error instanceof LakeError) || !error.retryable || attempt === ATTEMPTS) throw error;
+        if (performance.now() - started > RETRY_WITHIN_MS) throw error;
         await sleep(RETRY_MS * attempt);
       }
     }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { isLakeError, LakeError } from "#kernel";
 import { idTaken, journalUnavailable, newerJournal } from "../errors.js";
@@ -6,6 +7,7 @@ import type { AppendOutcome, EventLog, PreparedRequest, StreamState } from "../e
 import type { OpenableEvent, SealedEvent } from "../sealed-event.js";
 import { type EventRow, type SealedRow, sealedEvent, storedEvent } from "../stored-event.js";
 import { appendGroup } from "./append-group.js";
+import { KEEP_ALIVE, POSTGRES_LIMITS, type PostgresLimits } from "./limits.js";
 import {
   APPEND_LOCK,
   CHANNEL,
@@ -18,7 +20,6 @@ import {
 import { trimSome } from "./trim-some.js";
 
 const CONNECTIONS = 4;
-const CONNECT_TIMEOUT_MS = 10_000;
 const RELISTEN_MS = 1000;
 /** SQLSTATE; only event ids can collide. */
 const UNIQUE_VIOLATION = "23505";
@@ -33,27 +34,44 @@ function shownLocation(url: string): string {
   }
 }
 
+/**
+ * Undoes a transaction; answers why its connection can no longer be used. One that does not answer is given up at once: the server then
+ * rolls back by itself.
+ */
+async function rollBack(client: pg.PoolClient, reason: unknown): Promise<Error | undefined> {
+  const isAnswered = isLakeError(reason) || reason instanceof pg.DatabaseError;
+  if (!isAnswered) return reason as Error;
+  return client.query("ROLLBACK").then(
+    () => undefined,
+    (failure: Error) => failure,
+  );
+}
+
 /** The journal in Postgres, for several processes or machines on one lake. */
 export class PostgresLog implements EventLog {
   readonly location: string;
   private readonly url: string;
   private readonly schema: string | undefined;
   private readonly lock: number;
+  private readonly limits: PostgresLimits;
   private readonly pool: pg.Pool;
   private readonly listeners = new Set<() => void>();
   private listening: pg.Client | undefined;
   private closed = false;
 
-  private constructor(url: string, schema: string | undefined) {
+  private constructor(url: string, schema: string | undefined, limits: PostgresLimits) {
     this.url = url;
     this.schema = schema;
+    this.limits = limits;
     // Appends here have nothing to do with those of a journal in another schema.
     this.lock = schema === undefined ? APPEND_LOCK : APPEND_LOCK + 1;
     this.location = shownLocation(url);
     this.pool = new pg.Pool({
       connectionString: url,
       max: CONNECTIONS,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      connectionTimeoutMillis: limits.connectMs,
+      query_timeout: limits.answerMs,
+      ...KEEP_ALIVE,
       ...(schema === undefined ? {} : { options: `-c search_path=${schema}` }),
     });
     // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
@@ -61,10 +79,10 @@ export class PostgresLog implements EventLog {
   }
 
   /** Connects and makes the tables. Errors: `events/unavailable`, `events/newer-journal`. */
-  static async open(url: string, schema?: string): Promise<PostgresLog> {
+  static async open(url: string, schema?: string, limits = POSTGRES_LIMITS): Promise<PostgresLog> {
     if (schema !== undefined && !/^[a-z_]{1,60}$/.test(schema))
       throw new TypeError("A schema's name is lower case.");
-    const log = new PostgresLog(url, schema);
+    const log = new PostgresLog(url, schema, limits);
     try {
       await log.within((client) => log.prepare(client));
       return log;
@@ -83,11 +101,13 @@ export class PostgresLog implements EventLog {
       const format = await client.query<{ format: number }>("SELECT format FROM journal_head");
       const version = format.rows[0]?.format ?? 0;
       if (version > JOURNAL_VERSION) throw newerJournal(this.location, version, JOURNAL_VERSION);
+      // Making tables again, although nothing changes, takes locks for which a reader of them, such as a backup, must end first.
+      if (version === JOURNAL_VERSION) return;
     }
     await client.query(SCHEMA);
   }
 
-  /** One transaction under the append lock. */
+  /** One transaction under the append lock, which ends by itself, on the server too, when one of its steps takes too long. */
   private async within<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
     let broken: Error | undefined;
@@ -95,15 +115,16 @@ export class PostgresLog implements EventLog {
     const lost = (): void => undefined;
     client.on("error", lost);
     try {
-      await client.query("BEGIN");
+      const { silentMs, lockMs } = this.limits;
+      await client.query(
+        `BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${silentMs}; SET LOCAL lock_timeout = ${lockMs}`,
+      );
       await client.query("SELECT pg_advisory_xact_lock($1)", [this.lock]);
       const result = await work(client);
       await client.query("COMMIT");
       return result;
     } catch (error) {
-      await client.query("ROLLBACK").catch((failure: Error) => {
-        broken = failure;
-      });
+      broken = await rollBack(client, error);
       throw error;
     } finally {
       client.off("error", lost);
@@ -170,7 +191,8 @@ export class PostgresLog implements EventLog {
   }
 
   private rows<R extends pg.QueryResultRow>(text: string, values: unknown[]): Promise<R[]> {
-    return this.attempt("be read", async () => (await this.pool.query<R>(text, values)).rows);
+    const page = { text, values, query_timeout: this.limits.pageMs };
+    return this.attempt("be read", async () => (await this.pool.query<R>(page)).rows);
   }
 
   /** The first column of the first row as a number; 0 when there is no row or it is null. */
@@ -231,7 +253,8 @@ export class PostgresLog implements EventLog {
         [...subjects],
       ]);
       // The rows' old versions hold the keys until they are vacuumed.
-      await this.pool.query("VACUUM subject_keys");
+      const vacuum = { text: "VACUUM subject_keys", query_timeout: this.limits.vacuumMs };
+      await this.pool.query(vacuum);
       return rowCount ?? 0;
     });
   }
@@ -249,7 +272,13 @@ export class PostgresLog implements EventLog {
 
   /** Listens for announcements on a connection of its own, again and again while the journal is open. */
   private listen(): void {
-    const client = new pg.Client({ connectionString: this.url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+    const { connectMs, answerMs } = this.limits;
+    const client = new pg.Client({
+      connectionString: this.url,
+      connectionTimeoutMillis: connectMs,
+      query_timeout: answerMs,
+      ...KEEP_ALIVE,
+    });
     this.listening = client;
     const again = (): void => {
       if (this.closed || this.listening !== client) return;
@@ -271,8 +300,9 @@ export class PostgresLog implements EventLog {
 
   async close(): Promise<void> {
     this.closed = true;
-    await this.listening?.end().catch(() => undefined);
-    await this.pool.end().catch(() => undefined);
+    const ended = Promise.allSettled([this.listening?.end(), this.pool.end()]);
+    // A server that cannot be reached does not say goodbye.
+    await Promise.race([ended, sleep(this.limits.closeMs, undefined, { ref: false })]);
   }
 }
 
