@@ -4,8 +4,10 @@ import type { Database } from "#duckdb";
 import { type EventStore, openEventStore } from "#events";
 import { type Clock, systemClock } from "#kernel";
 import { type Lake, lakeId } from "#lake";
+import type { OrderPolicy } from "#landing";
 import { embeddedStore, LiveLake, type LiveStore, openRedisStore, SourceLiveBoard } from "#speed";
 import { flushJournal } from "./flush.js";
+import { SourceOrders } from "./source-orders.js";
 import { trimCovered } from "./trim-journal.js";
 
 /** When live changes become part of the lake. */
@@ -32,6 +34,8 @@ export interface LiveOptions {
   readonly redisUrl?: string | undefined;
   /** Views that a new lake starts with. */
   readonly views: ReadonlyMap<string, RegisteredView>;
+  /** How versions will be ordered, by source: refused where they are ordered otherwise already. */
+  readonly orders?: ReadonlyMap<string, OrderPolicy>;
   readonly flush?: FlushPolicy;
   readonly clock?: Clock;
   readonly onError?: (error: unknown) => void;
@@ -138,12 +142,14 @@ async function openStore(options: LiveOptions, journal: EventStore): Promise<Liv
   });
 }
 
-/** Opens the journal, builds the live rows over the lake and keeps both going. */
+/** Opens the journal, builds the live rows over the lake and keeps both going. Errors: `batch/order-policy`, and the journal's. */
 export async function startLive(options: LiveOptions): Promise<Live> {
   const { lake, database, onError } = options;
   const journal = await openEventStore(options.journal);
   let store: LiveStore | undefined;
   try {
+    const orders = new SourceOrders(lake, journal);
+    for (const [source, order] of options.orders ?? []) await orders.check(source, order);
     const opened = await openStore(options, journal);
     store = opened;
     const rows = await LiveLake.start({

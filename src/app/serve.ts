@@ -42,6 +42,7 @@ import { type Live, type LiveOptions, startLive } from "./live.js";
 import { lakePins } from "./pins.js";
 import { journalPorts } from "./receive.js";
 import { servingKey } from "./serving-key.js";
+import { orderedPorts, SourceOrders } from "./source-orders.js";
 import { type FollowOptions, startFollowing } from "./subscribe/follower.js";
 import { runsView } from "./system-views.js";
 
@@ -80,6 +81,8 @@ export interface LiveServing {
   readonly senders: ReadonlyMap<string, Sender>;
   /** Views that a new lake starts with. */
   readonly views: LiveOptions["views"];
+  /** Of sources that send nothing; senders bring theirs. */
+  readonly orders?: LiveOptions["orders"];
   readonly flush?: LiveOptions["flush"];
   /** How resources are read that notifications only name; without it such notifications wait in the journal. */
   readonly fetchBack?: Pick<FetchBackOptions, "source" | "onSourceChanged">;
@@ -323,12 +326,15 @@ function liveSide(
 ): Promise<Live> | undefined {
   if (live === undefined) return undefined;
   const { journal, redisUrl, views, flush } = live;
+  const orders = new Map(live.orders);
+  for (const { source, policy } of live.senders.values()) orders.set(source, policy);
   return startLive({
     lake,
     database,
     journal,
     redisUrl,
     views,
+    orders,
     ...(flush === undefined ? {} : { flush }),
     onError: (error) => log.error("live changes", { code: codeOf(error) }),
   });
@@ -338,7 +344,7 @@ function receiverOf(lake: Lake, live: Live, { senders }: LiveServing, log: Logge
   return createReceiver({
     basePath: NOTIFY,
     senders,
-    ports: journalPorts(lake, live.journal),
+    ports: orderedPorts(journalPorts(lake, live.journal), new SourceOrders(lake, live.journal)),
     definitions: lake.definitions,
     clock: systemClock,
     onAnswer: ({ sender, status, code }) => {

@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { Connection } from "#duckdb";
-import { LakeError, mapConcurrently } from "#kernel";
+import { mapConcurrently } from "#kernel";
 import {
   type AddedLayer,
   addVersions,
@@ -21,6 +21,7 @@ import {
   withLayer,
 } from "#lake";
 import type { LandingManifest } from "#landing";
+import { otherOrder } from "./errors.js";
 import { compiledOf, type RegisteredView, unbuilt } from "./view-registry.js";
 import { deltaLayer, failedView, withDelta } from "./view-rows.js";
 
@@ -72,11 +73,7 @@ function sourceState(
 ): { readonly state: SourceState; readonly news: boolean } {
   const known = head?.sources[manifest.source];
   if (known !== undefined && known.policy !== manifest.policy) {
-    throw new LakeError(
-      "conflict",
-      "batch/order-policy",
-      `Versions of the source '${manifest.source}' are ordered by ${known.policy}, not by ${manifest.policy}; ingest with --order ${known.policy} or under another --source name.`,
-    );
+    throw otherOrder(manifest.source, known.policy, manifest.policy);
   }
   const state =
     change === undefined ? undefined : changedSource(known, manifest.source, manifest.policy, change);

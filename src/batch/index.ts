@@ -1,5 +1,6 @@
 export { type BuildViewsOptions, buildViews, dueViews } from "./build-views.js";
 export { type CommitLandingOptions, commitLanding, type LandingOutcome } from "./commit-landing.js";
+export { otherOrder } from "./errors.js";
 export {
   compareIds,
   type IdComparison,

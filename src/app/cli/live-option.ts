@@ -72,6 +72,7 @@ export async function liveSide(invocation: Invocation, lake: Lake): Promise<Live
       redisUrl: redisUrl(loaded, environment),
       senders: configuredSenders(loaded, environment),
       views: context.views,
+      orders: new Map([...definitions].map(([name, { config }]) => [name, config.order])),
       fetchBack: {
         source: (name) => sources.get(name),
         onSourceChanged: (name) => catchUp.want(name),
