@@ -114,6 +114,10 @@ export class Replica {
     return this.source.degraded;
   }
 
+  get currentAt(): number {
+    return this.following.currentAt;
+  }
+
   async stop(): Promise<void> {
     await this.following.stop();
     await this.source.close();
@@ -175,6 +179,29 @@ export function liveStoreContract(
     };
     beforeEach(begin);
     afterEach(end);
+
+    it("knows how current it is while changes never cease", async () => {
+      const replica = await join();
+      const began = Date.now();
+      let ceased = false;
+      const append = (): Promise<void> =>
+        appendChanges(place.journal, [{ source: "main", id: "a", clock: 1, deletes: false }]);
+      const appending = (async () => {
+        while (!ceased) {
+          await append();
+          // Hands the thread over to what is under way, and comes back before it is done.
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      })();
+      await expect
+        .poll(() => replica.currentAt, { timeout: 10_000 })
+        .toBeGreaterThan(began + 1000)
+        .finally(() => {
+          ceased = true;
+        });
+      await appending;
+      expect(replica.degraded).toBeUndefined();
+    });
 
     it("hands every change over once and in order, wherever it was appended", async () => {
       const both = [await join(), await join()];

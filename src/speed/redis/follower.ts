@@ -40,8 +40,8 @@ export class Follower implements Subscription {
   private direct: Subscription | undefined;
   private failing = false;
   private lookedAt = 0;
-  /** A head of the journal that was not reached yet when it was seen. */
-  private target: { readonly head: number; readonly seenAt: number } | undefined;
+  /** A head of the journal that was not reached yet when it was seen, and the journal's time of that look. */
+  private target: { readonly head: number; readonly seenAt: number; readonly at: number } | undefined;
   private readonly ended: Promise<void>;
 
   constructor(options: FollowerOptions) {
@@ -101,15 +101,11 @@ export class Follower implements Subscription {
     const at = this.clock.now().getTime();
     const head = await this.options.journal.head();
     if (head <= this.position) this.currentAt = Math.max(this.currentAt, at);
-    else this.target ??= { head, seenAt: now };
+    else this.target ??= { head, seenAt: now, at };
   }
 
   private isLate(gaveNothing: boolean): boolean {
     if (this.target === undefined) return false;
-    if (this.target.head <= this.position) {
-      this.target = undefined;
-      return false;
-    }
     return performance.now() - this.target.seenAt > (gaveNothing ? SILENT_MS : LATE_MS);
   }
 
@@ -166,6 +162,11 @@ export class Follower implements Subscription {
 
   private advance(position: number): void {
     this.position = Math.max(this.position, position);
+    // Where changes never cease no look finds the head reached: what counts is that it was reached since.
+    if (this.target !== undefined && this.target.head <= this.position) {
+      this.currentAt = Math.max(this.currentAt, this.target.at);
+      this.target = undefined;
+    }
     for (const waiting of this.waiting) {
       if (waiting.position > this.position) continue;
       this.waiting.delete(waiting);
