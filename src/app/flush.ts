@@ -4,7 +4,7 @@ import type { EventStore } from "#events";
 import { landChanges } from "#ingestion";
 import { beginLanding, type Lake, type Snapshot } from "#lake";
 import { CHANGES_PREFIX, type Change, changeOf, changeStream } from "#landing";
-import { neededAfter } from "#speed";
+import { checkJournal, journalMark, neededAfter } from "#speed";
 
 /** What to fold and into what. */
 export interface FlushOptions {
@@ -57,10 +57,12 @@ async function firstChange(
 /**
  * Folds the journal into the lake: for every source with changes that no snapshot covers, one landing and one snapshot that says how far
  * it covers the journal. Two flushes at once are harmless: what is in already is unchanged, and the greater position stands. Views that
- * are not ready, such as those of a lake that begins with this flush, are built then.
+ * are not ready, such as those of a lake that begins with this flush, are built then. Errors: `speed/journal-behind` and
+ * `speed/other-journal` when the lake covers what this journal does not hold.
  */
 export async function flushJournal(lake: Lake, options: FlushOptions): Promise<FlushResult> {
   const { journal } = options;
+  await checkJournal(journal, await lake.history.latest());
   const upTo = await journal.head();
   const changes: Record<string, number> = {};
   let snapshot: Snapshot | undefined;
@@ -101,7 +103,10 @@ async function flushSource(
       landingDir: place.dir,
       manifest,
       views,
-      sourceState: { journalPosition: range.upTo },
+      sourceState: {
+        journalPosition: range.upTo,
+        journalMark: await journalMark(journal, range.upTo),
+      },
     });
     return { count: manifest.counts.accepted, snapshot };
   } finally {

@@ -11,6 +11,7 @@ export type EventsErrorCode =
   | "events/newer-journal"
   | "events/bad-database-url"
   | "events/behind-retention"
+  | "events/set-back"
   | "events/foreign-event";
 
 /** Another writer appended first: the stream is not at the version that the caller built upon. */
@@ -45,6 +46,16 @@ export function newerJournal(location: string, version: number, known: number): 
     "events/newer-journal",
     `The journal in '${location}' was written by a newer fhir-lake (format ${version}, this program knows ${known}); upgrade fhir-lake.`,
     { details: { version, known } },
+  );
+}
+
+/** The journal ends before a position up to which it was read: what was appended since takes the places of events that it has lost. */
+export function journalSetBack(head: number, position: number): LakeError {
+  return new LakeError(
+    "conflict",
+    "events/set-back",
+    `The journal ends at ${head} although it was read up to ${position}: it was set back to an earlier state; restart what follows it, and run its sources in full.`,
+    { details: { head, position } },
   );
 }
 

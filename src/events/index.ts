@@ -1,4 +1,4 @@
-export type { EventsErrorCode } from "./errors.js";
+export { type EventsErrorCode, journalSetBack } from "./errors.js";
 export type {
   AppendRequest,
   AppendResult,

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Clock, isLakeError, systemClock } from "#kernel";
+import { journalSetBack } from "./errors.js";
 import type { EventFilter, StoredEvent } from "./event.js";
 
 /** What to be told about, and how. */
@@ -21,7 +22,10 @@ export interface SubscriptionOptions extends EventFilter {
   readonly handle: (events: readonly StoredEvent[]) => Promise<void>;
   /** Told when it goes on after failures. */
   readonly onRecovered?: () => void;
-  /** Told about each failure of reading or handling; the subscription goes on unless events were trimmed away under it. */
+  /**
+   * Told about each failure of reading or handling; the subscription goes on unless events were trimmed away under it. After
+   * `events/set-back` it begins again, from the progress that this journal knows of.
+   */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -116,11 +120,12 @@ class Runner implements Subscription {
   private async run(): Promise<void> {
     const { name, from = 0 } = this.options;
     let started = false;
+    let end = Number.POSITIVE_INFINITY;
     while (!this.abort.signal.aborted) {
       try {
         if (!started) {
           const saved = name === undefined ? 0 : await this.store.checkpoint(name);
-          this.advance(Math.max(saved, from));
+          this.advance(Math.min(end, Math.max(saved, from)));
           started = true;
         }
         this.woken = false;
@@ -131,10 +136,22 @@ class Runner implements Subscription {
       } catch (error) {
         this.options.onError?.(error);
         if (isLakeError(error, "events/behind-retention") || isLakeError(error, "events/closed")) return;
+        if (isLakeError(error, "events/set-back")) {
+          started = false;
+          end = error.details["head"] as number;
+          this.forget();
+        }
         this.woken = false;
         await this.pause(Math.min(MOST_RETRY_MS, RETRY_MS * 2 ** this.failures++), false);
       }
     }
+  }
+
+  /** What was handled is no longer what stands in the journal. */
+  private forget(): void {
+    this.position = 0;
+    this.looks.length = 0;
+    this.ahead = undefined;
   }
 
   private async rest(): Promise<void> {
@@ -150,8 +167,9 @@ class Runner implements Subscription {
     // Taken before reading: when nothing matches up to here, progress is still made.
     const at = this.clock.now().getTime();
     const head = await this.store.head();
+    if (head < this.position) throw journalSetBack(head, this.position);
     this.look({ at, head });
-    if (head <= this.position) return false;
+    if (head === this.position) return false;
     const { events, complete } = await this.read(this.position, { limit: batch, head });
     const isFull = events.length === batch;
     const before = performance.now();

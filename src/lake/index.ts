@@ -38,6 +38,7 @@ export { History } from "./history.js";
 export { Lake, type LakeOptions } from "./lake.js";
 export { lakeId } from "./lake-id.js";
 export { type LandedResources, landedResources } from "./landed-resources.js";
+export { type AdoptedJournal, adoptJournal } from "./operations/adopt-journal.js";
 export { type CompactOptions, compact, compactionDue } from "./operations/compact.js";
 export { type KeepCompactOptions, keepCompact } from "./operations/keep-compact.js";
 export { type FormatReport, formatReport, migrate } from "./operations/migrate.js";
@@ -64,6 +65,7 @@ export {
   type FileRef,
   filesOf,
   type IngestCounts,
+  type JournalMark,
   type Operation,
   type Snapshot,
   type SnapshotChange,

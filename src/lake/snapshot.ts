@@ -115,6 +115,14 @@ export interface CompletenessState {
   readonly differences: number;
 }
 
+/** Tells a journal from others, and from itself set back: by its identity, and by an event that stands in it. */
+export interface JournalMark {
+  readonly journal: string;
+  readonly position: number;
+  /** Id of the event at the position; absent when none stood there any more. */
+  readonly event?: string;
+}
+
 /** What the lake knows of one source. `policy` is fixed by the first commit; the rest is there once a run has pulled from a server. */
 export interface SourceState {
   /** How the versions of the source are ordered. */
@@ -133,6 +141,8 @@ export interface SourceState {
   readonly fence?: number;
   /** Position in the journal up to which (inclusive) the source's changes are in the tables; nothing of it is when absent. */
   readonly journalPosition?: number;
+  /** The journal that the position is of; absent in snapshots of early releases. */
+  readonly journalMark?: JournalMark;
 }
 
 /** News about a source that a commit brings. What is named replaces what was known, the watermarks as a whole. */
@@ -163,7 +173,8 @@ export type Operation =
       readonly removed: Readonly<Record<string, number>>;
     }
   | { readonly kind: "allow-return"; readonly erasure: string }
-  | { readonly kind: "migrate"; readonly from: number };
+  | { readonly kind: "migrate"; readonly from: number }
+  | { readonly kind: "adopt-journal" };
 
 /** An immutable state of the whole lake: the only thing readers follow. */
 export interface Snapshot {

@@ -26,10 +26,7 @@ export function changedSource(
     ...known,
     ...rest,
     policy,
-    // Of two flushes at once the one that covers less may commit last.
-    ...(rest.journalPosition === undefined
-      ? {}
-      : { journalPosition: Math.max(rest.journalPosition, known?.journalPosition ?? 0) }),
+    ...(coversLess(rest, known) ? coverage(known) : {}),
   };
   if (known !== undefined && canonical(next) === canonical(known)) return undefined;
   const by = {
@@ -37,6 +34,21 @@ export function changedSource(
     ...(change.fence === undefined ? {} : { fence: change.fence }),
   };
   return { ...next, ...by };
+}
+
+/** Of two flushes at once the one that covers less may commit last. */
+function coversLess(
+  { journalPosition }: SourceStateChange,
+  known: SourceState | undefined,
+): known is SourceState {
+  return journalPosition !== undefined && journalPosition < (known?.journalPosition ?? 0);
+}
+
+function coverage({ journalPosition, journalMark }: SourceState): Partial<SourceState> {
+  return {
+    ...(journalPosition === undefined ? {} : { journalPosition }),
+    ...(journalMark === undefined ? {} : { journalMark }),
+  };
 }
 
 function canonical(value: unknown): string {

@@ -1,5 +1,6 @@
 export { embeddedStore } from "./embedded-store.js";
 export type { HandOver, Hold } from "./hold.js";
+export { checkJournal, journalMark } from "./journal-check.js";
 export { neededAfter } from "./journal-start.js";
 export { LiveLake, type LiveLakeOptions, type LiveState } from "./live-lake.js";
 export type { FollowRequest, LiveStore, LoadRequest } from "./live-store.js";

@@ -8,6 +8,7 @@ import { changesAt } from "./changes-at.js";
 import { coverageOf, coveredBy, coversLess } from "./coverage.js";
 import { embeddedStore } from "./embedded-store.js";
 import { type HandOver, type Hold, Holds } from "./hold.js";
+import { checkJournal } from "./journal-check.js";
 import { journalStart } from "./journal-start.js";
 import { LakeOrders } from "./lake-orders.js";
 import { LiveIndex, OPEN } from "./live-index.js";
@@ -42,6 +43,9 @@ export interface LiveState extends ReadPoint {
   /** Why answers may lag behind the journal; undefined when all is well. */
   readonly degraded: string | undefined;
 }
+
+const FOREIGN = "the journal is not the one whose changes the lake holds";
+const SET_BACK = "the journal has lost changes that it had acknowledged; run its sources in full";
 
 /** Live versions are freed when this many changes came since the last time, and with every new snapshot. */
 const COLLECT_AFTER = 20_000;
@@ -79,8 +83,11 @@ export class LiveLake {
   private subscription: Subscription | undefined;
   private problem: string | undefined;
   private lost: string | undefined;
+  private foreign: string | undefined;
   /** True when events were trimmed away before they were read here: everything must be begun anew. */
   private outrun = false;
+  /** True since the journal lost changes that were read here; whoever sent them was told that they are kept. */
+  private setBack = false;
 
   private constructor(options: LiveLakeOptions, plans: Plans) {
     this.options = options;
@@ -92,7 +99,7 @@ export class LiveLake {
 
   /**
    * Builds the live rows from the store or the journal over the newest snapshot and follows both; ready when it answers, with everything planned
-   * that the first changes need.
+   * that the first changes need. Errors: `speed/journal-behind` and `speed/other-journal` when the journal lacks what the snapshot covers.
    */
   static async start(options: LiveLakeOptions): Promise<LiveLake> {
     const { database } = options;
@@ -105,6 +112,7 @@ export class LiveLake {
   private async begin(): Promise<void> {
     const { lake, journal } = this.options;
     const head = await lake.history.latest();
+    await this.recognise(head);
     const { position: start, covered, isWhole } = await journalStart(journal, head);
     this.lost = isWhole
       ? undefined
@@ -119,7 +127,9 @@ export class LiveLake {
       handle: (events) => this.handle(events),
       onError: (error) => {
         this.problem = "the journal cannot be followed";
-        if (isLakeError(error, "events/behind-retention")) this.outrun = true;
+        const isSetBack = isLakeError(error, "events/set-back");
+        if (isSetBack) this.setBack = true;
+        if (isSetBack || isLakeError(error, "events/behind-retention")) this.outrun = true;
         this.options.onError?.(error);
       },
       onRecovered: () => {
@@ -237,16 +247,28 @@ export class LiveLake {
 
   /**
    * Looks for a newer snapshot and reads over it from now on. A snapshot that covers more of the journal than was read here yet waits for
-   * the journal.
+   * the journal. Errors: `speed/journal-behind` and `speed/other-journal` while the journal lacks what the snapshot covers.
    */
   async refresh(): Promise<void> {
     const head = await this.options.lake.history.latest();
     if (this.outrun) return this.beginAnew();
+    await this.recognise(head);
     if (head === undefined || head.id === this.snapshot?.id) return;
     if (coversLess(head, this.snapshot)) return this.beginAnew();
     const covered = Math.max(0, ...Object.values(head.sources).map((source) => source.journalPosition ?? 0));
     await this.reached(covered);
     await this.mutex.run(() => this.adoptNow(head));
+  }
+
+  /** Makes sure that the journal is the one whose changes a snapshot covers; declares and fails while it is not. */
+  private async recognise(head: Snapshot | undefined): Promise<void> {
+    try {
+      await checkJournal(this.options.journal, head);
+      this.foreign = undefined;
+    } catch (error) {
+      if (isLakeError(error) && !error.retryable) this.foreign = FOREIGN;
+      throw error;
+    }
   }
 
   /** Forgets all live rows and reads the journal again over the newest snapshot. */
@@ -319,7 +341,13 @@ export class LiveLake {
       liveResources: this.index.size,
       currentAt: this.currentAt,
       oldestLiveAt: this.uncovered.oldest(),
-      degraded: this.lost ?? this.problem ?? this.settler.problem ?? this.store.degraded,
+      degraded:
+        this.foreign ??
+        this.lost ??
+        (this.setBack ? SET_BACK : undefined) ??
+        this.problem ??
+        this.settler.problem ??
+        this.store.degraded,
     };
   }
 

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { DatabaseSync } from "@photostructure/sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { setBack } from "../../../test/support/set-back.js";
 import { eventStoreContract } from "../event-store.contract.js";
 import { EventStore } from "../event-store.js";
 import { SqliteJournal } from "./sqlite-journal.js";
@@ -114,6 +115,30 @@ describe("a journal in a SQLite file", () => {
     db.exec("UPDATE events SET payload = zeroblob(length(payload))");
     db.close();
     await expect(store.readAll(0, 10)).rejects.toMatchObject({ code: "events/corrupt-journal" });
+    await store.close();
+  });
+
+  it("tells a reader that it was set back, and hands over what is appended in the places of what it lost", async () => {
+    const store = new EventStore(await SqliteLog.open(file));
+    for (const text of ["1", "2", "3", "4", "5"]) await append(store, text);
+    const seen: unknown[] = [];
+    const told: unknown[] = [];
+    const subscription = store.subscribe({
+      name: "reader",
+      pollMs: 20,
+      handle: async (events) => {
+        seen.push(...events.map(({ payload }) => payload));
+      },
+      onError: (error) => told.push(error),
+    });
+    await subscription.reached(5);
+    setBack(file, 3);
+    await expect
+      .poll(() => told)
+      .toMatchObject([{ code: "events/set-back", details: { head: 3, position: 5 } }]);
+    for (const text of ["new 4", "new 5", "new 6"]) await append(store, text);
+    await expect.poll(() => seen).toEqual(["1", "2", "3", "4", "5", "new 4", "new 5", "new 6"]);
+    await subscription.stop();
     await store.close();
   });
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { EventStore, Subscription } from "#events";
+import { type EventStore, journalSetBack, type Subscription } from "#events";
 import { type Clock, systemClock } from "#kernel";
 import { CHANGES_PREFIX } from "#landing";
 import type { FollowRequest } from "../live-store.js";
@@ -100,7 +100,8 @@ export class Follower implements Subscription {
     this.lookedAt = now;
     const at = this.clock.now().getTime();
     const head = await this.options.journal.head();
-    if (head <= this.position) this.currentAt = Math.max(this.currentAt, at);
+    if (head < this.position) throw journalSetBack(head, this.position);
+    if (head === this.position) this.currentAt = Math.max(this.currentAt, at);
     else this.target ??= { head, seenAt: now, at };
   }
 

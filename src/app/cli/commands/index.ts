@@ -68,6 +68,7 @@ const groups: readonly (readonly [string, () => Promise<readonly Command[]>])[] 
   ["backup", async () => [(await import("./backup.js")).backupCommand]],
   ["restore", async () => [(await import("./restore.js")).restoreCommand]],
   ["erase", async () => [(await import("./erase.js")).eraseCommand]],
+  ["journal", async () => [(await import("./journal-adopt.js")).journalAdoptCommand]],
   ["migrate", async () => [(await import("./migrate.js")).migrateCommand]],
   ["conformance", async () => [(await import("./conformance.js")).conformanceCommand]],
   ["bench", async () => [(await import("./bench.js")).benchCommand]],

@@ -22,6 +22,8 @@ function describe(snapshot: Snapshot): string {
       return `erase: ${Object.values(operation.removed).reduce((sum, n) => sum + n, 0)} versions`;
     case "allow-return":
       return `allow the return of erasure ${operation.erasure}`;
+    case "adopt-journal":
+      return "go on with another journal";
     case "migrate":
       return `migrate from format ${operation.from}`;
   }
