@@ -1,5 +1,5 @@
 import type { Connection } from "#duckdb";
-import { EventStore } from "#events";
+import { EventStore, type StoredEvent, type SubscriptionOptions } from "#events";
 import type { Change } from "#landing";
 import { History } from "../../src/lake/history.js";
 import { Holds } from "../../src/speed/hold.js";
@@ -186,8 +186,14 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
         "subscribe",
         (original) =>
           function (this: unknown, options: never) {
-            const { from = 0, ...rest } = options as { from?: number };
-            return original.call(this, { ...rest, from: from + 1 } as never);
+            const { handle, ...rest } = options as Pick<SubscriptionOptions, "handle">;
+            let first: number | undefined;
+            const late = async (events: readonly StoredEvent[]): Promise<void> => {
+              first ??= events[0]!.position;
+              const others = events.filter(({ position }) => position > first!);
+              if (others.length > 0) await handle(others);
+            };
+            return original.call(this, { ...rest, handle: late } as never);
           },
       ),
   },
