@@ -142,7 +142,7 @@ async function openStore(options: LiveOptions, journal: EventStore): Promise<Liv
   });
 }
 
-/** Opens the journal, builds the live rows over the lake and keeps both going. Errors: `batch/order-policy`, and the journal's. */
+/** Opens the journal, builds the live rows over the lake and keeps both going. Errors: `batch/order-policy`, those of `LiveLake.start` and the journal's. */
 export async function startLive(options: LiveOptions): Promise<Live> {
   const { lake, database, onError } = options;
   const journal = await openEventStore(options.journal);
