@@ -57,6 +57,15 @@ export function eventStoreContract(
       expect(await store.head()).toBe(4);
     });
 
+    it("reads a stream whole, however few events are read at once", async () => {
+      await store.append({ stream: "a", events: [1, 2, 3, 4, 5].map(noted), expected: 0 });
+      for (const atOnce of [1, 2, 5, 6]) {
+        const found: StoredEvent[] = [];
+        for await (const event of store.readStream("a", 2, atOnce)) found.push(event);
+        expect(numbers(found)).toEqual([2, 3, 4, 5]);
+      }
+    });
+
     it("refuses a wrong expected version, says the right one, and appends nothing", async () => {
       await store.append({ stream: "a", events: [noted(1)], expected: 0 });
       await expect(store.append({ stream: "a", events: [noted(2)], expected: 0 })).rejects.toMatchObject({

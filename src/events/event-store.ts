@@ -160,12 +160,15 @@ export class EventStore {
     }
   }
 
-  /** A stream's events from a version on (1 is the first), in order. */
-  async *readStream(stream: string, fromVersion = 1): AsyncIterable<StoredEvent> {
+  /**
+   * A stream's events from a version on (1 is the first), in order. So many are read and held at once, 1,000 when absent: fewer for
+   * events whose payloads may be large, or of which the first tell the reader enough.
+   */
+  async *readStream(stream: string, fromVersion = 1, atOnce = PAGE): AsyncIterable<StoredEvent> {
     for (let next = fromVersion; ; ) {
-      const page = await this.log.readStream(stream, next, PAGE);
+      const page = await this.log.readStream(stream, next, atOnce);
       yield* page;
-      if (page.length < PAGE) return;
+      if (page.length < atOnce) return;
       next = page.at(-1)!.version + 1;
     }
   }
