@@ -1,21 +1,17 @@
-import { readdir, rm, stat } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { defaultTarget, dropPublished, type PublishTarget } from "#delta";
-import { openEventStore } from "#events";
 import type { ErasureHook, Lake } from "#lake";
 import { openStore } from "#storage";
 import { eraseInJournal } from "./journal-erasure.js";
-import { journalFile } from "./journal-files.js";
+import { presentJournal } from "./journal-files.js";
 
 /** See {@link eraseInJournal}; a lake without a journal has nothing to do. */
 function journalHook(lake: Lake, environment: NodeJS.ProcessEnv): ErasureHook {
   return {
     name: "journal",
     erase: async (request, keys) => {
-      const databaseUrl = environment["DATABASE_URL"];
-      const file = journalFile(lake.store.location, environment);
-      const present = file !== undefined && (await stat(file).catch(() => undefined)) !== undefined;
-      if (databaseUrl === undefined && !present) return 0;
-      const journal = await openEventStore({ file: file ?? "", databaseUrl });
+      const journal = await presentJournal(lake.store.location, environment);
+      if (journal === undefined) return 0;
       try {
         return await eraseInJournal(lake, journal, request, keys);
       } finally {

@@ -1,6 +1,6 @@
 import { rm, stat } from "node:fs/promises";
 import path from "node:path";
-import { openEventStore } from "#events";
+import { type EventStore, openEventStore } from "#events";
 import type { ExtraFile, Lake } from "#lake";
 import { isRemote } from "#storage";
 
@@ -42,6 +42,20 @@ export function journalPlace(
 
 async function isThere(file: string): Promise<boolean> {
   return (await stat(file).catch(() => undefined)) !== undefined;
+}
+
+/**
+ * The journal of a lake, opened for a command; undefined where there is none yet, since looking makes none. The caller closes it. Errors:
+ * as those of `openEventStore`.
+ */
+export async function presentJournal(
+  location: string,
+  environment: NodeJS.ProcessEnv,
+): Promise<EventStore | undefined> {
+  const databaseUrl = environment["DATABASE_URL"];
+  const file = journalFile(location, environment);
+  const isPresent = databaseUrl !== undefined || (file !== undefined && (await isThere(file)));
+  return isPresent ? await openEventStore({ file: file ?? "", databaseUrl }) : undefined;
 }
 
 async function copyOf(file: string, name: string, folder: string): Promise<ExtraFile[]> {

@@ -1,11 +1,9 @@
-import { stat } from "node:fs/promises";
-import { openEventStore } from "#events";
 import { systemClock } from "#kernel";
 import type { Lake } from "#lake";
 import { type LakeCatalog, lakeCatalog, mergedCatalog, withSystemViews } from "#query";
 import { Ledger } from "#runs";
 import { LiveLake } from "#speed";
-import { journalFile } from "./journal-files.js";
+import { presentJournal } from "./journal-files.js";
 import { runsView } from "./system-views.js";
 
 /** A lake's states for one command. */
@@ -28,13 +26,9 @@ export async function openReadCatalog(
 ): Promise<CommandCatalog> {
   const { environment, consistency } = options;
   const batch = lakeCatalog(lake);
-  const databaseUrl = environment["DATABASE_URL"];
-  const file = journalFile(lake.store.location, environment);
-  const present = file !== undefined && (await stat(file).catch(() => undefined)) !== undefined;
-  if (consistency === "batch" || (databaseUrl === undefined && !present)) {
-    return { catalog: withRuns(lake, batch), close: async () => {} };
-  }
-  const journal = await openEventStore({ file: file ?? "", databaseUrl });
+  const journal =
+    consistency === "batch" ? undefined : await presentJournal(lake.store.location, environment);
+  if (journal === undefined) return { catalog: withRuns(lake, batch), close: async () => {} };
   try {
     const live = await LiveLake.start({ lake, journal, database: lake.database });
     const catalog = mergedCatalog({ batch, live, database: lake.database });
