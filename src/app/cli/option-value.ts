@@ -1,5 +1,6 @@
 import path from "node:path";
 import { byteSize, LakeError } from "#kernel";
+import { parseInstant } from "#landing";
 import { isRemote } from "#storage";
 import type { Invocation, OptionValues } from "./command.js";
 import { loadedConfig } from "./config-option.js";
@@ -65,6 +66,17 @@ export function parseDuration(text: string, option: string): number {
   }
   const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
   return Number(match[1]) * units[match[2]!]!;
+}
+
+/** Milliseconds since 1970 of `2026-03-01T08:00:00Z`, with any offset. Errors: `cli/bad-instant`. */
+export function parseTime(text: string, option: string): number {
+  const instant = parseInstant(text);
+  if (instant !== undefined) return instant.seconds * 1000 + Math.floor(instant.nanos / 1e6);
+  throw new LakeError(
+    "invalid-input",
+    "cli/bad-instant",
+    `--${option} takes an instant with its zone such as 2026-03-01T08:00:00Z, not '${text}'.`,
+  );
 }
 
 /** Where the lake is: `--lake`, else FHIR_LAKE_HOME, else the configuration's, else `data/lake` below the current folder. */

@@ -31,6 +31,7 @@ const groups: readonly (readonly [string, () => Promise<readonly Command[]>])[] 
       return [subscriptionsListCommand, subscriptionsSyncCommand, subscriptionsRemoveCommand];
     },
   ],
+  ["dead-letters", async () => [(await import("./dead-letters.js")).deadLettersCommand]],
   ["schedule", async () => [(await import("./schedule.js")).scheduleCommand]],
   ["runs", async () => [(await import("./runs.js")).runsCommand]],
   ["config", async () => [(await import("./config.js")).configCommand]],
