@@ -1,4 +1,5 @@
 import type { EventStore, StoredEvent } from "#events";
+import { isLakeError } from "#kernel";
 import { type ErasedTest, type ErasureRequest, erasedBy, type Lake, TextMatch } from "#lake";
 import { CHANGE_EVENT, CHANGES_PREFIX, changeOf, changeStream, erasedEvent } from "#landing";
 import { DEAD_LETTER_PREFIX, FETCH_PREFIX } from "./receive.js";
@@ -41,13 +42,27 @@ function tests(lake: Lake, request: ErasureRequest, keys: ReadonlySet<string>): 
   ]);
 }
 
+/**
+ * The first events after a position that the journal still has. Serving processes trim meanwhile: what they remove is gone with its keys,
+ * which is all that an erasure wants.
+ */
+async function keptAfter(journal: EventStore, after: number, streamPrefix: string): Promise<StoredEvent[]> {
+  for (let at = after; ; at = await journal.trimmedTo(streamPrefix)) {
+    try {
+      return await journal.readAll(at, PAGE, { streamPrefix });
+    } catch (error) {
+      if (!isLakeError(error, "events/behind-retention")) throw error;
+    }
+  }
+}
+
 async function look(journal: EventStore, all: ReadonlyMap<string, Test>, after: number): Promise<Found> {
   const upTo = await journal.head();
   const found: Found = { subjects: new Set(), resources: new Map(), upTo };
   for (const [streamPrefix, test] of all) {
     let at = Math.max(after, await journal.trimmedTo(streamPrefix));
     for (;;) {
-      const events = await journal.readAll(at, PAGE, { streamPrefix });
+      const events = await keptAfter(journal, at, streamPrefix);
       for (const event of events) {
         if (event.subject === undefined || !test(event)) continue;
         found.subjects.add(event.subject);
