@@ -59,6 +59,7 @@ export interface AppOptions {
   /** Decides who may ask what, and sees what of the catalog; everybody everything when absent. */
   readonly access?: Access;
   readonly speed?: ServingDependencies["speed"];
+  readonly deadLetters?: ServingDependencies["deadLetters"];
   readonly hotCopies?: ServingDependencies["hotCopies"];
 }
 
@@ -100,6 +101,7 @@ export function createApp(options: AppOptions): ServingApp {
     log,
     metrics: new ServerMetrics(),
     speed: options.speed,
+    deadLetters: options.deadLetters,
     hotCopies: options.hotCopies,
     securitySchemes: access === undefined ? {} : securitySchemes,
     isOpen: access?.isOpen ?? true,

@@ -76,6 +76,14 @@ export interface SpeedState {
   readonly head: number;
 }
 
+/** How many notifications of a source this process has refused for one reason. */
+export interface DeadLetterCount {
+  readonly source: string;
+  /** A quarantine reason. */
+  readonly code: string;
+  readonly count: number;
+}
+
 /** What the routes work with. */
 export interface ServingDependencies {
   readonly catalog: LakeCatalog;
@@ -91,6 +99,8 @@ export interface ServingDependencies {
   readonly metrics: ServerMetrics;
   /** Tells the work of the speed layer; absent without one. */
   readonly speed: (() => Promise<SpeedState>) | undefined;
+  /** Tells what notifications were kept as dead letters since the process began; absent where none are accepted. */
+  readonly deadLetters: (() => readonly DeadLetterCount[]) | undefined;
   /** Tells what copies of views are kept; absent where none are. */
   readonly hotCopies: (() => HotCopiesState) | undefined;
   /** OpenAPI security schemes by name: the ways in which callers may say who they are. */

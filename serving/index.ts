@@ -17,7 +17,7 @@ export { builtInRoles, type RoleDefinition, Roles } from "./access/roles.js";
 export { SignedLinks } from "./access/signed-links.js";
 export { type Issuer, type TokenAlgorithm, Tokens, tokenAlgorithms } from "./access/tokens.js";
 export { type AppOptions, createApp, type ServingApp } from "./app.js";
-export type { Pins, SelfCheck, SpeedState, StatePin } from "./context.js";
+export type { DeadLetterCount, Pins, SelfCheck, SpeedState, StatePin } from "./context.js";
 export { JOB_LIMITS, type JobLimits } from "./jobs/job.js";
 export { Jobs } from "./jobs/jobs.js";
 export {

@@ -1,6 +1,6 @@
 import type { Freshness, HotCopiesState } from "#query";
 import type { RunRecord } from "#runs";
-import type { ServingDependencies, SpeedState } from "../context.js";
+import type { DeadLetterCount, ServingDependencies, SpeedState } from "../context.js";
 import { freshnessNow } from "../http/freshness.js";
 import type { Job } from "../jobs/job.js";
 import type { Measured } from "./metrics.js";
@@ -96,6 +96,16 @@ function ofSpeed({ liveResources, position, head }: SpeedState): Measured[] {
   ];
 }
 
+function ofDeadLetter({ source, code, count }: DeadLetterCount): Measured {
+  return {
+    name: "dead_letters_total",
+    help: "Notifications that could not be used and were kept as dead letters, by source and reason.",
+    kind: "counter",
+    value: count,
+    labels: { source, code },
+  };
+}
+
 function ofCopies({ copies, bytes }: HotCopiesState): Measured[] {
   return [
     {
@@ -118,7 +128,7 @@ function ofJobs(jobs: readonly Job[]): Measured[] {
 
 /** Looks up what metrics say of the lake. What cannot be had, such as a state of an empty lake, is left out; `up` says so. */
 export async function measure(dependencies: ServingDependencies): Promise<Measured[]> {
-  const { query, runs, jobs, speed, hotCopies, clock } = dependencies;
+  const { query, runs, jobs, speed, deadLetters, hotCopies, clock } = dependencies;
   const freshness = await query
     .snapshot()
     .then((snapshot) => {
@@ -136,6 +146,7 @@ export async function measure(dependencies: ServingDependencies): Promise<Measur
     },
     ...(freshness === undefined ? [] : ofFreshness(freshness, clock.now())),
     ...(held === undefined ? [] : ofSpeed(held)),
+    ...(deadLetters?.() ?? []).map(ofDeadLetter),
     ...(hotCopies === undefined ? [] : ofCopies(hotCopies())),
     ...(jobs === undefined ? [] : ofJobs(await jobs.all())),
     ...ofRuns((await runs?.list({ limit: LOOKED_AT })) ?? []),

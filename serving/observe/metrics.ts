@@ -19,6 +19,8 @@ export interface Measured {
   readonly name: string;
   readonly help: string;
   readonly value: number;
+  /** `counter` for one that only grows while the process runs; `gauge` when absent. */
+  readonly kind?: "counter" | "gauge";
   readonly labels?: Readonly<Record<string, string>>;
 }
 
@@ -94,12 +96,15 @@ export class ServerMetrics {
   /** All metrics as text, with those that were looked up just now. */
   async text(measured: readonly Measured[]): Promise<string> {
     const looked = new Registry();
-    for (const { name, help, value, labels = {} } of [...measured, ...this.looks.map((look) => look())]) {
+    for (const { name, help, value, kind, labels = {} } of [
+      ...measured,
+      ...this.looks.map((look) => look()),
+    ]) {
       const full = `fhir_lake_${name}`;
-      const gauge =
-        (looked.getSingleMetric(full) as Gauge | undefined) ??
-        new Gauge({ name: full, help, labelNames: Object.keys(labels), registers: [looked] });
-      gauge.set(labels, value);
+      const settings = { name: full, help, labelNames: Object.keys(labels), registers: [looked] };
+      const standing = looked.getSingleMetric(full);
+      if (kind === "counter") ((standing as Counter | undefined) ?? new Counter(settings)).inc(labels, value);
+      else ((standing as Gauge | undefined) ?? new Gauge(settings)).set(labels, value);
     }
     return await Registry.merge([this.registry, looked, processMetrics()]).metrics();
   }

@@ -29,7 +29,11 @@ beforeAll(async () => {
   const log = createLogger({ destination: { write: (line) => void lines.push(line) } });
   const speed = () => Promise.resolve({ liveResources: 7, position: 40, head: 42 });
   const hotCopies = () => ({ copies: 3, bytes: 4096 });
-  app = createApp({ catalog: lake.catalog, query, clock: systemClock, log, speed, hotCopies });
+  const deadLetters = () => [
+    { source: "hospital", code: "invalid-json", count: 3 },
+    { source: "hospital", code: "missing-id", count: 1 },
+  ];
+  app = createApp({ catalog: lake.catalog, query, clock: systemClock, log, speed, deadLetters, hotCopies });
 });
 
 afterAll(async () => {
@@ -101,6 +105,14 @@ describe("metrics", () => {
     expect((await samples("fhir_lake_hot_copy_bytes")).get("")).toBe(4096);
     expect((await samples("fhir_lake_statements_in_progress")).get("")).toBe(0);
     expect((await samples("process_resident_memory_bytes")).get("")).toBeGreaterThan(1e6);
+  });
+
+  it("count notifications that were refused, by source and reason", async () => {
+    expect(Object.fromEntries(await samples("fhir_lake_dead_letters_total"))).toEqual({
+      'source="hospital",code="invalid-json"': 3,
+      'source="hospital",code="missing-id"': 1,
+    });
+    expect(await get("/metrics")).toContain("# TYPE fhir_lake_dead_letters_total counter");
   });
 
   it("are all described in docs/observability.md", async () => {

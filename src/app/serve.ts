@@ -35,6 +35,7 @@ import {
 import type { ServerAccess } from "./access/configured-access.js";
 import { type Canary, type CanaryOptions, startCanary } from "./canary.js";
 import { compactInTurn } from "./compact-in-turn.js";
+import { DeadLetterCounts } from "./dead-letter-counts.js";
 import { type FetchBackOptions, startFetchBack } from "./fetch-back.js";
 import { forgetErased } from "./forget-erased.js";
 import { startHotCopies } from "./hot-copies.js";
@@ -153,6 +154,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
   const query = createQuery({ catalog, database, temporaryFolder }, { sandbox: { warm: true } });
   const jobs = await jobsOf(lake);
   const cursorKey = await servingKey(lake.store);
+  const deadLetters = new DeadLetterCounts();
   const questions = createApp({
     catalog,
     query,
@@ -174,7 +176,9 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
     ...(options.maxRows === undefined ? {} : { maxRows: options.maxRows }),
     ...(options.savedQueries === undefined ? {} : { savedQueries: options.savedQueries }),
     published: () => publishedSnapshot(lake, defaultTarget(lake.store)),
-    ...(live === undefined ? {} : { liveStates: live.states, speed: () => speedState(live) }),
+    ...(live === undefined
+      ? {}
+      : { liveStates: live.states, speed: () => speedState(live), deadLetters: () => deadLetters.all() }),
     ...(hot === undefined ? {} : { hotCopies: () => hot.state() }),
     ...(canary === undefined ? {} : { selfCheck: () => shownCheck(canary) }),
     ...(options.stalenessTargets === undefined ? {} : { stalenessTargets: options.stalenessTargets }),
@@ -183,7 +187,9 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
     log,
   });
   const app =
-    live === undefined ? questions : withReceiver(questions, receiverOf(lake, live, options.live!, log));
+    live === undefined
+      ? questions
+      : withReceiver(questions, receiverOf(lake, live, options.live!, { log, deadLetters }));
   const fetching =
     live === undefined || options.live?.fetchBack === undefined
       ? undefined
@@ -340,7 +346,12 @@ function liveSide(
   });
 }
 
-function receiverOf(lake: Lake, live: Live, { senders }: LiveServing, log: Logger): Receiver {
+function receiverOf(
+  lake: Lake,
+  live: Live,
+  { senders }: LiveServing,
+  { log, deadLetters }: { readonly log: Logger; readonly deadLetters: DeadLetterCounts },
+): Receiver {
   return createReceiver({
     basePath: NOTIFY,
     senders,
@@ -349,6 +360,8 @@ function receiverOf(lake: Lake, live: Live, { senders }: LiveServing, log: Logge
     clock: systemClock,
     onAnswer: ({ sender, status, code }) => {
       if (status >= 400) log.warn("notification refused", { sender, status, code: code ?? "" });
+      const source = senders.get(sender)?.source;
+      if (status === 422 && source !== undefined && code !== undefined) deadLetters.add(source, code);
     },
   });
 }

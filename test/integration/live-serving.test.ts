@@ -185,6 +185,22 @@ describe("a lake that serves live changes of a source", () => {
     expect(await families(`&min_epoch=${epoch}`)).toEqual(["Family p2", "Family p3", "Streamed"]);
   });
 
+  it("counts what it could not use, by source and reason, and not what had no right to be sent", async () => {
+    const counts = async (): Promise<string[]> => {
+      const text = await (await fetch(`${serving.url}/metrics`)).text();
+      return text.split("\n").filter((line) => line.startsWith("fhir_lake_dead_letters_total"));
+    };
+    expect(await counts()).toEqual([]);
+    for (const body of ["{", "{", JSON.stringify({ resourceType: "Patient" })]) {
+      expect(await notify("POST", NOTIFY_SECRET, body)).toBe(422);
+    }
+    expect(await notify("POST", "wrong", "{")).toBe(401);
+    expect(await counts()).toEqual([
+      'fhir_lake_dead_letters_total{source="main",code="truncated"} 2',
+      'fhir_lake_dead_letters_total{source="main",code="missing-id"} 1',
+    ]);
+  });
+
   it("refuses forged notifications and odd reads", async () => {
     expect(await notify("POST", "wrong", patient("p1", "Forged"))).toBe(401);
     expect(await families()).toEqual(["Family p1", "Family p2", "Family p3"]);
