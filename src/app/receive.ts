@@ -7,6 +7,8 @@ import { changeEvent, changeStream, type NewChange, resourceKey } from "#landing
 
 /** Streams of resources that are to be read from their source, one stream per source. */
 export const FETCH_PREFIX = "fetch/";
+/** Checkpoints of the reading, one per source: everything up to there was read, or needs no reading. */
+export const FETCH_CHECKPOINT_PREFIX = "fetch-back/";
 /** Streams of notifications that could not be used, one stream per source. */
 export const DEAD_LETTER_PREFIX = "dead-letter/";
 /** Streams of what topic-based subscriptions told about themselves, one stream per sender. */

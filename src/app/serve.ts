@@ -46,6 +46,7 @@ import { servingKey } from "./serving-key.js";
 import { orderedPorts, SourceOrders } from "./source-orders.js";
 import { type FollowOptions, startFollowing } from "./subscribe/follower.js";
 import { runsView } from "./system-views.js";
+import { keepReceivedTrimmed } from "./trim-received.js";
 
 /** Where to serve. */
 export interface ServeOptions {
@@ -232,6 +233,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
                 : {}),
             }),
         });
+  const trimming = trimReceivedOf(live, options.live, background.signal, log);
   const forgetting = forgetErased(lake, {
     signal: background.signal,
     forget: async () => {
@@ -253,6 +255,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
       background.abort();
       await compacting;
       await forgetting;
+      await trimming;
       await fetching?.stop();
       await canary?.stop();
       await jobs.close();
@@ -317,6 +320,25 @@ function shownCheck(canary: Canary): SelfCheck | undefined {
 async function speedState({ rows, journal }: Live): Promise<SpeedState> {
   const { liveResources, position } = rows.state();
   return { liveResources, position, head: await journal.head() };
+}
+
+/** Keeps what notifications leave in the journal from growing for ever. */
+async function trimReceivedOf(
+  live: Live | undefined,
+  serving: LiveServing | undefined,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<void> {
+  if (live === undefined) return;
+  const fetchBack = serving?.fetchBack;
+  await keepReceivedTrimmed({
+    journal: live.journal,
+    // A process that reads nothing back does not know what another one has yet to read.
+    isRead: (source) => fetchBack === undefined || fetchBack.source(source) !== undefined,
+    clock: systemClock,
+    signal,
+    onError: (error) => log.error("trimming what was received", { code: codeOf(error) }),
+  });
 }
 
 /** What may be logged of an error. */

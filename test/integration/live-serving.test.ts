@@ -201,6 +201,23 @@ describe("a lake that serves live changes of a source", () => {
     ]);
   });
 
+  it("lets go of dead letters that are older than their retention", async () => {
+    expect(await notify("POST", NOTIFY_SECRET, "{")).toBe(422);
+    const { journal } = serving.live!;
+    const old = { type: "notification-refused", data: {}, occurredAt: "2020-01-01T00:00:00Z" };
+    await journal.append({ stream: "dead-letter/other", events: [old], expected: "any" });
+    expect(await notify("POST", NOTIFY_SECRET, "{")).toBe(422);
+    await serving.close();
+    serving = await serveLive(lake.lake, lake.context.views);
+    const again = serving.live!.journal;
+    const sources = async (): Promise<string[]> => {
+      const after = await again.trimmedTo("dead-letter/");
+      const events = await again.readAll(after, 9, { streamPrefix: "dead-letter/" });
+      return events.map(({ stream }) => stream);
+    };
+    await expect.poll(sources).toEqual(["dead-letter/main"]);
+  });
+
   it("refuses forged notifications and odd reads", async () => {
     expect(await notify("POST", "wrong", patient("p1", "Forged"))).toBe(401);
     expect(await families()).toEqual(["Family p1", "Family p2", "Family p3"]);
