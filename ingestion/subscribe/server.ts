@@ -94,7 +94,7 @@ class HttpSubscriptionServer implements SubscriptionServer {
       body: resource,
       headers: { prefer: "return=representation" },
       expect: [200, 201, ...NOT_OFFERED],
-      echoDiagnostics: true,
+      // No diagnostics: they may repeat what was sent, and secrets are in it.
     });
     if (answer.status >= 300) throw refused("the creation of a Subscription", answer.status);
     const id = object(answer.body)["id"];
@@ -108,7 +108,7 @@ class HttpSubscriptionServer implements SubscriptionServer {
     const { status } = await this.http.json("PUT", `Subscription/${id}`, {
       body: resource,
       expect: [200, 201, ...NOT_OFFERED],
-      echoDiagnostics: true,
+      // No diagnostics, as for a creation.
     });
     if (status >= 300) throw refused("the update of a Subscription", status);
   }
