@@ -20,7 +20,10 @@ export type SubscriptionAction =
 /** What the comparison goes by. */
 export interface PlanSettings {
   readonly nowMs: number;
-  /** Subscriptions get an end so far ahead, and a new one when half of it is over; undefined: they are to have none. */
+  /**
+   * Subscriptions get an end so far ahead, and a new one when half of it is over (the configuration sees to it that a comparison comes within
+   * the other half); undefined: they are to have none.
+   */
   readonly lifetimeMs: number | undefined;
 }
 

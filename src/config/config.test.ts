@@ -82,6 +82,22 @@ describe("the configuration", () => {
     expect(problems({ sources: { "../x": hospital } })).toContain("not allowed");
   });
 
+  it("refuses a lifetime of Subscriptions that could end before a check renews them", () => {
+    const wrong = (times: object): string => {
+      const subscribe = { endpoint: "https://lake.example", ...times };
+      const notifications = { path: [{ env: "PATH_SECRET" }], subscribe };
+      return problems({ sources: { hospital: { ...hospital, notifications } } });
+    };
+    expect(wrong({ lifetime: "2m" })).toContain(
+      "sources.hospital.notifications.subscribe.lifetime: must be at least 4 times checkEvery (5m)",
+    );
+    expect(wrong({ lifetime: "7s", checkEvery: "2s" })).toContain("must be at least 4 times checkEvery (2s)");
+    expect(wrong({ lifetime: "20m" })).toBe("");
+    expect(wrong({ lifetime: "2m", checkEvery: "30s" })).toBe("");
+    expect(wrong({ checkEvery: "1d" })).toBe("");
+    expect(wrong({ lifetime: "soon" })).toContain("subscribe.lifetime: must be a duration");
+  });
+
   it("prints effective values with secrets masked", () => {
     const auth = { kind: "bearer", token: { env: "TOKEN" } };
     const config = parseConfig(

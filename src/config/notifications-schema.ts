@@ -1,8 +1,21 @@
 import { z } from "zod";
 import { secretSchema } from "./secret.js";
+import { durationMs, isDuration } from "./units.js";
 import { duration, url } from "./value-schemas.js";
 
 const headerName = z.string().regex(/^[A-Za-z0-9-]+$/);
+
+/**
+ * A Subscription is renewed by the first check that finds less than half of its lifetime left, so checks must fall into that half: one that comes
+ * in time whenever it was due, and one more for when that one is late or fails.
+ */
+const LIFETIME_IN_CHECKS = 4;
+
+/** Whether a Subscription with this lifetime is always renewed before it ends; what is no duration is somebody else's to refuse. */
+function isRenewedInTime(lifetime: string, checkEvery: string): boolean {
+  if (!isDuration(lifetime) || !isDuration(checkEvery)) return true;
+  return durationMs(lifetime) >= LIFETIME_IN_CHECKS * durationMs(checkEvery);
+}
 
 const topic = z.strictObject({
   topic: z.string().min(1).meta({ description: "canonical address of the topic" }),
@@ -42,7 +55,7 @@ const subscribe = z
       description: "ask for deletes by the server's extension (rest-hook, medplum)",
     }),
     lifetime: duration.optional().meta({
-      description: "Subscriptions end after this and are renewed at half of it; they do not end when absent",
+      description: `Subscriptions end after this and are renewed at half of it; at least ${LIFETIME_IN_CHECKS} times checkEvery, so that a check always comes before the end; they do not end when absent`,
     }),
     tag: z
       .string()
@@ -106,5 +119,11 @@ export const notificationsSchema = z
       problem(["subscribe"], "criteria are for rest-hook and medplum, topics for kind topics");
     if (wanted.kind !== "topics" && wanted.payload === "id-only")
       problem(["subscribe", "payload"], "id-only is for topics; use full-resource or empty");
+    const { lifetime, checkEvery } = wanted;
+    if (lifetime !== undefined && !isRenewedInTime(lifetime, checkEvery))
+      problem(
+        ["subscribe", "lifetime"],
+        `must be at least ${LIFETIME_IN_CHECKS} times checkEvery (${checkEvery}), or Subscriptions end before a check renews them: make lifetime longer or checkEvery shorter`,
+      );
   })
   .meta({ description: "how changes arrive between runs: notifications at /notify/<source>, or polling" });
