@@ -13,17 +13,20 @@ export interface CatchUp {
    * runs it (its run may have begun before), or this is closing.
    */
   run(name: string): Promise<RunOutcome | undefined>;
-  /** Ends after the runs under way, which stop where they are. */
+  /** Ends after all runs under way, which stop where they are. */
   close(): Promise<void>;
 }
 
 type Waiting = (outcome: RunOutcome | undefined) => void;
 
-/** Starts runs as they are wanted, one at a time. A run that fails is left to the schedule, its failure to the webhooks. */
+/**
+ * Starts runs as they are wanted, of each source one at a time; sources do not wait for each other, but for their turn to land (`turn`), as those of
+ * schedules do. A run that fails is left to the schedule, its failure to the webhooks.
+ */
 export function startCatchUp(context: RunContext, sources: ReadonlyMap<string, SourceDefinition>): CatchUp {
   const wanted = new Map<string, Waiting[]>();
+  const working = new Map<string, Promise<void>>();
   const stop = new AbortController();
-  let working: Promise<void> | undefined;
   const once = async (name: string): Promise<RunOutcome | undefined> => {
     const source = sources.get(name);
     if (source === undefined) return undefined;
@@ -34,30 +37,28 @@ export function startCatchUp(context: RunContext, sources: ReadonlyMap<string, S
       return undefined;
     }
   };
-  const work = async (): Promise<void> => {
-    for (let next = first(wanted); next !== undefined; next = first(wanted)) {
-      const [name, waiting] = next;
+  const work = async (name: string): Promise<void> => {
+    for (let waiting = wanted.get(name); waiting !== undefined; waiting = wanted.get(name)) {
       wanted.delete(name);
       const outcome = stop.signal.aborted ? undefined : await once(name);
       for (const tell of waiting) tell(outcome);
     }
-    working = undefined;
+    working.delete(name);
   };
   const queue = (name: string, ...waiting: Waiting[]): void => {
+    if (stop.signal.aborted) {
+      for (const tell of waiting) tell(undefined);
+      return;
+    }
     wanted.set(name, [...(wanted.get(name) ?? []), ...waiting]);
-    working ??= work();
+    if (!working.has(name)) working.set(name, work(name));
   };
   return {
     want: (name) => queue(name),
-    run: (name) =>
-      stop.signal.aborted ? Promise.resolve(undefined) : new Promise((resolve) => queue(name, resolve)),
+    run: (name) => new Promise((resolve) => queue(name, resolve)),
     close: async () => {
       stop.abort();
-      await working;
+      await Promise.all(working.values());
     },
   };
-}
-
-function first(wanted: ReadonlyMap<string, Waiting[]>): [string, Waiting[]] | undefined {
-  return wanted.entries().next().value;
 }
