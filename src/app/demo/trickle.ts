@@ -18,6 +18,8 @@ export interface TrickleOptions {
   readonly signal: AbortSignal;
   /** Told after each change, at most once a second. */
   readonly onSent?: (sent: number) => void;
+  /** Told in a sentence that a change was not taken: once until one is taken again. */
+  readonly onTrouble?: (what: string) => void;
 }
 
 const LAST_UPDATED = /"lastUpdated":"[^"]*"/;
@@ -47,20 +49,28 @@ async function* linesOf(
   }
 }
 
-async function send(endpoint: string, body: string, signal: AbortSignal): Promise<void> {
-  const response = await fetch(endpoint, {
-    method: "POST",
-    headers: { "Content-Type": "application/fhir+json" },
-    body,
-    redirect: "error",
-    signal,
-  });
-  await response.arrayBuffer();
+/** Sends one change. Answers why it was not taken, undefined when it was; never the endpoint, which has a secret in it. */
+async function send(endpoint: string, body: string, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const response = await fetch(endpoint, {
+      method: "POST",
+      headers: { "Content-Type": "application/fhir+json" },
+      body,
+      redirect: "error",
+      signal,
+    });
+    await response.arrayBuffer();
+    return response.ok ? undefined : `the answer was ${response.status}`;
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return "the connection failed";
+  }
 }
 
 /**
  * Sends changes to a server's endpoint until told to stop, as a FHIR server with a Subscription would: new and changed resources and
- * deletes of one synthetic night after the other, each with the present time.
+ * deletes of one synthetic night after the other, each with the present time. One that is not taken is left out, the next one is tried. Errors: those of
+ * the disk that the changes are made on.
  */
 export async function trickle(options: TrickleOptions): Promise<void> {
   const { folder, endpoint, perSecond, signal, population } = options;
@@ -68,14 +78,18 @@ export async function trickle(options: TrickleOptions): Promise<void> {
   const nights = (await readdir(folder)).filter((name) => name.startsWith("batch-")).sort();
   let sent = 0;
   let toldAt = 0;
+  let inTrouble = false;
   try {
     for (let night = 0; !signal.aborted; night = (night + 1) % nights.length) {
       for await (const { text, deletion } of linesOf(path.join(folder, nights[night]!))) {
         if (signal.aborted) return;
         const now = new Date().toISOString();
-        await send(endpoint, deletion ? deletes(text, now) : asOfNow(text, now), signal);
-        sent++;
-        if (Date.now() - toldAt >= 1000) {
+        const trouble = await send(endpoint, deletion ? deletes(text, now) : asOfNow(text, now), signal);
+        if (trouble === undefined) sent++;
+        else if (!inTrouble)
+          options.onTrouble?.(`A change was not taken: ${trouble}. The next ones are tried.`);
+        inTrouble = trouble !== undefined;
+        if (trouble === undefined && Date.now() - toldAt >= 1000) {
           options.onSent?.(sent);
           toldAt = Date.now();
         }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import type { Sender } from "#ingestion";
-import { LakeError } from "#kernel";
+import { isLakeError, LakeError } from "#kernel";
 import type { Lake } from "#lake";
 import { generatePopulation } from "#synthetic";
 import { trickle } from "../../demo/trickle.js";
@@ -75,22 +75,36 @@ async function completeViews(lake: Lake, invocation: Invocation): Promise<void> 
   progress.stop();
 }
 
+/** What the flow of changes goes by. */
+interface Flow {
+  readonly signal: AbortSignal;
+  /** Says one sentence to whoever looks on. */
+  readonly tell: (what: string) => void;
+}
+
 /** A sender of this process's own: nobody else knows its secret, which lives as long as the process. */
 function demoSender(): {
   readonly senders: ReadonlyMap<string, Sender>;
-  run(lake: Lake, url: string, patients: number, signal: AbortSignal): Promise<void>;
+  /** Until the signal; what goes wrong is said and ends nothing else. */
+  run(lake: Lake, url: string, patients: number, flow: Flow): Promise<void>;
 } {
   const secret = randomBytes(24).toString("base64url");
   return {
     senders: new Map([[SOURCE, { source: SOURCE, policy: "time", pathSecrets: [secret] }]]),
-    run: async (lake, url, patients, signal) =>
-      trickle({
-        population: { patients, seed: SEED },
-        folder: await lake.store.stagingDirectory("trickle"),
-        endpoint: `${url}/notify/${SOURCE}/${secret}`,
-        perSecond: 5,
-        signal,
-      }),
+    run: async (lake, url, patients, { signal, tell }) => {
+      try {
+        await trickle({
+          population: { patients, seed: SEED },
+          folder: await lake.store.stagingDirectory("trickle"),
+          endpoint: `${url}/notify/${SOURCE}/${secret}`,
+          perSecond: 5,
+          signal,
+          onTrouble: tell,
+        });
+      } catch (error) {
+        tell(`No more changes flow in (${isLakeError(error) ? error.code : "internal"}); start again.`);
+      }
+    },
   };
 }
 
@@ -168,7 +182,8 @@ export const startCommand: Command = {
       tellWhoMayAsk(invocation, access);
       for (const line of greeting(server.url, demo !== undefined)) invocation.output.line(line);
       const stop = new AbortController();
-      const flowing = demo === undefined ? undefined : demo.run(lake, server.url, patients, stop.signal);
+      const flow: Flow = { signal: stop.signal, tell: (what) => invocation.output.note(what) };
+      const flowing = demo === undefined ? undefined : demo.run(lake, server.url, patients, flow);
       await withSchedules(invocation, lake, untilStopped);
       stop.abort();
       await flowing;
