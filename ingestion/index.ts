@@ -46,7 +46,7 @@ export { type LandNdjsonOptions, landNdjson } from "./pipeline/land.js";
 export { type BundleMode, DEFAULT_LIMITS, type IngestLimits } from "./pipeline/settings.js";
 export type { OnProgress } from "./pipeline/tally.js";
 export type { QuarantineRecord } from "./quarantine/quarantine-record.js";
-export type { ReasonCode } from "./quarantine/reason.js";
+export { type ReasonCode, Rejection } from "./quarantine/reason.js";
 export {
   checkDeleteCap,
   type DeleteCap,

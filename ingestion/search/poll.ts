@@ -29,15 +29,16 @@ export interface PolledChange {
   readonly body: Buffer | undefined;
 }
 
-/** What one look brought. */
-export interface PollAnswer {
-  /** In no particular order; what lies before `sinceMs` by a second may be among them. */
-  readonly changes: readonly PolledChange[];
+/** What is known once everything was read. */
+export interface PollEnd {
   /** The server's clock when it began to answer: the next look may begin there, less an overlap. Undefined when it does not tell. */
   readonly serverMs: number | undefined;
-  /** False when the server has no such history. */
+  /** False when the server has no such history (any more): what it had to tell is then not known. */
   readonly isOffered: boolean;
 }
+
+/** Takes the changes of one page, in no particular order; what lies before `sinceMs` by a second may be among them. */
+export type TakePolled = (changes: readonly PolledChange[]) => Promise<void>;
 
 function changeOf(entry: PageEntry): PolledChange[] {
   const { type, id, versionId, timeText: lastUpdated, deleted, subsetted, text } = entry;
@@ -48,14 +49,14 @@ function changeOf(entry: PageEntry): PolledChange[] {
 }
 
 /**
- * Everything of a type that changed since a time. A search tells the newest versions only and no deletes; a history tells both. Errors:
- * `source/search-refused`, `source/page-loop`, `source/pages-expired` and those of requests.
+ * Everything of a type that changed since a time, page by page: the next one is asked for when the one before was taken, so that however much
+ * changed, one page of it is held. A search tells the newest versions only and no deletes; a history tells both. Errors:
+ * `source/search-refused`, `source/page-loop`, `source/pages-expired`, those of requests and of `take`; pages taken before an error stay taken.
  */
-export async function pollType(request: PollRequest): Promise<PollAnswer> {
+export async function pollType(request: PollRequest, take: TakePolled): Promise<PollEnd> {
   const { type, pageSize } = request;
   const client = new SourceClient(request.http, request.signal);
   const sinceMs = floorSecond(request.sinceMs);
-  const changes: PolledChange[] = [];
   let serverMs: number | undefined;
   if (!request.history) {
     const walk = new WindowWalk(new TypeSearch(client, type, pageSize), { from: sinceMs, to: undefined });
@@ -63,15 +64,15 @@ export async function pollType(request: PollRequest): Promise<PollAnswer> {
     for await (const { entries, page } of walk.steps()) {
       if (first) serverMs = page.serverMs;
       first = false;
-      changes.push(...entries.flatMap(changeOf));
+      await take(entries.flatMap(changeOf));
     }
-    return { changes, serverMs, isOffered: true };
+    return { serverMs, isOffered: true };
   }
   const steps = new HistoryWalk({ client, type, sinceMs, pageSize }).steps();
   for (let first = true; ; first = false) {
     const step = await steps.next();
-    if (step.done === true) return { changes, serverMs, isOffered: step.value };
+    if (step.done === true) return { serverMs, isOffered: step.value };
     if (first) serverMs = step.value.page.serverMs;
-    changes.push(...step.value.entries.filter((entry) => entry.type === type).flatMap(changeOf));
+    await take(step.value.entries.filter((entry) => entry.type === type).flatMap(changeOf));
   }
 }

@@ -1,18 +1,15 @@
 import type { EventStore } from "#events";
-import {
-  ChangeReader,
-  type FhirHttp,
-  type PolledChange,
-  pollType,
-  readCapabilities,
-  type TypeCapabilities,
-} from "#ingestion";
+import { type FhirHttp, pollType, readCapabilities, type TypeCapabilities } from "#ingestion";
 import { isLakeError, LakeError, mapConcurrently } from "#kernel";
 import type { Lake } from "#lake";
-import { instantOfMs, type NewChange, parseInstant } from "#landing";
-import { journalPorts } from "../receive.js";
+import type { SourceLiveCode } from "#speed";
+import type { FetchSource } from "../fetch-back.js";
 import type { FollowContext } from "./context.js";
+import { Healer } from "./healer.js";
+import { HealingBeside } from "./healing-beside.js";
 import { Loop, unlessAborted } from "./loop.js";
+import { PolledRecorder } from "./record-polled.js";
+import { SeenVersions } from "./seen-versions.js";
 import type { FollowSettings, PollSettings } from "./settings.js";
 
 /** What polling needs beside what all followers do. */
@@ -24,23 +21,32 @@ export interface PollContext extends FollowContext {
 const AT_ONCE = 4;
 const RETRY_MS = 2000;
 const MOST_RETRY_MS = 60_000;
+/** While something may be missing, the run that fetches it is looked after so often. */
+const HEAL_LOOK_MS = 1000;
 
-/** One version, whatever else is said about it. */
-function tagOf({ type, id, versionId, lastUpdated, body }: PolledChange): string {
-  return `${type}/${id} ${versionId ?? ""} ${lastUpdated ?? ""}${body === undefined ? " deleted" : ""}`;
+/** Of the machine's own clock: one that people set would stop polling for as long as it is set back. */
+function monotonicMs(): number {
+  return performance.now();
 }
 
-/** Asks a source again and again what changed, for servers that notify nobody. */
+/**
+ * Asks a source again and again what changed, for servers that notify nobody, and has runs make up for what polling could not settle. What
+ * goes wrong stands in the source's state until it works again: `app/not-pollable`, `app/not-loaded`, `app/history-gone` and errors of requests.
+ */
 export class Poller {
   private readonly context: PollContext;
   private readonly settings: FollowSettings;
   private readonly poll: PollSettings;
   private readonly name: string;
-  private readonly reader: ChangeReader;
+  private readonly recorder: PolledRecorder;
   private readonly loop: Loop;
+  private readonly healer: Healer;
+  private readonly healing: HealingBeside;
+  private readonly seen = new SeenVersions();
   private types: readonly TypeCapabilities[] | undefined;
-  /** Versions of the last looks and when they were seen, so that the overlap brings none twice. */
-  private readonly seen = new Map<string, number>();
+  private pollAtMs = 0;
+  /** Why the last look failed; undefined after one that came through. */
+  private problem: string | undefined;
   private failures = 0;
 
   constructor(context: PollContext, settings: FollowSettings, poll: PollSettings) {
@@ -48,45 +54,85 @@ export class Poller {
     this.settings = settings;
     this.poll = poll;
     this.name = settings.source.name;
-    this.reader = new ChangeReader(context.lake.definitions, { maxDepth: 64 });
+    this.recorder = new PolledRecorder(context, settings.source);
     this.loop = new Loop({
       step: () => this.step(),
       failed: (error) => this.failed(error),
     });
+    const { signal } = this.loop;
+    this.healer = new Healer(context, this.name, signal);
+    this.healing = new HealingBeside(this.healer, signal, context.onError);
   }
 
+  /** Something was written to the source's stream: what may be missing is seen to at once, but the source is polled no sooner. */
   wake(): void {
-    // What polling finds wakes nobody.
+    this.loop.wake();
   }
 
-  stop(): Promise<void> {
-    return this.loop.stop();
+  async stop(): Promise<void> {
+    await this.loop.stop();
+    await this.healing.ended();
   }
 
   private now(): number {
     return this.context.clock.now().getTime();
   }
 
-  private async failed(error: unknown): Promise<number> {
-    this.context.onError?.(error);
-    const reason = isLakeError(error) ? error.message : "The source could not be polled.";
-    await this.context.states.set(this.name, "error", reason);
-    return Math.min(MOST_RETRY_MS, Math.max(this.poll.everyMs, RETRY_MS * 2 ** this.failures++));
+  private get dirty() {
+    return this.context.log.of(this.name).dirty;
   }
 
   private async step(): Promise<number> {
-    const started = this.now();
     const source = this.context.source(this.name);
     if (source === undefined) return MOST_RETRY_MS;
-    this.types ??= await this.pollable(source.http);
-    const begun = await this.begun(this.types);
-    await mapConcurrently(begun, AT_ONCE, ({ capabilities, sinceMs }) =>
-      this.look(source.http, capabilities, sinceMs),
-    );
-    this.forget();
-    await this.context.states.set(this.name, "live");
-    this.failures = 0;
-    return this.poll.everyMs - (this.now() - started);
+    if (monotonicMs() >= this.pollAtMs) await this.lookAtAll(source);
+    if (this.dirty !== undefined) this.healing.begin();
+    await this.tell();
+    const waitMs = this.pollAtMs - monotonicMs();
+    return this.dirty === undefined ? waitMs : Math.min(waitMs, HEAL_LOOK_MS);
+  }
+
+  /** What failed beside polling itself: the journal that its state is written to. */
+  private async failed(error: unknown): Promise<number> {
+    this.context.onError?.(error);
+    return RETRY_MS;
+  }
+
+  /** Says how the source stands. */
+  private async tell(): Promise<void> {
+    const { states } = this.context;
+    const { dirty, problem } = this;
+    if (problem !== undefined) await states.set(this.name, "error", problem);
+    else if (dirty === undefined) await states.set(this.name, "live");
+    else if (!this.isTold(states.sourceState(this.name)?.state))
+      await states.set(this.name, "catching-up", dirty.reason);
+  }
+
+  /** Whether a state says of what is missing what can be said: a run that is under way or failed has said so itself. */
+  private isTold(state: SourceLiveCode | undefined): boolean {
+    if (state === "gap") return this.healing.isUnderWay || this.healer.isPutOff;
+    return state === "catching-up";
+  }
+
+  /** One look at every type. A failure is kept for {@link tell}, so that runs make up for what is missing all the same. */
+  private async lookAtAll({ http }: FetchSource): Promise<void> {
+    const startedMs = monotonicMs();
+    try {
+      this.types ??= await this.pollable(http);
+      const begun = await this.begun(this.types);
+      await mapConcurrently(begun, AT_ONCE, ({ capabilities, sinceMs }) =>
+        this.look(http, capabilities, sinceMs),
+      );
+      this.problem = undefined;
+      this.failures = 0;
+      this.pollAtMs = startedMs + this.poll.everyMs;
+    } catch (error) {
+      if (this.loop.signal.aborted) throw error;
+      this.context.onError?.(error);
+      this.problem = isLakeError(error) ? error.message : "The source could not be polled.";
+      const waitMs = Math.max(this.poll.everyMs, RETRY_MS * 2 ** this.failures++);
+      this.pollAtMs = monotonicMs() + Math.min(MOST_RETRY_MS, waitMs);
+    }
   }
 
   /** The types of the source that can be asked for what changed. */
@@ -146,63 +192,41 @@ export class Poller {
     }
   }
 
+  /** One look at a type. Its mark moves at the end alone: a look that ends early is done again, less what it has taken. */
   private async look(http: FhirHttp, { type, history }: TypeCapabilities, sinceMs: number): Promise<void> {
-    const { overlapMs } = this.poll;
-    const answer = await pollType({
-      http,
-      type,
-      history,
-      sinceMs: sinceMs - overlapMs,
-      pageSize: this.settings.source.config.pageSize,
-      signal: this.loop.signal,
-    });
-    const news = answer.changes.filter((change) => !this.seen.has(tagOf(change)));
-    await this.accept(news);
-    for (const change of answer.changes) this.seen.set(tagOf(change), this.now());
-    // After the changes are durable; marks never go back.
-    if (answer.serverMs !== undefined && answer.serverMs > sinceMs)
-      await this.context.journal.saveCheckpoint(this.mark(type), answer.serverMs);
-  }
-
-  private async accept(news: readonly PolledChange[]): Promise<void> {
-    if (news.length === 0) return;
-    const { lake, journal } = this.context;
-    const policy = this.settings.source.config.order;
-    const ports = journalPorts(lake, journal);
-    const context = {
-      source: this.name,
-      policy,
-      receivedAt: instantOfMs(this.now()),
-      sequence: await ports.sequence(),
-    };
-    const changes: NewChange[] = [];
-    const unsure: { type: string; id: string }[] = [];
-    for (const { type, id, versionId, lastUpdated, body } of news) {
-      if (body !== undefined) {
-        changes.push(this.reader.update(body, context));
-        continue;
-      }
-      const instant = lastUpdated === undefined ? undefined : parseInstant(lastUpdated);
-      const isPlaced = policy === "time" ? instant !== undefined : versionId !== undefined;
-      // A delete that says too little is confirmed by reading the resource.
-      if (!isPlaced) unsure.push({ type, id });
-      else {
-        const deleted = {
-          type,
-          id,
-          ...(versionId === undefined ? {} : { versionId }),
-          ...(instant === undefined ? {} : { lastUpdated: { text: lastUpdated!, instant } }),
-        };
-        changes.push(this.reader.delete(deleted, context));
-      }
+    const { overlapMs, everyMs } = this.poll;
+    const startedMs = this.now();
+    const end = await pollType(
+      {
+        http,
+        type,
+        history,
+        sinceMs: sinceMs - overlapMs,
+        pageSize: this.settings.source.config.pageSize,
+        signal: this.loop.signal,
+      },
+      async (changes) => {
+        await this.recorder.record(this.seen.newOf(changes));
+        this.seen.add(changes, this.now());
+      },
+    );
+    if (!end.isOffered) {
+      // It may be searchable instead; and what it says of itself may have changed with it.
+      this.types = undefined;
+      throw historyGone(this.name, type);
     }
-    if (changes.length > 0) await ports.accept(changes);
-    if (unsure.length > 0) await ports.fetchBack(this.name, unsure);
+    // After the changes are durable; marks never go back.
+    if (end.serverMs !== undefined && end.serverMs > sinceMs)
+      await this.context.journal.saveCheckpoint(this.mark(type), end.serverMs);
+    // A version that is older than the overlap does not come again.
+    this.seen.forget(type, startedMs - 2 * overlapMs - 10 * everyMs);
   }
+}
 
-  /** A version that is older than the overlap does not come again. */
-  private forget(): void {
-    const before = this.now() - 2 * this.poll.overlapMs - 10 * this.poll.everyMs;
-    for (const [tag, seenMs] of this.seen) if (seenMs < before) this.seen.delete(tag);
-  }
+function historyGone(source: string, type: string): LakeError {
+  return new LakeError(
+    "unavailable",
+    "app/history-gone",
+    `The source ${source} does not answer for the history of ${type} any more; look whether its server still offers it to these credentials. It is asked anew what it offers.`,
+  );
 }
