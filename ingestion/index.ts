@@ -15,7 +15,7 @@ export {
   writeNamedResources,
 } from "./bulk-export/index.js";
 export { type LandChangesOptions, landChanges } from "./changes/land-changes.js";
-export { type ChangeContext, ChangeReader, type DeletedResource } from "./changes/read-change.js";
+export { type ChangeContext, ChangeReader, type DeletedResource, isPlaced } from "./changes/read-change.js";
 export {
   type CompletenessRequest,
   type CompletenessResult,
@@ -65,6 +65,7 @@ export {
 export {
   type CapabilitiesRequest,
   countType,
+  type Deletion,
   deleteLine,
   fetchBySearch,
   finishSearch,
@@ -74,6 +75,7 @@ export {
   pollType,
   type ReadResult,
   readCapabilities,
+  readDeletion,
   readResource,
   type SearchErrorCode,
   type SearchFetchOptions,

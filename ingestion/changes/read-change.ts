@@ -35,8 +35,20 @@ export interface DeletedResource {
 }
 
 const NUL = 0;
+const NO_VERSION = versionHex("");
 const NOTHING = hash("sha256", "", "hex");
 const ID = /^[A-Za-z0-9\-.]{1,64}$/;
+
+/**
+ * True when a delete says what its place among the versions goes by: its time, or a numeric version where versions decide. Any other has to
+ * be confirmed at its source before it beats anything.
+ */
+export function isPlaced(
+  { lastUpdated, versionId }: Pick<DeletedResource, "lastUpdated" | "versionId">,
+  policy: OrderPolicy,
+): boolean {
+  return policy === "time" ? lastUpdated !== undefined : versionHex(versionId ?? "") !== NO_VERSION;
+}
 
 function clock(policy: OrderPolicy, time: string, version: string): string {
   return policy === "time" ? time + version : version + time;

@@ -14,6 +14,7 @@ export {
 } from "./fetch-by-search.js";
 export { type IdFile, listIds, writeIdFile, writeIdFileOf } from "./ids.js";
 export { type PolledChange, pollType } from "./poll.js";
+export { type Deletion, readDeletion } from "./read-deletion.js";
 export { countType, type ReadResult, readResource } from "./read-source.js";
 export { instantMs, instantText } from "./search-instant.js";
 export type { SourceCheck, SourceFinding } from "./source-finding.js";

@@ -17,8 +17,11 @@ export interface ReadRequest {
 /** What a read found: a resource (`text` on one line, as the server wrote it), a deleted one, none, or none for us. */
 export type ReadResult =
   | { readonly kind: "live"; readonly text: string }
-  | { readonly kind: "gone" }
-  | { readonly kind: "absent" }
+  | {
+      readonly kind: "gone" | "absent";
+      /** The server's clock when it answered, rounded down to a second; undefined when it does not tell. */
+      readonly serverMs: number | undefined;
+    }
   | { readonly kind: "hidden" };
 
 /** Reads one resource: 200 is live, 410 gone, 404 absent, 403 hidden. Errors: `source/search-refused` for other refusals. */
@@ -29,14 +32,19 @@ export async function readResource(request: ReadRequest): Promise<ReadResult> {
     case 200:
       return { kind: "live", text: onOneLine(cutValue(answer.text)) };
     case 404:
-      return { kind: "absent" };
+      return { kind: "absent", serverMs: headerTime(answer.headers) };
     case 410:
-      return { kind: "gone" };
+      return { kind: "gone", serverMs: headerTime(answer.headers) };
     case 403:
       return { kind: "hidden" };
     default:
       throw searchRefused(`a read of one ${request.type}`, answer.status);
   }
+}
+
+function headerTime(headers: Headers): number | undefined {
+  const time = Date.parse(headers.get("date") ?? "");
+  return Number.isNaN(time) ? undefined : time;
 }
 
 /** What to count. */

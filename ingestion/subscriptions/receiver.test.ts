@@ -9,11 +9,13 @@ import type { TopicStatus } from "./topic-status.js";
 
 const sender: Sender = { source: "main", policy: "time", pathSecrets: ["current", "next"] };
 const signed: Sender = { ...sender, signature: { header: "x-signature", keys: ["old key", "new key"] } };
+const byVersion: Sender = { ...sender, policy: "version" };
 const withHeader: Sender = { ...sender, header: { name: "authorization", values: ["Bearer a", "Bearer b"] } };
 
 class Recorded {
   readonly changes: NewChange[] = [];
-  readonly references: (readonly SourceReference[] | undefined)[] = [];
+  readonly references: (readonly SourceReference[])[] = [];
+  readonly missed: string[] = [];
   readonly letters: DeadLetter[] = [];
   readonly statuses: TopicStatus[] = [];
   failure: Error | undefined;
@@ -23,6 +25,7 @@ class Recorded {
       senders: new Map([
         ["ehr", sender],
         ["signed", signed],
+        ["versions", byVersion],
         ["header", withHeader],
       ]),
       ports: {
@@ -31,6 +34,7 @@ class Recorded {
           this.changes.push(...changes);
         },
         fetchBack: async (_, references) => void this.references.push(references),
+        missed: async (source) => void this.missed.push(source),
         deadLetter: async (letter) => void this.letters.push(letter),
         status: async (_, status) => void this.statuses.push(status),
         sequence: async () => 7,
@@ -93,7 +97,24 @@ describe("the endpoint of Subscriptions", () => {
     const headers = { "X-Medplum-Deleted-Resource": "Patient/p9" };
     expect(await send("POST", "/ehr/current", "{}", headers)).toBe(204);
     expect(await send("POST", "/ehr/current")).toBe(204);
-    expect(recorded.references).toEqual([[{ type: "Patient", id: "p9" }], undefined]);
+    expect(recorded.references).toEqual([[{ type: "Patient", id: "p9" }]]);
+    // What changed nobody says: only a run tells.
+    expect(recorded.missed).toEqual(["main"]);
+  });
+
+  const DATED = { lastModified: "2026-02-01T00:00:00Z" };
+  it.each([
+    ["a time, by times", "ehr", DATED, 1],
+    ["a version alone, by times", "ehr", { etag: 'W/"3"' }, 0],
+    ["a version, by versions", "versions", { etag: 'W/"3"' }, 1],
+    ["a time alone, by versions", "versions", DATED, 0],
+    ["a version that is no number, by versions", "versions", { etag: 'W/"abc"', ...DATED }, 0],
+  ])("takes a delete with %s, or has the source asked for its place", async (_, path, response, taken) => {
+    const entry = { request: { method: "DELETE", url: "Patient/p3" }, response };
+    const bundle = { resourceType: "Bundle", type: "history", entry: [entry] };
+    expect(await send("POST", `/${path}/current`, JSON.stringify(bundle))).toBe(204);
+    expect(recorded.changes).toHaveLength(taken);
+    expect(recorded.references).toEqual(taken === 1 ? [] : [[{ type: "Patient", id: "p3" }]]);
   });
 
   it("takes a topic's bundle: resources, deletes, and what must be fetched", async () => {
@@ -190,6 +211,8 @@ describe("the endpoint of Subscriptions", () => {
   ])("keeps %s as a dead letter and answers 422", async (_, method, path, body, code) => {
     expect(await send(method, path, body)).toBe(422);
     expect(recorded.letters).toMatchObject([{ source: "main", sender: "ehr", code }]);
+    // What it was about is brought by a run.
+    expect(recorded.missed).toEqual(["main"]);
     expect(recorded.changes).toEqual([]);
   });
 
@@ -205,6 +228,9 @@ describe("the endpoint of Subscriptions", () => {
     const told = { "content-length": String(patient.length) };
     expect(await send("POST", "/ehr/current", patient)).toBe(413);
     expect(await send("POST", "/ehr/current", patient, told)).toBe(413);
+    const letter = { source: "main", sender: "ehr", code: "too-large" };
+    expect(recorded.letters).toMatchObject([letter, letter]);
+    expect(recorded.missed).toEqual(["main", "main"]);
     receiver = recorded.receiver({ maxBodyBytes: 50, maxPerSecond: 1 });
     expect(await send("POST", "/ehr/current", "", { "content-length": "0" })).toBe(204);
     expect(await send("POST", "/ehr/current")).toBe(429);

@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import type { Definitions } from "#fhir";
 import { type Clock, isLakeError, LakeError } from "#kernel";
 import { instantOfMs, type NewChange } from "#landing";
-import { type ChangeContext, ChangeReader, type DeletedResource } from "../changes/read-change.js";
+import { type ChangeContext, ChangeReader, isPlaced } from "../changes/read-change.js";
 import { Rejection } from "../quarantine/reason.js";
 import { RateLimit } from "./rate-limit.js";
 import { type Notification, NotificationReader } from "./read-notification.js";
@@ -30,8 +30,10 @@ export interface DeadLetter {
 export interface ReceiverPorts {
   /** Records changes. */
   accept(changes: readonly NewChange[]): Promise<void>;
-  /** Remembers that these resources must be read from the source; undefined references: that anything may have changed. */
-  fetchBack(source: string, references: readonly SourceReference[] | undefined): Promise<void>;
+  /** Remembers that these resources must be read from the source. */
+  fetchBack(source: string, references: readonly SourceReference[]): Promise<void>;
+  /** Remembers that something of the source may be missing which only a run of it brings. `reason`: a sentence for people. */
+  missed(source: string, reason: string): Promise<void>;
   deadLetter(letter: DeadLetter): Promise<void>;
   /** Follows event numbers, handshakes and heartbeats of a topic-based subscription. */
   status(sender: string, status: TopicStatus): Promise<void>;
@@ -64,6 +66,8 @@ export interface Receiver {
 }
 
 const RETRY_SECONDS = "5";
+const UNSPECIFIED = "A notification said that something changed and not what.";
+const REFUSED = "A notification came that could not be used.";
 
 type Context = { readonly name: string; readonly sender: Sender };
 
@@ -91,21 +95,31 @@ class Endpoint {
       changes = await this.read(context.sender, notification);
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;
-      const { code, message } = error;
-      await ports.deadLetter({ source, sender: context.name, code, message, body: request.body });
-      this.options.onAnswer?.({ sender: context.name, status: 422, code });
-      return 422;
+      return await this.refuse(context, { status: 422, rejection: error, body: request.body });
     }
     if (changes.length > 0) await ports.accept(changes);
     const { references, unspecified, status } = notification;
-    const unsure = notification.deletes.filter((deleted) => !isDated(deleted));
+    const unsure = notification.deletes.filter((deleted) => !isPlaced(deleted, context.sender.policy));
     const toRead = [...references, ...unsure.map(({ type, id }) => ({ type, id }))];
     if (toRead.length > 0) await ports.fetchBack(source, toRead);
-    if (unspecified) await ports.fetchBack(source, undefined);
+    if (unspecified) await ports.missed(source, UNSPECIFIED);
     // Last: an event number that is remembered must have its change remembered.
     if (status !== undefined) await ports.status(context.name, status);
     this.options.onAnswer?.({ sender: context.name, status: 204 });
     return 204;
+  }
+
+  /** Keeps what cannot be used, and has a run bring what it was about. Answers the status, which says not to send it again. */
+  async refuse(
+    { name, sender: { source } }: Context,
+    { status, rejection, body }: { status: 413 | 422; rejection: Rejection; body: Uint8Array },
+  ): Promise<number> {
+    const { ports, onAnswer } = this.options;
+    const { code, message } = rejection;
+    await ports.deadLetter({ source, sender: name, code, message, body });
+    await ports.missed(source, REFUSED);
+    onAnswer?.({ sender: name, status, code });
+    return status;
   }
 
   private async read(sender: Sender, notification: Notification): Promise<NewChange[]> {
@@ -117,16 +131,11 @@ class Endpoint {
       sequence: await ports.sequence(),
     };
     const updates = notification.updates.map((body) => this.changes.update(body, context));
-    // A delete without time and version is confirmed at the source before it beats anything.
     const deletes = notification.deletes
-      .filter(isDated)
+      .filter((deleted) => isPlaced(deleted, sender.policy))
       .map((deleted) => this.changes.delete(deleted, context));
     return [...updates, ...deletes];
   }
-}
-
-function isDated(deleted: DeletedResource): boolean {
-  return deleted.lastUpdated !== undefined || deleted.versionId !== undefined;
 }
 
 /** Bytes of the body as its sender tells them; undefined where it does not. */
@@ -150,6 +159,12 @@ async function readBody(request: Request, maxBytes: number): Promise<Uint8Array 
     parts.push(part);
   }
   return Buffer.concat(parts);
+}
+
+/** The body itself is not kept: it was not read to its end. */
+function tooLarge(maxBytes: number): { rejection: Rejection; body: Uint8Array } {
+  const message = `The notification is longer than ${maxBytes} bytes.`;
+  return { rejection: new Rejection("too-large", message, maxBytes), body: new Uint8Array() };
 }
 
 function answer(status: number, headers: Record<string, string> = {}): Response {
@@ -186,7 +201,8 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     target: SourceReference | undefined,
   ): Promise<Response> => {
     const body = await readBody(request, maxBytes);
-    if (body === undefined) return answer(413);
+    if (body === undefined)
+      return answer(await endpoint.refuse(known, { status: 413, ...tooLarge(maxBytes) }));
     if (!isSigned(known.sender, body, request.headers)) {
       options.onAnswer?.({ sender: known.name, status: 401 });
       return answer(401);

@@ -4,6 +4,7 @@ import type { ReceiverPorts } from "#ingestion";
 import { shareCalls } from "#kernel";
 import type { Lake } from "#lake";
 import { changeEvent, changeStream, type NewChange, resourceKey } from "#landing";
+import { followEvents } from "./subscribe/follow-state.js";
 
 /** Streams of resources that are to be read from their source, one stream per source. */
 export const FETCH_PREFIX = "fetch/";
@@ -11,7 +12,7 @@ export const FETCH_PREFIX = "fetch/";
 export const FETCH_CHECKPOINT_PREFIX = "fetch-back/";
 /** Streams of notifications that could not be used, one stream per source. */
 export const DEAD_LETTER_PREFIX = "dead-letter/";
-/** Streams of what topic-based subscriptions told about themselves, one stream per sender. */
+/** Streams of what is known about the notifications of a source: what subscriptions told, and what may be missing. */
 export const SUBSCRIPTION_PREFIX = "subscription/";
 
 function bySource(changes: readonly NewChange[]): Map<string, NewEvent[]> {
@@ -34,16 +35,17 @@ export function journalPorts(lake: Lake, journal: EventStore): ReceiverPorts {
       await Promise.all(appends);
     },
     fetchBack: async (source, references) => {
-      const events: NewEvent[] =
-        references === undefined
-          ? [{ type: "source-changed", data: {} }]
-          : references.map(({ type, id }) => ({
-              type: "fetch-back",
-              data: { type },
-              payload: id,
-              subject: resourceKey(source, type, id),
-            }));
+      const events: NewEvent[] = references.map(({ type, id }) => ({
+        type: "fetch-back",
+        data: { type },
+        payload: id,
+        subject: resourceKey(source, type, id),
+      }));
       await journal.append({ stream: `${FETCH_PREFIX}${source}`, events, expected: "any" });
+    },
+    missed: async (source, reason) => {
+      const stream = `${SUBSCRIPTION_PREFIX}${source}`;
+      await journal.append({ stream, events: [followEvents.dirty(reason)], expected: "any" });
     },
     deadLetter: async ({ source, sender, code, message, body }) => {
       const payload = Buffer.from(body).toString("base64");

@@ -36,7 +36,7 @@ import type { ServerAccess } from "./access/configured-access.js";
 import { type Canary, type CanaryOptions, startCanary } from "./canary.js";
 import { compactInTurn } from "./compact-in-turn.js";
 import { DeadLetterCounts } from "./dead-letter-counts.js";
-import { type FetchBackOptions, startFetchBack } from "./fetch-back.js";
+import { type FetchBackOptions, startFetchBack } from "./fetch-back/index.js";
 import { forgetErased } from "./forget-erased.js";
 import { startHotCopies } from "./hot-copies.js";
 import { type Live, type LiveOptions, startLive } from "./live.js";
@@ -87,7 +87,7 @@ export interface LiveServing {
   readonly orders?: LiveOptions["orders"];
   readonly flush?: LiveOptions["flush"];
   /** How resources are read that notifications only name; without it such notifications wait in the journal. */
-  readonly fetchBack?: Pick<FetchBackOptions, "source" | "onSourceChanged">;
+  readonly fetchBack?: Pick<FetchBackOptions, "source" | "sources">;
   /** Sources whose Subscriptions are kept and watched, or that are polled; needs `fetchBack`. */
   readonly follow?: Pick<FollowOptions, "sources" | "catchUp">;
 }
@@ -214,7 +214,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
           rows: live.rows,
           states: live.states,
           source: options.live!.fetchBack!.source,
-          fetched: (position) => fetching.reached(position),
+          fetching,
           clock: systemClock,
           onError: (error) => log.error("following sources", { code: codeOf(error) }),
         });

@@ -56,7 +56,7 @@ describe("an erasure by another process while a lake is served", () => {
     await lake.run();
     const http = createFhirHttp({ baseUrl: server.url, auth: { kind: "none" } });
     serving = await serveLive(lake.lake, lake.context.views, {
-      live: { fetchBack: { source: () => ({ policy: "time", http }), onSourceChanged: () => undefined } },
+      live: { fetchBack: { source: () => ({ policy: "time", http }), sources: ["main"] } },
     });
   });
   afterEach(async () => {

@@ -138,7 +138,7 @@ describe.skipIf(skip !== undefined)(
       await bring();
       expect(state.live.size).toBe(516);
       await expectEqual();
-      expect(await readResource({ http, type: "Observation", id: "o4" })).toEqual({ kind: "gone" });
+      expect(await readResource({ http, type: "Observation", id: "o4" })).toMatchObject({ kind: "gone" });
     }, 240_000);
   },
 );

@@ -113,6 +113,44 @@ describe("a lake that follows a source by its notifications", { timeout: 300_000
     expect(await runs()).toBe(before + 1);
   });
 
+  it("asks for what changed after a run that failed had begun, although the next one resumes that", async () => {
+    followed = await FollowedLake.open(
+      { profile: "no-history", subscriptions: { kind: "r4-topics", secondMs: 200, tries: 1, events: false } },
+      { path: PATH, subscribe: TOPICS },
+      { deletes: { policy: "none" } },
+    );
+    await followed.untilState("live");
+    const engine = server().subscriptions;
+    engine.fate = (notice) => (notice.kind === "event-notification" ? "drop" : "deliver");
+    // The run fails on its way: what it was to ask for, and until when, is left to the next one.
+    const refusal = { kind: "status", status: 401 } as const;
+    server().faults.add({ match: { method: "GET", pattern: "_sort=_lastUpdated" }, fault: refusal });
+    put("a", "A");
+    await expect
+      .poll(async () => (await followed.state()).reason, { timeout: 60_000, interval: 50 })
+      .toMatch(/The run that fetches it/);
+    put("b", "B");
+    await engine.idle();
+    server().faults.clear();
+    await followed.untilState("live");
+    expect(await followed.families()).toEqual(["A", "B"]);
+  });
+
+  it("heals gaps while its Subscriptions cannot be looked at, and says that they cannot", async () => {
+    await topics({ checkEvery: "1s" });
+    const engine = server().subscriptions;
+    const refusal = { kind: "status", status: 403 } as const;
+    server().faults.add({ match: { method: "GET", pattern: "/Subscription[?]" }, fault: refusal });
+    await followed.untilState("error");
+    engine.fate = (notice) => (notice.events.some(({ number }) => number === 1) ? "drop" : "deliver");
+    put("a", "A");
+    put("b", "B");
+    await same();
+    expect((await followed.state()).state).toBe("error");
+    server().faults.clear();
+    await followed.untilState("live");
+  });
+
   it("takes repeated and late notifications for what they are", async () => {
     await topics({ payload: "full-resource", grace: "5s" });
     const before = await runs();

@@ -93,7 +93,7 @@ export class FollowedLake {
         views: this.lake.context.views,
         fetchBack: {
           source: (name) => (name === "main" ? { policy: definition.config.order, http } : undefined),
-          onSourceChanged: (name) => catchUp.want(name),
+          sources: ["main"],
         },
         follow: { sources: [followSettings(definition)!], catchUp },
       },

@@ -3,7 +3,7 @@ import { isSecret, type LoadedConfig, readSecret } from "#config";
 import { createFhirHttp, type FhirHttp } from "#ingestion";
 import type { Lake } from "#lake";
 import { startCatchUp } from "../catch-up.js";
-import type { FetchSource } from "../fetch-back.js";
+import type { FetchSource } from "../fetch-back/index.js";
 import { journalFile } from "../journal-files.js";
 import { configuredSenders } from "../senders.js";
 import type { LiveServing } from "../serve.js";
@@ -74,8 +74,8 @@ export async function liveSide(invocation: Invocation, lake: Lake): Promise<Live
       views: context.views,
       orders: new Map([...definitions].map(([name, { config }]) => [name, config.order])),
       fetchBack: {
+        sources: [...definitions.keys()],
         source: (name) => sources.get(name),
-        onSourceChanged: (name) => catchUp.want(name),
       },
       follow: {
         sources: [...definitions.values()].flatMap((source) => followSettings(source) ?? []),

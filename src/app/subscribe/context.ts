@@ -1,7 +1,7 @@
 import type { Clock } from "#kernel";
 import type { LiveLake, SourceLiveBoard } from "#speed";
 import type { CatchUp } from "../catch-up.js";
-import type { FetchSource } from "../fetch-back.js";
+import type { FetchDelay, FetchSource } from "../fetch-back/index.js";
 import type { FollowLog } from "./follow-log.js";
 
 /** What every follower of one process works with. */
@@ -16,6 +16,8 @@ export interface FollowContext {
     source: string,
     references: readonly { readonly type: string; readonly id: string }[],
   ) => Promise<void>;
+  /** Why what notifications of a source only named is not here yet; undefined while nothing waits for long. */
+  readonly fetchDelay: (source: string) => FetchDelay | undefined;
   readonly clock: Clock;
   readonly onError?: ((error: unknown) => void) | undefined;
 }

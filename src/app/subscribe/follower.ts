@@ -5,7 +5,7 @@ import type { Lake } from "#lake";
 import { keepLease, Lease } from "#runs";
 import type { LiveLake, SourceLiveBoard } from "#speed";
 import type { CatchUp } from "../catch-up.js";
-import type { FetchSource } from "../fetch-back.js";
+import type { FetchingBack, FetchSource } from "../fetch-back/index.js";
 import { journalPorts } from "../receive.js";
 import type { FollowContext } from "./context.js";
 import { FollowLog } from "./follow-log.js";
@@ -22,8 +22,8 @@ export interface FollowOptions {
   readonly sources: readonly FollowSettings[];
   readonly source: (name: string) => FetchSource | undefined;
   readonly catchUp: Pick<CatchUp, "run">;
-  /** Resolves when everything up to a journal position that was to be fetched back has been. */
-  readonly fetched: (position: number) => Promise<void>;
+  /** Reads what notifications only name. */
+  readonly fetching: Pick<FetchingBack, "reached" | "delay">;
   readonly clock: Clock;
   readonly onError?: (error: unknown) => void;
 }
@@ -110,7 +110,7 @@ class Follower implements Following {
   }
 
   private context(log: FollowLog): FollowContext {
-    const { lake, journal, rows, states, source, catchUp, clock, onError, fetched } = this.options;
+    const { lake, journal, rows, states, source, catchUp, clock, onError, fetching } = this.options;
     const ports = journalPorts(lake, journal);
     return {
       log,
@@ -120,10 +120,11 @@ class Follower implements Following {
       source,
       clock,
       onError,
+      fetchDelay: (name) => fetching.delay(name),
       fetchBack: async (name, references) => {
         await ports.fetchBack(name, references);
         const done = async (): Promise<boolean> => {
-          await fetched(await journal.head());
+          await fetching.reached(name, await journal.head());
           await rows.reached(await journal.head());
           return true;
         };

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NewEvent } from "#events";
 import { LakeError } from "#kernel";
+import type { RunState } from "#runs";
+import type { RunOutcome } from "../source-run/run-source.js";
 import type { FollowContext } from "./context.js";
 import { followEvents, missedUpTo } from "./follow-state.js";
 import { unlessAborted } from "./loop.js";
@@ -45,29 +47,39 @@ export class Healer {
     this.healAtMs = 0;
   }
 
-  /** Catches up when something may be missing, or when the last time is `everyMs` ago. */
-  async heal(everyMs: number | undefined): Promise<void> {
+  /** Catches up when something may be missing, or when the last time is `everyMs` ago. True when there was something to do. */
+  async heal(everyMs: number | undefined): Promise<boolean> {
     const isDue = everyMs !== undefined && this.now() - this.caughtUpAtMs >= everyMs;
-    if (this.heard.dirty === undefined && !isDue) return;
-    if (this.now() < this.healAtMs) return;
+    if (this.heard.dirty === undefined && !isDue) return false;
+    if (this.now() < this.healAtMs) return false;
     await this.catchUp();
+    return true;
   }
 
-  /** True when a run has made up for everything that was known to be missing when it began. */
-  private async catchUp(): Promise<boolean> {
+  /** The outcome of a run that asks for everything that changed before this call. */
+  private async run(): Promise<RunOutcome | undefined> {
+    for (;;) {
+      const outcome = await unlessAborted(this.context.catchUp.run(this.name), this.signal);
+      // What a run resumes ends where the one before it was to end: what came since needs one of its own.
+      if (outcome?.record.state !== "succeeded" || outcome.record.resumes === null) return outcome;
+    }
+  }
+
+  /** Runs the source; `succeeded` when that made up for everything that was known to be missing when it began. */
+  private async catchUp(): Promise<RunState | undefined> {
     const { dirty } = this.heard;
     if (dirty !== undefined) await this.context.states.set(this.name, "catching-up", dirty.reason);
     await sleep(SETTLE_MS, undefined, { signal: this.signal });
     const { dirty: newest } = this.heard;
     const missed = missedUpTo(this.heard);
-    const outcome = await unlessAborted(this.context.catchUp.run(this.name), this.signal);
+    const outcome = await this.run();
     if (outcome?.record.state !== "succeeded") {
       const state = outcome?.record.error?.code ?? outcome?.record.state ?? "not run";
       this.healAtMs = this.now() + Math.min(MOST_RETRY_MS, RETRY_MS * 2 ** this.failures++);
       if (dirty !== undefined) {
         await this.context.states.set(this.name, "gap", `${dirty.reason} The run that fetches it: ${state}.`);
       }
-      return false;
+      return outcome?.record.state;
     }
     await this.context.rows.refresh();
     const settled = [...missed].map(([id, upTo]) => followEvents.settled(id, upTo));
@@ -76,13 +88,15 @@ export class Healer {
     this.caughtUpAtMs = this.now();
     this.healAtMs = 0;
     this.failures = 0;
-    return true;
+    return "succeeded";
   }
 
   /** Catches up with what ended Subscriptions missed, before they are asked for again. Error: `app/not-caught-up`. */
   async beforeReactivation(): Promise<void> {
     await this.mark("The server ended a Subscription; what it missed is being fetched.");
-    if (!(await this.catchUp())) {
+    const state = await this.catchUp();
+    // One that lacks a type, or holds deletes back, may lack them for long: notifications of all else are not to wait for it.
+    if (state !== "succeeded" && state !== "incomplete") {
       throw new LakeError(
         "unavailable",
         "app/not-caught-up",

@@ -6,6 +6,7 @@ import { Loop } from "./loop.js";
 import type { FollowSettings } from "./settings.js";
 import { Silence } from "./silence.js";
 import { SubscriptionKeeper } from "./subscription-keeper.js";
+import { tellLive } from "./tell-live.js";
 
 const RETRY_MS = 2000;
 const MOST_RETRY_MS = 300_000;
@@ -21,6 +22,12 @@ export class SourceFollower {
   private readonly silence: Silence;
   private readonly gaps: GapWork;
   private failures = 0;
+  private checkFailures = 0;
+  private checkAgainAtMs = 0;
+  /** Why the Subscriptions could not be looked at or put right. */
+  private checkProblem: string | undefined;
+  private healing: Promise<void> | undefined;
+  private isNew = true;
 
   constructor(context: FollowContext, settings: FollowSettings) {
     this.context = context;
@@ -44,27 +51,71 @@ export class SourceFollower {
     this.loop.wake();
   }
 
-  stop(): Promise<void> {
-    return this.loop.stop();
+  async stop(): Promise<void> {
+    await this.loop.stop();
+    await this.healing;
   }
 
   private async step(): Promise<number> {
     const { keep } = this.settings;
-    await this.keeper.check();
+    await this.begin();
+    await this.check();
     await askAboutCounters(this.gaps);
     const waitMs = await fillGaps(this.gaps);
     await this.silence.listen(keep?.heartbeatMs);
     // Notifications of criteria carry no numbers: those that went unchecked for long are made up for too.
-    await this.healer.heal(keep?.catchUpEveryMs);
+    this.heal(keep?.catchUpEveryMs);
     await this.tell();
     this.failures = 0;
     return waitMs;
   }
 
+  /** Nobody knows what was told while nobody listened, where Subscriptions are somebody else's and do not count. */
+  private async begin(): Promise<void> {
+    if (!this.isNew) return;
+    const { sequences } = this.context.log.of(this.name);
+    if (this.settings.keep === undefined && sequences.size === 0)
+      await this.healer.mark("The source is followed from now on; what changed before is being fetched.");
+    this.isNew = false;
+  }
+
+  /** Keeps the Subscriptions. What else there is to do does not wait until a server lets them be put right. */
+  private async check(): Promise<void> {
+    if (this.now() < this.checkAgainAtMs) return;
+    try {
+      await this.keeper.check();
+      this.checkProblem = undefined;
+      this.checkFailures = 0;
+    } catch (error) {
+      if (this.loop.signal.aborted) throw error;
+      this.context.onError?.(error);
+      this.checkProblem = told(error);
+      this.checkAgainAtMs = this.now() + Math.min(MOST_RETRY_MS, RETRY_MS * 2 ** this.checkFailures++);
+      this.keeper.lookAnew();
+    }
+  }
+
+  /** Has a run make up for what may be missing; Subscriptions are kept meanwhile, however long it takes. */
+  private heal(everyMs: number | undefined): void {
+    this.healing ??= this.healer
+      .heal(everyMs)
+      .catch((error: unknown) => {
+        if (!this.loop.signal.aborted) this.context.onError?.(error);
+        return false;
+      })
+      .then((didSomething) => {
+        this.healing = undefined;
+        if (didSomething) this.loop.wake();
+      });
+  }
+
+  private now(): number {
+    return this.context.clock.now().getTime();
+  }
+
   private async failed(error: unknown): Promise<number> {
     this.context.onError?.(error);
-    const reason = isLakeError(error) ? error.message : "The source's server could not be asked.";
-    await this.context.states.set(this.name, "error", reason);
+    await this.context.states.set(this.name, "error", told(error));
     // Whatever it was, it is looked at anew.
     this.keeper.lookAnew();
     return Math.min(MOST_RETRY_MS, RETRY_MS * 2 ** this.failures++);
@@ -73,6 +124,10 @@ export class SourceFollower {
   /** Says how the source stands. */
   private async tell(): Promise<void> {
     const { states } = this.context;
+    if (this.checkProblem !== undefined) {
+      await states.set(this.name, "error", this.checkProblem);
+      return;
+    }
     const { dirty } = this.context.log.of(this.name);
     const before = states.sourceState(this.name)?.state;
     if (dirty !== undefined) {
@@ -81,6 +136,11 @@ export class SourceFollower {
       return;
     }
     const { reason } = this.silence;
-    await (reason === undefined ? states.set(this.name, "live") : states.set(this.name, "gap", reason));
+    if (reason !== undefined) await states.set(this.name, "gap", reason);
+    else await tellLive(this.context, this.name);
   }
+}
+
+function told(error: unknown): string {
+  return isLakeError(error) ? error.message : "The source's server could not be asked.";
 }

@@ -8,7 +8,7 @@ import {
   subscriptionServer,
   wantedSubscriptions,
 } from "#ingestion";
-import type { FetchSource } from "../fetch-back.js";
+import type { FetchSource } from "../fetch-back/index.js";
 import { dialectOf, type KeepSettings } from "./settings.js";
 
 /** The Subscriptions of one source as they should be, and the server that has them. */
