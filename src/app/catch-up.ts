@@ -6,10 +6,9 @@ import type { SourceDefinition } from "./source-run/source.js";
 
 /** Runs sources out of their schedules when something is known to have changed. */
 export interface CatchUp {
-  /** A run of this source is due; several wishes during a run make one more run. */
-  want(name: string): void;
   /**
-   * The outcome of a run that begins after this call. Undefined when none could begin: the source is not configured, another process
+   * The outcome of a run that begins after this call; several calls during a run make one more. It may resume one that failed, see
+   * `RunRecord.resumes`. Undefined when none could begin: the source is not configured, another process
    * runs it (its run may have begun before), or this is closing.
    */
   run(name: string): Promise<RunOutcome | undefined>;
@@ -45,16 +44,15 @@ export function startCatchUp(context: RunContext, sources: ReadonlyMap<string, S
     }
     working.delete(name);
   };
-  const queue = (name: string, ...waiting: Waiting[]): void => {
+  const queue = (name: string, waiting: Waiting): void => {
     if (stop.signal.aborted) {
-      for (const tell of waiting) tell(undefined);
+      waiting(undefined);
       return;
     }
-    wanted.set(name, [...(wanted.get(name) ?? []), ...waiting]);
+    wanted.set(name, [...(wanted.get(name) ?? []), waiting]);
     if (!working.has(name)) working.set(name, work(name));
   };
   return {
-    want: (name) => queue(name),
     run: (name) => new Promise((resolve) => queue(name, resolve)),
     close: async () => {
       stop.abort();

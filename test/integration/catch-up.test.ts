@@ -66,7 +66,6 @@ describe("runs out of their schedules", () => {
     await catchUp.close();
     const states = (await Promise.all(running)).map((outcome) => outcome?.record.state);
     expect(states).toEqual(["interrupted", "interrupted", undefined]);
-    catchUp.want("quick");
     expect(await catchUp.run("slow")).toBeUndefined();
     const { store } = lake.lake;
     const runs = await new Ledger({ store, clock: lake.context.clock }).list({});

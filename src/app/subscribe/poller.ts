@@ -3,7 +3,7 @@ import { type FhirHttp, pollType, readCapabilities, type TypeCapabilities } from
 import { isLakeError, LakeError, mapConcurrently } from "#kernel";
 import type { Lake } from "#lake";
 import type { SourceLiveCode } from "#speed";
-import type { FetchSource } from "../fetch-back.js";
+import type { FetchSource } from "../fetch-back/index.js";
 import type { FollowContext } from "./context.js";
 import { Healer } from "./healer.js";
 import { HealingBeside } from "./healing-beside.js";
@@ -11,6 +11,7 @@ import { Loop, unlessAborted } from "./loop.js";
 import { PolledRecorder } from "./record-polled.js";
 import { SeenVersions } from "./seen-versions.js";
 import type { FollowSettings, PollSettings } from "./settings.js";
+import { tellLive } from "./tell-live.js";
 
 /** What polling needs beside what all followers do. */
 export interface PollContext extends FollowContext {
@@ -61,7 +62,11 @@ export class Poller {
     });
     const { signal } = this.loop;
     this.healer = new Healer(context, this.name, signal);
-    this.healing = new HealingBeside(this.healer, signal, context.onError);
+    this.healing = new HealingBeside(this.healer, {
+      signal,
+      onError: context.onError,
+      done: () => this.loop.wake(),
+    });
   }
 
   /** Something was written to the source's stream: what may be missing is seen to at once, but the source is polled no sooner. */
@@ -103,7 +108,7 @@ export class Poller {
     const { states } = this.context;
     const { dirty, problem } = this;
     if (problem !== undefined) await states.set(this.name, "error", problem);
-    else if (dirty === undefined) await states.set(this.name, "live");
+    else if (dirty === undefined) await tellLive(this.context, this.name);
     else if (!this.isTold(states.sourceState(this.name)?.state))
       await states.set(this.name, "catching-up", dirty.reason);
   }

@@ -3,6 +3,7 @@ import {
   type ChangeContext,
   ChangeReader,
   type DeletedResource,
+  isPlaced,
   type PolledChange,
   type ReceiverPorts,
   Rejection,
@@ -83,9 +84,7 @@ export class PolledRecorder {
     const deleted = deletedOf(change);
     // Checked also where it is only to be asked about: type and id become part of an address.
     const read = this.reader.delete(deleted, context);
-    const isPlaced =
-      this.policy === "time" ? deleted.lastUpdated !== undefined : deleted.versionId !== undefined;
-    return isPlaced ? read : undefined;
+    return isPlaced(deleted, this.policy) ? read : undefined;
   }
 
   private async refuse({ type, id, body }: PolledChange, { code, message }: Rejection): Promise<void> {

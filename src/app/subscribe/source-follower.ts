@@ -2,6 +2,7 @@ import { isLakeError } from "#kernel";
 import type { FollowContext } from "./context.js";
 import { askAboutCounters, fillGaps, type GapWork } from "./gaps.js";
 import { Healer } from "./healer.js";
+import { HealingBeside } from "./healing-beside.js";
 import { Loop } from "./loop.js";
 import type { FollowSettings } from "./settings.js";
 import { Silence } from "./silence.js";
@@ -18,6 +19,7 @@ export class SourceFollower {
   private readonly name: string;
   private readonly loop: Loop;
   private readonly healer: Healer;
+  private readonly healing: HealingBeside;
   private readonly keeper: SubscriptionKeeper;
   private readonly silence: Silence;
   private readonly gaps: GapWork;
@@ -26,7 +28,6 @@ export class SourceFollower {
   private checkAgainAtMs = 0;
   /** Why the Subscriptions could not be looked at or put right. */
   private checkProblem: string | undefined;
-  private healing: Promise<void> | undefined;
   private isNew = true;
 
   constructor(context: FollowContext, settings: FollowSettings) {
@@ -40,6 +41,12 @@ export class SourceFollower {
     const { loop, name } = this;
     const healer = new Healer(context, name, loop.signal);
     this.healer = healer;
+    // Subscriptions are kept meanwhile, however long it takes.
+    this.healing = new HealingBeside(healer, {
+      signal: loop.signal,
+      onError: context.onError,
+      done: () => loop.wake(),
+    });
     this.keeper = new SubscriptionKeeper(context, settings, { healer, loop });
     const { keeper } = this;
     this.silence = new Silence(context, name, { keeper, healer });
@@ -53,7 +60,7 @@ export class SourceFollower {
 
   async stop(): Promise<void> {
     await this.loop.stop();
-    await this.healing;
+    await this.healing.ended();
   }
 
   private async step(): Promise<number> {
@@ -64,7 +71,7 @@ export class SourceFollower {
     const waitMs = await fillGaps(this.gaps);
     await this.silence.listen(keep?.heartbeatMs);
     // Notifications of criteria carry no numbers: those that went unchecked for long are made up for too.
-    this.heal(keep?.catchUpEveryMs);
+    this.healing.begin(keep?.catchUpEveryMs);
     await this.tell();
     this.failures = 0;
     return waitMs;
@@ -93,20 +100,6 @@ export class SourceFollower {
       this.checkAgainAtMs = this.now() + Math.min(MOST_RETRY_MS, RETRY_MS * 2 ** this.checkFailures++);
       this.keeper.lookAnew();
     }
-  }
-
-  /** Has a run make up for what may be missing; Subscriptions are kept meanwhile, however long it takes. */
-  private heal(everyMs: number | undefined): void {
-    this.healing ??= this.healer
-      .heal(everyMs)
-      .catch((error: unknown) => {
-        if (!this.loop.signal.aborted) this.context.onError?.(error);
-        return false;
-      })
-      .then((didSomething) => {
-        this.healing = undefined;
-        if (didSomething) this.loop.wake();
-      });
   }
 
   private now(): number {
