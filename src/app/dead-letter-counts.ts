@@ -1,11 +1,23 @@
+import type { ReceiverPorts } from "#ingestion";
 import type { DeadLetterCount } from "#serving";
 
-/** Counts the notifications that this process kept as dead letters, for its metrics. */
+/** Counts what this process kept as dead letters, whoever brought it, for its metrics. */
 export class DeadLetterCounts {
   private readonly counts = new Map<string, DeadLetterCount>();
 
+  /** The same ports, with their dead letters counted once they are kept. */
+  counted(ports: ReceiverPorts): ReceiverPorts {
+    return {
+      ...ports,
+      deadLetter: async (letter) => {
+        await ports.deadLetter(letter);
+        this.add(letter.source, letter.code);
+      },
+    };
+  }
+
   /** Counts one more of a source, by the reason for which it was refused. */
-  add(source: string, code: string): void {
+  private add(source: string, code: string): void {
     const key = JSON.stringify([source, code]);
     const count = (this.counts.get(key)?.count ?? 0) + 1;
     this.counts.set(key, { source, code, count });

@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { defaultTarget, publishedSnapshot } from "#delta";
 import { Database } from "#duckdb";
-import { createReceiver, type Receiver, type Sender } from "#ingestion";
+import { createReceiver, type Receiver, type ReceiverPorts, type Sender } from "#ingestion";
 import { isLakeError, systemClock } from "#kernel";
 import { keepCompact, type Lake, recordedErasures } from "#lake";
 import {
@@ -187,16 +187,18 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
     ...(access === undefined ? {} : { access: access.access(log) }),
     log,
   });
+  const ports = live === undefined ? undefined : deadLetters.counted(portsOf(lake, live));
   const app =
-    live === undefined
+    ports === undefined
       ? questions
-      : withReceiver(questions, receiverOf(lake, live, options.live!, { log, deadLetters }));
+      : withReceiver(questions, receiverOf(lake, ports, options.live!.senders, log));
   const fetching =
     live === undefined || options.live?.fetchBack === undefined
       ? undefined
-      : startFetchBack({
+      : await startFetchBack({
           ...options.live.fetchBack,
           lake,
+          ports: ports!,
           journal: live.journal,
           rows: live.rows,
           clock: systemClock,
@@ -215,6 +217,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
           states: live.states,
           source: options.live!.fetchBack!.source,
           fetching,
+          ports: ports!,
           clock: systemClock,
           onError: (error) => log.error("following sources", { code: codeOf(error) }),
         });
@@ -368,22 +371,25 @@ function liveSide(
   });
 }
 
+/** Where all that brings changes puts them. */
+function portsOf(lake: Lake, { journal }: Live): ReceiverPorts {
+  return orderedPorts(journalPorts(lake, journal), new SourceOrders(lake, journal));
+}
+
 function receiverOf(
   lake: Lake,
-  live: Live,
-  { senders }: LiveServing,
-  { log, deadLetters }: { readonly log: Logger; readonly deadLetters: DeadLetterCounts },
+  ports: ReceiverPorts,
+  senders: LiveServing["senders"],
+  log: Logger,
 ): Receiver {
   return createReceiver({
     basePath: NOTIFY,
     senders,
-    ports: orderedPorts(journalPorts(lake, live.journal), new SourceOrders(lake, live.journal)),
+    ports,
     definitions: lake.definitions,
     clock: systemClock,
     onAnswer: ({ sender, status, code }) => {
       if (status >= 400) log.warn("notification refused", { sender, status, code: code ?? "" });
-      const source = senders.get(sender)?.source;
-      if (status === 422 && source !== undefined && code !== undefined) deadLetters.add(source, code);
     },
   });
 }

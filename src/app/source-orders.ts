@@ -49,7 +49,7 @@ export class SourceOrders {
   }
 }
 
-/** The receiver's ports, which take no change that is ordered otherwise: its sender keeps it until the configuration was put right. */
+/** Ports that take no change which is ordered otherwise: who brings it keeps it until the configuration was put right. */
 export function orderedPorts(ports: ReceiverPorts, orders: SourceOrders): ReceiverPorts {
   return {
     ...ports,

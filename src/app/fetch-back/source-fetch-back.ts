@@ -4,7 +4,7 @@ import { type Clock, isLakeError, LakeError, mapConcurrently } from "#kernel";
 import type { Lake } from "#lake";
 import { instantOfMs, resourceKey } from "#landing";
 import type { LiveLake } from "#speed";
-import { FETCH_PREFIX, journalPorts } from "../receive.js";
+import { FETCH_CHECKPOINT_PREFIX, FETCH_PREFIX } from "../receive.js";
 import { unlessAborted } from "../subscribe/loop.js";
 import { type FetchSource, Look, type Looked } from "./look.js";
 import { type NamedResource, namedResources } from "./named-resource.js";
@@ -15,6 +15,8 @@ export interface SourceFetchBackOptions {
   readonly source: () => FetchSource | undefined;
   readonly lake: Lake;
   readonly journal: EventStore;
+  /** Where what was read goes. */
+  readonly ports: ReceiverPorts;
   readonly rows: Pick<LiveLake, "knownOrder" | "reached">;
   readonly clock: Clock;
   readonly onError?: ((error: unknown) => void) | undefined;
@@ -36,31 +38,49 @@ const SLOW_MS = 5000;
 const SLOW = "Resources that notifications only named are being read from the source.";
 const FAILED =
   "Resources that notifications only named could not be read from the source; it is tried again.";
+const UNREAD = "The source is read again; what its notifications named meanwhile was not read.";
 const UNANSWERED = "A resource that was notified by name could not be read at its source.";
 
 /** Reads what notifications of one source named without showing it. */
 export class SourceFetchBack {
   private readonly options: SourceFetchBackOptions;
   private readonly reader: ChangeReader;
-  private readonly ports: ReceiverPorts;
   private readonly abort = new AbortController();
   private readonly stream: string;
-  private readonly subscription: Subscription;
+  private subscription: Subscription;
+  private beginning: Promise<void> | undefined;
   private waitingSinceMs: number | undefined;
   private isFailing = false;
 
-  constructor(options: SourceFetchBackOptions) {
+  private constructor(options: SourceFetchBackOptions, trimmedTo: number) {
     this.options = options;
     this.reader = new ChangeReader(options.lake.definitions, { maxDepth: 64 });
-    this.ports = journalPorts(options.lake, options.journal);
     this.stream = `${FETCH_PREFIX}${options.name}`;
-    this.subscription = options.journal.subscribe({
-      name: `fetch-back/${options.name}`,
+    this.subscription = this.subscribe(trimmedTo);
+  }
+
+  /** Goes on where reading back of this source ended, or with what the journal still has. */
+  static async start(options: SourceFetchBackOptions): Promise<SourceFetchBack> {
+    const { name, journal, ports } = options;
+    const trimmedTo = await journal.trimmedTo(FETCH_PREFIX);
+    // Names of a source that is not configured go unread.
+    if ((await journal.checkpoint(`${FETCH_CHECKPOINT_PREFIX}${name}`)) < trimmedTo)
+      await ports.missed(name, UNREAD);
+    return new SourceFetchBack(options, trimmedTo);
+  }
+
+  private subscribe(from: number): Subscription {
+    return this.options.journal.subscribe({
+      name: `${FETCH_CHECKPOINT_PREFIX}${this.options.name}`,
       streamPrefix: this.stream,
+      from,
       batch: BATCH,
       // A source whose name begins with this one's has a stream that begins so too.
       handle: (events) => this.handle(events.filter(({ stream }) => stream === this.stream)),
       onError: (error) => this.failed(error),
+      onRecovered: () => {
+        this.isFailing = false;
+      },
     });
   }
 
@@ -81,11 +101,16 @@ export class SourceFetchBack {
   /** Ends reading; what was not read is read by the next one. */
   async stop(): Promise<void> {
     this.abort.abort();
+    await this.beginning;
     await this.subscription.stop();
   }
 
   private failed(error: unknown): void {
     if (this.abort.signal.aborted) return;
+    if (isLakeError(error, "events/behind-retention")) {
+      this.beginning = this.beginAnew();
+      return;
+    }
     this.isFailing = true;
     const told = isLakeError(error)
       ? error
@@ -95,6 +120,13 @@ export class SourceFetchBack {
     this.options.onError?.(told);
   }
 
+  /** Another process of the lake has read what was trimmed, and saved that it has. */
+  private async beginAnew(): Promise<void> {
+    await this.subscription.stop();
+    const from = await this.options.journal.trimmedTo(FETCH_PREFIX);
+    if (!this.abort.signal.aborted) this.subscription = this.subscribe(from);
+  }
+
   private async handle(events: readonly StoredEvent[]): Promise<void> {
     if (events.length === 0) return;
     this.waitingSinceMs ??= Date.parse(events[0]!.occurredAt);
@@ -102,7 +134,7 @@ export class SourceFetchBack {
     const source = find();
     if (source === undefined) {
       // Somebody removed it from the configuration: a run tells once it comes back.
-      await this.ports.missed(name, UNANSWERED);
+      await this.options.ports.missed(name, UNANSWERED);
     } else {
       // What was journaled before must be known, or a delete would be placed below what it deletes.
       await unlessAborted(this.options.rows.reached(events.at(-1)!.position), this.abort.signal);
@@ -143,15 +175,15 @@ export class SourceFetchBack {
     const passing = failures.find(({ isFinal }) => !isFinal);
     if (passing !== undefined && failures.length === looked.length) throw passing.error;
     const changes = looked.flatMap((one) => (one.kind === "change" ? [one.change] : []));
-    if (changes.length > 0) await this.ports.accept(changes);
+    if (changes.length > 0) await this.options.ports.accept(changes);
     for (const one of looked) {
       if (one.kind !== "refused") continue;
       const { code, message } = one.rejection;
-      await this.ports.deadLetter({ source: name, sender: name, code, message, body: one.body });
+      await this.options.ports.deadLetter({ source: name, sender: name, code, message, body: one.body });
     }
     const reasons = looked.flatMap((one) => (one.kind === "unknown" ? [one.reason] : []));
     // One resource that always fails must not keep all others from being read.
     const [reason] = failures.length > 0 ? [UNANSWERED, ...reasons] : reasons;
-    if (reason !== undefined) await this.ports.missed(name, reason);
+    if (reason !== undefined) await this.options.ports.missed(name, reason);
   }
 }

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EventStore } from "#events";
+import type { ReceiverPorts } from "#ingestion";
 import { type Clock, isLakeError, LakeError } from "#kernel";
 import type { Lake } from "#lake";
 import { keepLease, Lease } from "#runs";
 import type { LiveLake, SourceLiveBoard } from "#speed";
 import type { CatchUp } from "../catch-up.js";
 import type { FetchingBack, FetchSource } from "../fetch-back/index.js";
-import { journalPorts } from "../receive.js";
 import type { FollowContext } from "./context.js";
 import { FollowLog } from "./follow-log.js";
 import { Poller } from "./poller.js";
@@ -22,6 +22,8 @@ export interface FollowOptions {
   readonly sources: readonly FollowSettings[];
   readonly source: (name: string) => FetchSource | undefined;
   readonly catchUp: Pick<CatchUp, "run">;
+  /** Where what polling finds goes. */
+  readonly ports: ReceiverPorts;
   /** Reads what notifications only name. */
   readonly fetching: Pick<FetchingBack, "reached" | "delay">;
   readonly clock: Clock;
@@ -76,13 +78,13 @@ class Follower implements Following {
     try {
       await this.endOthers();
       const context = this.context(log);
-      const { lake } = this.options;
+      const { lake, ports } = this.options;
       for (const settings of sources) {
         const { poll } = settings;
         const worker =
           poll === undefined
             ? new SourceFollower(context, settings)
-            : new Poller({ ...context, lake, journal }, settings, poll);
+            : new Poller({ ...context, lake, journal, ports }, settings, poll);
         workers.set(settings.source.name, worker);
       }
       if (!signal.aborted) {
@@ -110,8 +112,7 @@ class Follower implements Following {
   }
 
   private context(log: FollowLog): FollowContext {
-    const { lake, journal, rows, states, source, catchUp, clock, onError, fetching } = this.options;
-    const ports = journalPorts(lake, journal);
+    const { journal, rows, states, source, catchUp, clock, onError, fetching, ports } = this.options;
     return {
       log,
       states,

@@ -1,5 +1,11 @@
 import type { EventStore } from "#events";
-import { type FhirHttp, pollType, readCapabilities, type TypeCapabilities } from "#ingestion";
+import {
+  type FhirHttp,
+  pollType,
+  type ReceiverPorts,
+  readCapabilities,
+  type TypeCapabilities,
+} from "#ingestion";
 import { isLakeError, LakeError, mapConcurrently } from "#kernel";
 import type { Lake } from "#lake";
 import type { SourceLiveCode } from "#speed";
@@ -17,6 +23,8 @@ import { tellLive } from "./tell-live.js";
 export interface PollContext extends FollowContext {
   readonly lake: Lake;
   readonly journal: EventStore;
+  /** Where what is found goes. */
+  readonly ports: ReceiverPorts;
 }
 
 const AT_ONCE = 4;

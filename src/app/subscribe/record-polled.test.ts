@@ -8,7 +8,7 @@ import type { PolledChange } from "#ingestion";
 import { systemClock } from "#kernel";
 import { Lake } from "#lake";
 import { changeOf, changeStream } from "#landing";
-import { DEAD_LETTER_PREFIX, FETCH_PREFIX } from "../receive.js";
+import { DEAD_LETTER_PREFIX, FETCH_PREFIX, journalPorts } from "../receive.js";
 import { PolledRecorder } from "./record-polled.js";
 
 const TIME = "2026-01-01T00:00:00.000Z";
@@ -40,7 +40,9 @@ async function recorded(
   });
   const { sources } = parseConfig({ sources: { main: { url: "https://fhir.example" } } }, "test");
   const source = { name: "main", config: sources["main"]!, folder: ".", environment: {} };
-  await new PolledRecorder({ lake, journal, clock: systemClock }, source).record(changes);
+  await new PolledRecorder({ lake, ports: journalPorts(lake, journal), clock: systemClock }, source).record(
+    changes,
+  );
   return {
     changes: await eventsOf(journal.readStream(changeStream("main"))),
     reads: await eventsOf(journal.readStream(`${FETCH_PREFIX}main`)),

@@ -1,4 +1,3 @@
-import type { EventStore } from "#events";
 import {
   type ChangeContext,
   ChangeReader,
@@ -12,13 +11,12 @@ import {
 import type { Clock } from "#kernel";
 import type { Lake } from "#lake";
 import { instantOfMs, type NewChange, parseInstant } from "#landing";
-import { journalPorts } from "../receive.js";
 import type { SourceDefinition } from "../source-run/source.js";
 
 /** Where what polling found goes. */
 export interface RecordContext {
   readonly lake: Lake;
-  readonly journal: EventStore;
+  readonly ports: ReceiverPorts;
   readonly clock: Clock;
 }
 
@@ -40,9 +38,9 @@ export class PolledRecorder {
   private readonly name: string;
   private readonly policy: ChangeContext["policy"];
 
-  constructor({ lake, journal, clock }: RecordContext, { name, config }: SourceDefinition) {
+  constructor({ lake, ports, clock }: RecordContext, { name, config }: SourceDefinition) {
     this.clock = clock;
-    this.ports = journalPorts(lake, journal);
+    this.ports = ports;
     this.reader = new ChangeReader(lake.definitions, { maxDepth: 64 });
     this.name = name;
     this.policy = config.order;
