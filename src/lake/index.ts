@@ -77,6 +77,7 @@ export {
   type ViewLayer,
   type ViewState,
 } from "./snapshot.js";
+export { commitLoss, endLoss, newLoss } from "./source-loss.js";
 export {
   liveCounts,
   type SampledResource,

@@ -143,10 +143,26 @@ export interface SourceState {
   readonly journalPosition?: number;
   /** The journal that the position is of; absent in snapshots of early releases. */
   readonly journalMark?: JournalMark;
+  /** Changes that count as covered but may not be in the tables; absent when there are none. */
+  readonly loss?: SourceLoss;
+}
+
+/**
+ * Changes of a source that had left the journal when the lake was set back to a state before them, as far as can be told: one that covers less than
+ * the journal has lost. It stands until a run that began after it has asked the source for everything.
+ */
+export interface SourceLoss {
+  /** A UUID: another one is another loss, which a run that began before does not make up for. */
+  readonly id: string;
+  /** Journal position up to which changes are missing. */
+  readonly upTo: number;
 }
 
 /** News about a source that a commit brings. What is named replaces what was known, the watermarks as a whole. */
-export type SourceStateChange = Omit<Partial<SourceState>, "policy">;
+export type SourceStateChange = Omit<Partial<SourceState>, "policy"> & {
+  /** `journalPosition` holds only where the source is covered up to here already: what the commit brings begins after it. */
+  readonly journalAfter?: number;
+};
 
 /** Which step made the snapshot. */
 export type Operation =

@@ -27,4 +27,17 @@ describe("news about a source", () => {
       expect.objectContaining({ code: "lake/fenced" }),
     );
   });
+
+  it("refuses a flush of changes between which and what is covered others are missing by now", () => {
+    const change = { journalPosition: 9, journalAfter: 5 };
+    const covering = (journalPosition: number) => ({ policy: "time" as const, journalPosition });
+    expect(changedSource(covering(5), "s", "time", change)).toEqual(covering(9));
+    expect(changedSource(covering(7), "s", "time", change)).toEqual(covering(9));
+    expect(() => changedSource(covering(4), "s", "time", change)).toThrow(
+      expect.objectContaining({ code: "lake/coverage-went-back" }),
+    );
+    expect(() => changedSource(undefined, "s", "time", change)).toThrow(
+      expect.objectContaining({ code: "lake/coverage-went-back" }),
+    );
+  });
 });

@@ -5,7 +5,8 @@ import type { Snapshot, SourceState, SourceStateChange } from "./snapshot.js";
 
 /**
  * The source's state with the news in it, or undefined when they tell nothing new (`run` and `fence` alone are no news).
- * Errors: `lake/fenced` when a later run of the source has committed already.
+ * Errors: `lake/fenced` when a later run of the source has committed already,
+ * `lake/coverage-went-back` when the lake was set back to a state that covers less of the journal than the news begin after.
  */
 export function changedSource(
   known: SourceState | undefined,
@@ -21,7 +22,8 @@ export function changedSource(
       { details: { source } },
     );
   }
-  const { run: _run, fence: _fence, ...rest } = change;
+  if ((change.journalAfter ?? 0) > (known?.journalPosition ?? 0)) throw coverageWentBack(source);
+  const { run: _run, fence: _fence, journalAfter: _journalAfter, ...rest } = change;
   const next: SourceState = {
     ...known,
     ...rest,
@@ -49,6 +51,15 @@ function coverage({ journalPosition, journalMark }: SourceState): Partial<Source
     ...(journalPosition === undefined ? {} : { journalPosition }),
     ...(journalMark === undefined ? {} : { journalMark }),
   };
+}
+
+function coverageWentBack(source: string): LakeError {
+  return new LakeError(
+    "conflict",
+    "lake/coverage-went-back",
+    `The lake was set back while changes of the source '${source}' were to be added to it; try again, everything since is read then.`,
+    { retryable: true, details: { source } },
+  );
 }
 
 function canonical(value: unknown): string {

@@ -1,7 +1,8 @@
 import { LakeError } from "#kernel";
 import { commit } from "../commit.js";
 import type { Lake } from "../lake.js";
-import type { Snapshot, SnapshotChange, TableState, ViewState } from "../snapshot.js";
+import type { Snapshot, SnapshotChange, SourceState, TableState, ViewState } from "../snapshot.js";
+import { newLoss } from "../source-loss.js";
 
 /** What a restore changes, by name, before it is done. */
 export interface RestorePlan {
@@ -87,11 +88,16 @@ function changeTo(then: Snapshot, head: Snapshot): SnapshotChange {
   };
 }
 
+/** A loss of then is there again, whatever made up for it since. */
+function withNewLoss(state: SourceState): SourceState {
+  return state.loss === undefined ? state : { ...state, loss: newLoss(state.loss.upTo) };
+}
+
 /** Sources as they were; one that is younger keeps its ordering rule, because its landings are known, but starts from nothing. */
 function withPolicies(then: Snapshot, head: Snapshot): Snapshot["sources"] {
   const younger = Object.entries(head.sources).filter(([name]) => then.sources[name] === undefined);
   return {
-    ...then.sources,
+    ...Object.fromEntries(Object.entries(then.sources).map(([name, state]) => [name, withNewLoss(state)])),
     ...Object.fromEntries(younger.map(([name, { policy }]) => [name, { policy }])),
   };
 }
