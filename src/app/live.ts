@@ -3,9 +3,10 @@ import type { RegisteredView } from "#batch";
 import type { Database } from "#duckdb";
 import { type EventStore, openEventStore } from "#events";
 import { type Clock, systemClock } from "#kernel";
-import { type Lake, lakeId } from "#lake";
+import { type Lake, lakeId, type Snapshot } from "#lake";
 import type { OrderPolicy } from "#landing";
-import { embeddedStore, LiveLake, type LiveStore, openRedisStore, SourceLiveBoard } from "#speed";
+import { embeddedStore, LiveLake, type LiveStore, openRedisStore, SourceLiveBoard, wasSetBack } from "#speed";
+import { declareLosses } from "./declare-loss.js";
 import { flushJournal } from "./flush.js";
 import { SourceOrders } from "./source-orders.js";
 import { trimCovered } from "./trim-journal.js";
@@ -55,6 +56,8 @@ export interface Live {
   close(): Promise<void>;
 }
 
+/** After a flush that failed the next waits so long: others' changes went in, and one per look would make as many snapshots. */
+const FLUSH_AGAIN_MS = 10_000;
 /** How often a new snapshot of another process and the need to flush are looked for. */
 const LOOK_MS = 500;
 
@@ -69,6 +72,11 @@ class Keeper {
   private readonly stop = new AbortController();
   private readonly flushed: { readonly upTo: number; readonly atMs: number }[] = [];
   private liveSinceMs: number | undefined;
+  private notBeforeMs = Number.NEGATIVE_INFINITY;
+  /** The snapshot that was looked at last. */
+  private head: Snapshot | undefined;
+  /** The snapshot whose losses were declared last. */
+  private declared = 0;
   private readonly ended: Promise<void>;
 
   constructor(options: LiveOptions, { journal, rows, store }: Pick<Live, "journal" | "rows" | "store">) {
@@ -85,8 +93,10 @@ class Keeper {
     while (!this.stop.signal.aborted) {
       try {
         await this.rows.refresh();
+        await this.look();
         // Of several processes on one store one is enough; two at once do no harm.
         if (this.isDue() && this.store.leads) await this.flush();
+        if (this.store.leads) await this.declare();
         await this.trim();
       } catch (error) {
         this.options.onError?.(error);
@@ -95,9 +105,26 @@ class Keeper {
     }
   }
 
+  /** What flushes before the lake was set back have covered is covered no longer, or since a moment ago. */
+  private async look(): Promise<void> {
+    const { history } = this.options.lake;
+    const head = await history.latest();
+    if (head === undefined || head.id === this.head?.id) return;
+    if (await wasSetBack(history, this.head, head)) this.flushed.length = 0;
+    this.head = head;
+  }
+
+  /** A lake is set back by a snapshot, or while nobody serves it. */
+  private async declare(): Promise<void> {
+    if (this.head === undefined || this.head.id === this.declared) return;
+    await declareLosses(this.options.lake, this.journal);
+    this.declared = this.head.id;
+  }
+
   private isDue(): boolean {
     const { liveResources } = this.rows.state();
     const now = this.clock.now().getTime();
+    if (now < this.notBeforeMs) return false;
     if (liveResources === 0) this.liveSinceMs = undefined;
     else this.liveSinceMs ??= now;
     if (liveResources >= this.policy.resources) return true;
@@ -106,9 +133,13 @@ class Keeper {
 
   async flush(): Promise<void> {
     const { lake, views } = this.options;
+    this.notBeforeMs = this.clock.now().getTime() + FLUSH_AGAIN_MS;
+    await this.look();
     const { upTo } = await flushJournal(lake, { journal: this.journal, views });
+    this.notBeforeMs = Number.NEGATIVE_INFINITY;
     this.liveSinceMs = undefined;
     this.flushed.push({ upTo, atMs: this.clock.now().getTime() });
+    await this.look();
     await this.rows.refresh();
   }
 

@@ -9,32 +9,44 @@ export interface JournalStart {
   readonly position: number;
   /** The greatest position that the snapshot covers of any source; 0 when there is none. */
   readonly covered: number;
-  /** False when events that the snapshot does not cover were removed from the journal. */
+  /** By source the position up to which changes that the snapshot does not cover were removed from the journal. */
+  readonly losses: ReadonlyMap<string, number>;
+}
+
+/** What the journal has of a source's changes that a snapshot does not cover. */
+export interface KeptChanges {
+  /** They come after this position. */
+  readonly after: number;
+  /** False when others, up to that position, were removed from the journal before a snapshot covered them. */
   readonly isWhole: boolean;
 }
 
 /**
- * The position after which a source's changes must be read, when a snapshot covers them up to `covered`. Changes of a source that began
- * after others were trimmed are all kept, although nothing of it is covered.
+ * Where a source's changes begin that are to be read when a snapshot covers them up to `covered`. Changes of a source that began after others were
+ * trimmed are all kept, although nothing of it is covered.
  */
-export async function neededAfter(journal: EventStore, stream: string, covered: number): Promise<number> {
+export async function keptAfter(journal: EventStore, stream: string, covered: number): Promise<KeptChanges> {
   const trimmed = await journal.trimmedTo(stream);
-  if (covered >= trimmed) return covered;
+  if (covered >= trimmed) return { after: covered, isWhole: true };
   for await (const first of journal.readStream(stream)) {
-    return first.version === 1 ? trimmed : covered;
+    return { after: trimmed, isWhole: first.version === 1 };
   }
-  return covered;
+  return { after: trimmed, isWhole: false };
 }
 
 /** Nothing up to the least covered position is needed: every source's events up to its own are in the snapshot. */
 export async function journalStart(journal: EventStore, head: Snapshot | undefined): Promise<JournalStart> {
-  const streams = await journal.streams(CHANGES_PREFIX);
-  const covered = streams.map(({ stream }) => coveredBy(head, stream.slice(CHANGES_PREFIX.length)));
   const trimmed = await journal.trimmedTo(CHANGES_PREFIX);
-  if (covered.length === 0) return { position: trimmed, covered: 0, isWhole: true };
-  const needed = await Promise.all(
-    streams.map(async ({ stream }, i) => await neededAfter(journal, stream, covered[i]!)),
-  );
-  const least = Math.min(...needed);
-  return { position: Math.max(least, trimmed), covered: Math.max(...covered), isWhole: least >= trimmed };
+  const losses = new Map<string, number>();
+  let [least, most] = [Number.POSITIVE_INFINITY, 0];
+  for (const { stream } of await journal.streams(CHANGES_PREFIX)) {
+    const source = stream.slice(CHANGES_PREFIX.length);
+    const covered = coveredBy(head, source);
+    const { after, isWhole } = await keptAfter(journal, stream, covered);
+    if (!isWhole) losses.set(source, after);
+    least = Math.min(least, after);
+    most = Math.max(most, covered);
+  }
+  // Of streams that do not exist nothing is needed.
+  return { position: Number.isFinite(least) ? Math.max(least, trimmed) : trimmed, covered: most, losses };
 }

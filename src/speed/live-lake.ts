@@ -5,7 +5,7 @@ import { type ErasedTest, erasedAt, type Lake, type Snapshot, type ViewState } f
 import { CHANGES_PREFIX, type Change, changeOf } from "#landing";
 import { type BatchPart, partsOf } from "./batch-part.js";
 import { changesAt } from "./changes-at.js";
-import { coverageOf, coveredBy, coversLess } from "./coverage.js";
+import { coverageOf, coveredBy } from "./coverage.js";
 import { embeddedStore } from "./embedded-store.js";
 import { type HandOver, type Hold, Holds } from "./hold.js";
 import { checkJournal } from "./journal-check.js";
@@ -14,9 +14,11 @@ import { LakeOrders } from "./lake-orders.js";
 import { LiveIndex, OPEN } from "./live-index.js";
 import type { LiveStore } from "./live-store.js";
 import { LiveTypes } from "./live-types.js";
+import { lostChanges } from "./lost-changes.js";
 import { Mutex } from "./mutex.js";
 import { Plans } from "./plans.js";
 import type { ReadPoint } from "./read-point.js";
+import { wasSetBack } from "./set-back.js";
 import { Settler } from "./settler.js";
 import { UncoveredTimes } from "./uncovered-times.js";
 
@@ -65,7 +67,12 @@ export class LiveLake {
   private handOver: ((handOver: HandOver) => void) | undefined;
   private readonly orders: LakeOrders;
   private readonly mutex = new Mutex();
-  private readonly waiting = new Set<{ position: number; resolve(): void }>();
+  /** One look for a newer snapshot at a time: two that both begin anew would leave two subscriptions at work. */
+  private readonly refreshing = new Mutex();
+  /** Told when the journal is followed again after the rows were begun anew, or never will be. */
+  private readonly waiting = new Set<{ resolve(): void; reject(error: unknown): void }>();
+  /** Ends waiting for a subscription that will get no further. */
+  private readonly following = new Set<(error: unknown) => void>();
   private snapshot: Snapshot | undefined;
   /** Changes of erased persons are passed over, as every commit does. */
   private isErased: ErasedTest | undefined;
@@ -82,10 +89,15 @@ export class LiveLake {
   private stopping = false;
   private subscription: Subscription | undefined;
   private problem: string | undefined;
-  private lost: string | undefined;
   private foreign: string | undefined;
-  /** True when events were trimmed away before they were read here: everything must be begun anew. */
+  /** By source the position up to which the journal lacks changes that the snapshot did not cover. */
+  private losses: ReadonlyMap<string, number> = new Map();
+  /** Why the newest snapshot is not read over yet. */
+  private behind: string | undefined;
+  /** True when events were trimmed away, or the journal was set back, before they were read here: everything must be begun anew. */
   private outrun = false;
+  /** True from when everything is begun anew until it has been: what was cut short is begun again. */
+  private anew = false;
   /** True since the journal lost changes that were read here; whoever sent them was told that they are kept. */
   private setBack = false;
 
@@ -113,14 +125,12 @@ export class LiveLake {
     const { lake, journal } = this.options;
     const head = await lake.history.latest();
     await this.recognise(head);
-    const { position: start, covered, isWhole } = await journalStart(journal, head);
-    this.lost = isWhole
-      ? undefined
-      : "the lake was set back beyond what the journal keeps; run its sources in full";
+    const { position: start, covered, losses } = await journalStart(journal, head);
+    this.losses = losses;
     this.position = start;
     await this.mutex.run(() => this.adoptNow(head));
     this.preparing = this.prepare(head);
-    const loaded = isWhole ? await this.load(head, start) : undefined;
+    const loaded = losses.size === 0 ? await this.load(head, start) : undefined;
     if (loaded === undefined && this.position > start) await this.mutex.run(() => this.clearNow(head, start));
     this.subscription = this.store.follow({
       from: loaded ?? start,
@@ -129,14 +139,17 @@ export class LiveLake {
         this.problem = "the journal cannot be followed";
         const isSetBack = isLakeError(error, "events/set-back");
         if (isSetBack) this.setBack = true;
-        if (isSetBack || isLakeError(error, "events/behind-retention")) this.outrun = true;
+        if (isSetBack || isLakeError(error, "events/behind-retention")) {
+          this.outrun = true;
+          for (const reject of this.following) reject(error);
+        }
         this.options.onError?.(error);
       },
       onRecovered: () => {
         this.problem = undefined;
       },
     });
-    await this.subscription.reached(Math.max(await journal.head(), covered));
+    await this.followed(Math.max(await journal.head(), covered));
     // The first reader is not to wait for what everybody needs.
     await this.settler.settle();
     this.position = Math.max(this.position, this.subscription.position);
@@ -225,11 +238,6 @@ export class LiveLake {
 
   private advance(position: number): void {
     this.position = Math.max(this.position, position);
-    for (const waiting of this.waiting) {
-      if (waiting.position > this.position) continue;
-      this.waiting.delete(waiting);
-      waiting.resolve();
-    }
   }
 
   private async apply(changes: readonly Change[]): Promise<void> {
@@ -247,16 +255,33 @@ export class LiveLake {
 
   /**
    * Looks for a newer snapshot and reads over it from now on. A snapshot that covers more of the journal than was read here yet waits for
-   * the journal. Errors: `speed/journal-behind` and `speed/other-journal` while the journal lacks what the snapshot covers.
+   * the journal. One look at a time. Fails when the newest snapshot cannot be read over; `degraded` says so until a later one succeeds. Errors:
+   * `speed/journal-behind` and `speed/other-journal` while the journal lacks what the snapshot covers.
    */
-  async refresh(): Promise<void> {
-    const head = await this.options.lake.history.latest();
-    if (this.outrun) return this.beginAnew();
+  refresh(): Promise<void> {
+    return this.refreshing.run(async () => {
+      try {
+        await this.refreshNow();
+        this.behind = undefined;
+      } catch (error) {
+        this.behind = "the newest snapshot cannot be read over; answers may lack what it brought";
+        throw error;
+      }
+    });
+  }
+
+  private async refreshNow(): Promise<void> {
+    if (this.stopping) return;
+    const { history } = this.options.lake;
+    const head = await history.latest();
+    if (this.anew || this.outrun) return this.beginAnew();
     await this.recognise(head);
     if (head === undefined || head.id === this.snapshot?.id) return;
-    if (coversLess(head, this.snapshot)) return this.beginAnew();
+    if (await wasSetBack(history, this.snapshot, head)) return this.beginAnew();
     const covered = Math.max(0, ...Object.values(head.sources).map((source) => source.journalPosition ?? 0));
-    await this.reached(covered);
+    // Not `reached`, which waits for what only this can begin anew.
+    await this.followed(covered);
+    this.advance(covered);
     await this.mutex.run(() => this.adoptNow(head));
   }
 
@@ -275,15 +300,17 @@ export class LiveLake {
   private async beginAnew(): Promise<void> {
     // Until the journal has been read again, no point can be.
     this.oldestSnapshot = OPEN;
+    this.anew = true;
     await this.subscription?.stop();
-    await this.mutex.run(async () => {
-      await this.clearNow(undefined, this.position);
-      this.subscription = undefined;
-    });
+    await this.mutex.run(() => this.clearNow(undefined, this.position));
+    if (this.stopping) return;
     this.outrun = false;
     this.problem = undefined;
     await this.begin();
     this.oldestSnapshot = this.snapshot?.id ?? 0;
+    this.anew = false;
+    for (const { resolve } of this.waiting) resolve();
+    this.waiting.clear();
   }
 
   private async adoptNow(head: Snapshot | undefined): Promise<void> {
@@ -343,9 +370,10 @@ export class LiveLake {
       oldestLiveAt: this.uncovered.oldest(),
       degraded:
         this.foreign ??
-        this.lost ??
+        lostChanges(this.snapshot, this.losses) ??
         (this.setBack ? SET_BACK : undefined) ??
         this.problem ??
+        this.behind ??
         this.settler.problem ??
         this.store.degraded,
     };
@@ -356,16 +384,39 @@ export class LiveLake {
     return this.index.orderOf(key) ?? (await this.orders.of(this.snapshot, type, [key])).get(key);
   }
 
-  /** Resolves when everything up to a journal position can be read. */
+  /** Resolves when everything up to a journal position can be read; rejects when this is stopped before. */
   async reached(position: number): Promise<void> {
-    if (position <= this.position) return;
-    const subscription = this.subscription;
-    if (subscription === undefined) {
-      await new Promise<void>((resolve) => this.waiting.add({ position, resolve }));
-      return;
+    while (position > this.position) {
+      const { subscription } = this;
+      try {
+        if (this.anew || this.outrun) await this.begun();
+        else await this.followed(position);
+        if (subscription === this.subscription && !this.anew) this.advance(position);
+      } catch (error) {
+        // What is begun anew ends the subscription that was waited for.
+        if (this.stopping || !(this.anew || this.outrun)) throw error;
+      }
     }
-    await subscription.reached(position);
-    this.advance(position);
+  }
+
+  /** Resolves when the subscription of now has handed over everything up to a position; rejects when it never will. */
+  private async followed(position: number): Promise<void> {
+    if (this.stopping || this.outrun) throw new Error("the journal is followed no longer");
+    let end: ((error: unknown) => void) | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        end = reject;
+        this.following.add(reject);
+        this.subscription!.reached(position).then(resolve, reject);
+      });
+    } finally {
+      this.following.delete(end!);
+    }
+  }
+
+  /** Resolves when everything has been begun anew. */
+  private begun(): Promise<void> {
+    return new Promise((resolve, reject) => this.waiting.add({ resolve, reject }));
   }
 
   /** Holds the newest point, so that every read at it gives the same until released. */
@@ -419,7 +470,12 @@ export class LiveLake {
 
   async stop(): Promise<void> {
     this.stopping = true;
-    await this.subscription?.stop();
+    const ended = new Error("the live rows are no longer kept up");
+    for (const reject of this.following) reject(ended);
+    for (const { reject } of this.waiting) reject(ended);
+    this.waiting.clear();
+    // After a look for a newer snapshot that is under way: it may have begun another subscription.
+    await this.refreshing.run(async () => this.subscription?.stop());
     await this.forgetting;
     await this.preparing;
     await this.settler.stop();

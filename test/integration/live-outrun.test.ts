@@ -90,12 +90,3 @@ it("takes in a source that begins after the journal was trimmed of others", asyn
   expect(snapshot?.sources["later"]?.journalPosition).toBe(position);
   await live.stop();
 });
-
-it("never takes for whole what was trimmed before a snapshot covered it", async () => {
-  await change("a");
-  await change("b");
-  await journal.trim("changes/", 1);
-  await expect(flushJournal(lake, { journal, views: new Map() })).rejects.toMatchObject({
-    code: "events/behind-retention",
-  });
-});
