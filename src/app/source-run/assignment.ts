@@ -11,6 +11,8 @@ export interface Part {
   readonly since: Readonly<Record<string, string>>;
   /** True once everything of it is committed. */
   readonly done: boolean;
+  /** True when it was committed although something of it is lacking. */
+  readonly incomplete?: boolean;
 }
 
 /**
@@ -26,6 +28,8 @@ export interface Assignment {
   readonly history: boolean;
   /** Everything was asked for, whatever the watermarks said. */
   readonly full: boolean;
+  /** Id of the loss in the source's changes that this makes up for: it asks for everything. */
+  readonly loss?: string;
   readonly startedAt: string;
   /** The run that made it. */
   readonly run: string;
@@ -80,9 +84,9 @@ export async function clearAssignment(workDir: string): Promise<void> {
   }
 }
 
-/** The assignment with one part marked as done. */
-export function withDone(assignment: Assignment, part: string): Assignment {
-  const parts = assignment.parts.map((p) => (p.name === part ? { ...p, done: true } : p));
+/** The assignment with one part marked as done, completely or not. */
+export function withDone(assignment: Assignment, part: string, incomplete: boolean): Assignment {
+  const parts = assignment.parts.map((p) => (p.name === part ? { ...p, done: true, incomplete } : p));
   return { ...assignment, parts };
 }
 

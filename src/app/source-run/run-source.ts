@@ -3,7 +3,7 @@ import { unresolvedReferences } from "#batch";
 import { durationMs, sizeBytes } from "#config";
 import { cancelExport, createFhirHttp, type FhirHttp, type IngestLimits } from "#ingestion";
 import { isLakeError, LakeError } from "#kernel";
-import { commitSourceState, type Snapshot, type SourceState } from "#lake";
+import { commitSourceState, endLoss, type Snapshot, type SourceState } from "#lake";
 import {
   keepLease,
   Lease,
@@ -64,7 +64,8 @@ function watermarksOf(
   state: SourceState | undefined,
   full: boolean,
 ): Record<string, string> {
-  const everything = full || work.source.config.deletes.policy === "fullExportIsComplete";
+  const everything =
+    full || state?.loss !== undefined || work.source.config.deletes.policy === "fullExportIsComplete";
   if (everything || state?.requestHash !== requestHash(work.source)) return {};
   return { ...state.watermarks };
 }
@@ -145,7 +146,9 @@ class SourceRun {
     const { workDir, source, http } = this.work;
     const found = await readAssignment(workDir);
     if (found === undefined) return undefined;
-    if (found.request === assignmentHash(source)) return found;
+    const state = (await this.work.lake.history.latest())?.sources[source.name];
+    // What was asked for before a loss was found does not make up for it.
+    if (found.request === assignmentHash(source) && found.loss === state?.loss?.id) return found;
     if (found.kind === "bulk") {
       const folders = found.parts.map((part) => path.join(workDir, part.name));
       for (const folder of [...folders, idsFolder(workDir)]) await cancelExport({ http, workDir: folder });
@@ -166,6 +169,7 @@ class SourceRun {
       kind,
       history,
       full: this.full,
+      ...(state?.loss === undefined ? {} : { loss: state.loss.id }),
       startedAt: clock.now().toISOString(),
       run: run.record.runId,
       parts: planParts(kind, types, watermarksOf(this.work, state, this.full)),
@@ -182,8 +186,9 @@ class SourceRun {
     let upTo: string | undefined;
     for (const part of assignment.parts) {
       if (!part.done) {
-        upTo = await this.completePart(assignment, part);
-        assignment = withDone(assignment, part.name);
+        const completed = await this.completePart(assignment, part);
+        upTo = completed.upTo;
+        assignment = withDone(assignment, part.name, completed.incomplete);
         await writeAssignment(workDir, assignment);
         crashPoint("run.part.done");
       }
@@ -193,12 +198,23 @@ class SourceRun {
     }
     await this.reconcileIfDue(assignment, upTo);
     await this.goOn();
+    await this.endLoss(assignment);
     await clearAssignment(workDir);
     crashPoint("run.assignment.cleared");
   }
 
-  /** Answers the server's time up to which the part holds. */
-  private async completePart(assignment: Assignment, part: Assignment["parts"][number]): Promise<string> {
+  /** Everything was asked for since the loss was found, and came. */
+  private async endLoss({ loss, parts }: Assignment): Promise<void> {
+    if (loss === undefined || parts.some(({ incomplete }) => incomplete === true)) return;
+    const { lake, source, run, fence } = this.work;
+    await endLoss(lake, source.name, { id: loss, run: run.record.runId, fence });
+  }
+
+  /** Answers the server's time up to which the part holds, and whether something of it is lacking. */
+  private async completePart(
+    assignment: Assignment,
+    part: Assignment["parts"][number],
+  ): Promise<{ readonly upTo: string; readonly incomplete: boolean }> {
     const { run } = this.work;
     const batch = await this.timed("fetch", async () =>
       withReferenced(this.work, assignment, part, await fetchPart(this.work, assignment, part)),
@@ -223,7 +239,7 @@ class SourceRun {
       snapshot: landed.snapshot ?? run.record.snapshot,
       warnings: [...new Set([...run.record.warnings, ...landed.warnings])],
     });
-    return batch.transactionTime;
+    return { upTo: batch.transactionTime, incomplete: landed.incomplete };
   }
 
   private async reconcileIfDue(assignment: Assignment, upTo: string | undefined): Promise<void> {
