@@ -30,6 +30,8 @@ export type Command =
   | { readonly do: "skew"; readonly minutes: number }
   | { readonly do: "change-view" }
   | { readonly do: "trim" }
+  /** The lake goes back to the snapshot that was the newest so many snapshots that were looked at before. */
+  | { readonly do: "restore"; readonly back: number }
   | { readonly do: "race"; readonly drafts: readonly Draft[]; readonly notified: readonly Draft[] }
   /** Work in which a write goes wrong. */
   | {
@@ -90,6 +92,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc.record({ do: fc.constant("race" as const), drafts: drafts(3), notified: drafts(3) }),
   },
   { weight: 1, arbitrary: fc.constant({ do: "trim" as const }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant("restore" as const), back: fc.integer({ min: 1, max: 4 }) }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("die" as const), drafts: drafts(3) }) },
   {
     weight: 3,

@@ -19,6 +19,13 @@ interface Pin extends HeldPoint {
   candidates: Candidates;
 }
 
+/** A snapshot that the lake can go back to. */
+interface Mark {
+  readonly snapshot: number;
+  readonly edition: number;
+  readonly candidates: Candidates;
+}
+
 /** A difference between the system and the recompute, in words. */
 export class Violation extends Error {}
 
@@ -59,6 +66,9 @@ class Run {
   private readonly author = new Author();
   private readonly pins: Pin[] = [];
   private candidates: Candidates = [new Model()];
+  private readonly marks: Mark[] = [];
+  /** Whatever the lake goes back to, what the journal acknowledged counts. */
+  private readonly acknowledged: Version[] = [];
 
   constructor(world: World) {
     this.world = world;
@@ -68,14 +78,14 @@ class Run {
     const { world } = this;
     switch (command.do) {
       case "notify":
-        return world.notify(this.accepted(command.drafts));
+        return world.notify(this.notified(command.drafts));
       case "batch":
         return world.batch(this.accepted(command.drafts));
       case "race":
-        await race(world, this.accepted(command.drafts), this.accepted(command.notified));
+        await race(world, this.accepted(command.drafts), this.notified(command.notified));
         return;
       case "die":
-        await world.accept(this.accepted(command.drafts));
+        await world.accept(this.notified(command.drafts));
         this.unpinAll();
         return world.restart();
       case "restart":
@@ -103,7 +113,32 @@ class Run {
         return world.trim();
       case "change-view":
         return world.changeView();
+      case "restore":
+        return this.restore(command.back);
     }
+  }
+
+  private async restore(back: number): Promise<void> {
+    const mark = this.marks.at(-1 - back);
+    if (mark === undefined) return;
+    // Who holds a point is told to ask again.
+    this.unpinAll();
+    if (!(await this.world.restore(mark.snapshot, mark.edition))) return;
+    this.candidates = mark.candidates.map((model) => model.copy());
+    this.accept(this.acknowledged);
+  }
+
+  /** Remembers the newest snapshot. */
+  async mark(): Promise<void> {
+    const snapshot = await this.world.newest();
+    if (this.marks.at(-1)?.snapshot === snapshot) this.marks.pop();
+    this.marks.push({ snapshot, edition: this.world.edition, candidates: this.copies() });
+  }
+
+  private notified(drafts: Parameters<Author["write"]>[0]): Version[] {
+    const versions = this.accepted(drafts);
+    this.acknowledged.push(...versions);
+    return versions;
   }
 
   private accepted(drafts: Parameters<Author["write"]>[0]): Version[] {
@@ -129,6 +164,7 @@ class Run {
     const landed = ["race", "batch"].includes(command.during) ? this.author.write(command.drafts) : [];
     // What is notified is acknowledged by the journal, which has no fault here.
     this.accept(notified);
+    this.acknowledged.push(...notified);
     const before = { views: world.views, candidates: this.copies() };
     const struck = await world.withFault(command.after, command.fault, () =>
       faultyWork(world, command.during, { landed, notified, hasReaders: this.pins.length > 0 }),
@@ -206,10 +242,12 @@ export async function runHistory(
   const world = await World.create(host, manner);
   const run = new Run(world);
   try {
+    await run.mark();
     for (const [i, step] of steps.entries()) {
       await run.step(step);
       const look = i === steps.length - 1 ? "everything" : step.look;
       if (look !== "nothing") await run.check(`after step ${i + 1} (${step.do})`, look);
+      await run.mark();
     }
   } finally {
     run.unpinAll();

@@ -1,5 +1,6 @@
 import type { Connection } from "#duckdb";
 import { EventStore, type StoredEvent, type SubscriptionOptions } from "#events";
+import type { Lake, Snapshot } from "#lake";
 import type { Change } from "#landing";
 import { History } from "../../src/lake/history.js";
 import { Holds } from "../../src/speed/hold.js";
@@ -8,6 +9,7 @@ import { LiveIndex, type LiveVersion } from "../../src/speed/live-index.js";
 import { LiveLake } from "../../src/speed/live-lake.js";
 import { LiveType } from "../../src/speed/live-type.js";
 import { LiveTypes } from "../../src/speed/live-types.js";
+import type { Mutex } from "../../src/speed/mutex.js";
 
 /** A mistake that an implementation might have, put in while `install`ed; the answer takes it out again. */
 export interface SeededBug {
@@ -53,6 +55,9 @@ const nothing = (): Method => async () => {
 
 /** How many events a flush asks for at once; live rows ask for more. */
 const FLUSH_PAGE = 1000;
+
+/** And how many one asks for that looks whether a source has changes that a trim would take. */
+const TRIM_PAGE = 100;
 
 /** Mistakes that an implementation might have, each of which the comparison with a recompute must find. */
 export const SEEDED_BUGS: readonly SeededBug[] = [
@@ -220,6 +225,36 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
           async function (this: unknown, snapshot: never) {
             await original.call(this, snapshot);
             return true;
+          },
+      ),
+  },
+  {
+    name: "a lake that was set back is taken for one with any other new snapshot",
+    install: () =>
+      replace(
+        LiveLake,
+        "beginAnew",
+        () =>
+          async function (this: unknown) {
+            const live = this as {
+              options: { lake: Lake };
+              mutex: Mutex;
+              adoptNow(head: Snapshot): Promise<void>;
+            };
+            const head = await live.options.lake.head();
+            await live.mutex.run(() => live.adoptNow(head));
+          },
+      ),
+  },
+  {
+    name: "a trim trusts what was covered before the lake was set back",
+    install: () =>
+      replace(
+        EventStore,
+        "readAll",
+        (original) =>
+          async function (this: unknown, ...args: never[]) {
+            return (args as unknown[])[1] === TRIM_PAGE ? [] : original.apply(this, args);
           },
       ),
   },

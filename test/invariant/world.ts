@@ -6,8 +6,8 @@ import type { Database } from "#duckdb";
 import { type EventStore, openEventStore } from "#events";
 import { ChangeReader } from "#ingestion";
 import type { Clock } from "#kernel";
-import { compact, Lake, vacuum } from "#lake";
-import { changeEvent, changeStream, instantOfMs, parseInstant } from "#landing";
+import { compact, Lake, restoreSnapshot, vacuum } from "#lake";
+import { CHANGES_PREFIX, changeEvent, changeStream, instantOfMs, parseInstant } from "#landing";
 import { createQuery, type LakeCatalog, lakeCatalog, mergedCatalog, type SnapshotReader } from "#query";
 import { createApp, type RunningServer, silentLogger, startServer } from "#serving";
 import { LiveLake, type LiveStore, openRedisStore } from "#speed";
@@ -79,7 +79,8 @@ export class World {
   private readonly clock = new SkewedClock();
   private readonly lakeId = randomUUID();
   private process!: Process;
-  private edition = 0;
+  /** Counts the changes of the views' definitions. */
+  edition = 0;
   private batches = 0;
   private flushedUpTo: number | undefined;
 
@@ -246,6 +247,26 @@ export class World {
     if (this.flushedUpTo === undefined) return;
     await trimCovered(lake, journal, this.flushedUpTo);
     await live.refresh();
+  }
+
+  /** The number of the newest snapshot. */
+  async newest(): Promise<number> {
+    return (await this.process.lake.head()).id;
+  }
+
+  /**
+   * Makes the state of an older snapshot the newest, with the views it had. False when it is no longer kept, or the journal no longer has what came
+   * after it: what is missing then is declared, not known.
+   */
+  async restore(snapshot: number, edition: number): Promise<boolean> {
+    const { lake, journal, live } = this.process;
+    if (!(await lake.history.ids()).includes(snapshot)) return false;
+    const covered = (await lake.history.at(snapshot)).sources[SOURCE]?.journalPosition ?? 0;
+    if (covered < (await journal.trimmedTo(CHANGES_PREFIX))) return false;
+    await restoreSnapshot(lake, snapshot);
+    this.edition = edition;
+    await live.refresh();
+    return true;
   }
 
   async compact(): Promise<void> {
