@@ -52,6 +52,15 @@ const SET_BACK = "the journal has lost changes that it had acknowledged; run its
 /** Live versions are freed when this many changes came since the last time, and with every new snapshot. */
 const COLLECT_AFTER = 20_000;
 
+function pointGone(): LakeError {
+  return new LakeError(
+    "unavailable",
+    "speed/point-gone",
+    "The lake was set back to an older state while this was read; ask again.",
+    { retryable: true },
+  );
+}
+
 /**
  * The speed layer of one process: folds the journal's changes that no snapshot covers into tables of live versions and view rows.
  * At any point (n, o) that it stands at or holds, `snapshot n's rows, without those of visible live versions, plus their rows` is exactly the
@@ -419,8 +428,12 @@ export class LiveLake {
     return new Promise((resolve, reject) => this.waiting.add({ resolve, reject }));
   }
 
-  /** Holds the newest point, so that every read at it gives the same until released. */
+  /**
+   * Holds the newest point, so that every read at it gives the same until released. Errors: `speed/point-gone` while everything is begun anew,
+   * when there is none.
+   */
   hold(): Hold {
+    if (this.anew) throw pointGone();
     return this.holds.take(this.point());
   }
 
@@ -445,12 +458,7 @@ export class LiveLake {
   ): Promise<{ keys: string; rows: string } | undefined> {
     await this.types.settle(view.resource, point.position);
     if (point.snapshot < this.oldestSnapshot || point.position < this.oldestPosition) {
-      throw new LakeError(
-        "unavailable",
-        "speed/point-gone",
-        "The lake was set back to an older state while this was read; ask again.",
-        { retryable: true },
-      );
+      throw pointGone();
     }
     const type = this.types.get(view.resource);
     if (type === undefined || type.isUntouchedAt(point)) return undefined;

@@ -265,6 +265,8 @@ describe("live rows over a lake that was set back", () => {
     await expect(live.refresh()).rejects.toThrow("the store cannot be followed");
     await expect(live.refresh()).rejects.toThrow("the store cannot be followed");
     expect(live.state().degraded).toContain("cannot be read over");
+    // An empty lake, which is what stands there now, would be a wrong answer.
+    expect(() => live.hold()).toThrow(expect.objectContaining({ code: "speed/point-gone" }));
     counts.fails = false;
     await change("c");
     await live.refresh();

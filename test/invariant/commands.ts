@@ -91,9 +91,9 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ do: fc.constant("race" as const), drafts: drafts(3), notified: drafts(3) }),
   },
-  { weight: 1, arbitrary: fc.constant({ do: "trim" as const }) },
+  { weight: 2, arbitrary: fc.constant({ do: "trim" as const }) },
   {
-    weight: 2,
+    weight: 3,
     arbitrary: fc.record({ do: fc.constant("restore" as const), back: fc.integer({ min: 1, max: 4 }) }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("die" as const), drafts: drafts(3) }) },

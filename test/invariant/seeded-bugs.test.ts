@@ -14,10 +14,10 @@ describe("the comparison with a recompute finds seeded bugs", () => {
   });
   afterAll(() => host.close());
 
-  it.each(SEEDED_BUGS)("$name", { timeout: 600_000 }, async ({ install }) => {
+  it.each(SEEDED_BUGS)("$name", { timeout: 600_000 }, async ({ install, longest = 12 }) => {
     const takeOut = install();
     try {
-      const property = fc.asyncProperty(histories(12), (steps) => runHistory(host, steps));
+      const property = fc.asyncProperty(histories(longest), (steps) => runHistory(host, steps));
       const outcome = await fc.check(property, { seed: 12, numRuns: MOST_RUNS, endOnFailure: true });
       expect(outcome.failed, `not found in ${MOST_RUNS} histories`).toBe(true);
       // A wrong answer, not a failure that would have been noticed anyway.

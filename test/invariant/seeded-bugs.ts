@@ -10,10 +10,13 @@ import { LiveLake } from "../../src/speed/live-lake.js";
 import { LiveType } from "../../src/speed/live-type.js";
 import { LiveTypes } from "../../src/speed/live-types.js";
 import type { Mutex } from "../../src/speed/mutex.js";
+import type { ReadPoint } from "../../src/speed/read-point.js";
 
 /** A mistake that an implementation might have, put in while `install`ed; the answer takes it out again. */
 export interface SeededBug {
   readonly name: string;
+  /** The most steps of a history that is to find it, where it takes more than usual in one order. */
+  readonly longest?: number;
   readonly install: () => () => void;
 }
 
@@ -137,7 +140,17 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
   },
   {
     name: "what a pinned reader needs is freed",
-    install: () => replace(Holds, "oldest", () => (current: never) => current),
+    install: () =>
+      replace(
+        Holds,
+        "oldest",
+        (original) =>
+          function (this: unknown, current: never) {
+            // Views of older snapshots stay: a reader would be told that one is gone.
+            const { snapshot } = original.call(this, current) as ReadPoint;
+            return { ...(current as ReadPoint), snapshot };
+          },
+      ),
   },
   {
     name: "tombstones are dropped",
@@ -165,7 +178,8 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
           async function (this: unknown, changes: never) {
             await original.call(this, changes);
             const { incoming, connection } = this as { incoming: string; connection: Connection };
-            const last = (changes as Change[]).at(-1)!.position;
+            const last = (changes as Change[]).at(-1)?.position;
+            if (last === undefined) return;
             // No view makes rows of a delete; the version itself counts as before.
             await connection.run(`UPDATE ${incoming} SET deleted = true WHERE _from = ${last}`);
           },
@@ -248,6 +262,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
   },
   {
     name: "a trim trusts what was covered before the lake was set back",
+    longest: 40,
     install: () =>
       replace(
         EventStore,
