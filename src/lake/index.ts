@@ -84,6 +84,6 @@ export {
   type SampleRequest,
   sampleResources,
 } from "./source-resources.js";
-export { changedSource, commitSourceState } from "./source-state.js";
+export { changedSource, commitSourceState, coverageWentBack } from "./source-state.js";
 export { requireLakeSpace, requireSpace, type Space, spaceAt } from "./space.js";
 export { landingRelation, tableShape } from "./table-layout.js";

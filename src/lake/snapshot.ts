@@ -162,6 +162,8 @@ export interface SourceLoss {
 export type SourceStateChange = Omit<Partial<SourceState>, "policy"> & {
   /** `journalPosition` holds only where the source is covered up to here already: what the commit brings begins after it. */
   readonly journalAfter?: number;
+  /** `watermarks` are those after these: they hold only while these stand. */
+  readonly watermarksAfter?: Readonly<Record<string, string>>;
 };
 
 /** Which step made the snapshot. */

@@ -6,7 +6,7 @@ import type { Snapshot, SourceState, SourceStateChange } from "./snapshot.js";
 /**
  * The source's state with the news in it, or undefined when they tell nothing new (`run` and `fence` alone are no news).
  * Errors: `lake/fenced` when a later run of the source has committed already,
- * `lake/coverage-went-back` when the lake was set back to a state that covers less of the journal than the news begin after.
+ * `lake/coverage-went-back` when the lake was set back to a state that covers less, of the journal or by its watermarks, than the news begin after.
  */
 export function changedSource(
   known: SourceState | undefined,
@@ -22,8 +22,10 @@ export function changedSource(
       { details: { source } },
     );
   }
-  if ((change.journalAfter ?? 0) > (known?.journalPosition ?? 0)) throw coverageWentBack(source);
-  const { run: _run, fence: _fence, journalAfter: _journalAfter, ...rest } = change;
+  const { run: _run, fence: _fence, journalAfter = 0, watermarksAfter, ...rest } = change;
+  const standing = known?.watermarks ?? {};
+  const isPassed = watermarksAfter !== undefined && canonical(watermarksAfter) !== canonical(standing);
+  if (journalAfter > (known?.journalPosition ?? 0) || isPassed) throw coverageWentBack(source);
   const next: SourceState = {
     ...known,
     ...rest,
@@ -53,7 +55,8 @@ function coverage({ journalPosition, journalMark }: SourceState): Partial<Source
   };
 }
 
-function coverageWentBack(source: string): LakeError {
+/** A retryable `lake/coverage-went-back`: what was to be committed begins where the lake no longer ends. */
+export function coverageWentBack(source: string): LakeError {
   return new LakeError(
     "conflict",
     "lake/coverage-went-back",

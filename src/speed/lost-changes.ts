@@ -15,5 +15,5 @@ export function lostChanges(
   const found = [...losses].flatMap(([source, upTo]) => (coveredBy(snapshot, source) < upTo ? [source] : []));
   const sources = [...new Set([...declared, ...found])].sort();
   if (sources.length === 0) return undefined;
-  return `the lake was set back beyond what the journal keeps: until a run of it has succeeded, changes may be missing of ${sources.join(", ")}`;
+  return `changes that were acknowledged may be missing, until a run of it has succeeded, of ${sources.join(", ")}`;
 }

@@ -8,6 +8,7 @@ import { declareLosses } from "../../src/app/declare-loss.js";
 import { flushJournal } from "../../src/app/flush.js";
 import { trimCovered } from "../../src/app/trim-journal.js";
 import { appendChanges } from "../../src/speed/live-store.contract.js";
+import { currentRows } from "../support/current-rows.js";
 import { type FhirServer, startFhirServer } from "../support/fhir-server/index.js";
 import { FollowedLake, familiesOf, named } from "../support/followed-lake.js";
 import { SourceLake } from "../support/source-lake.js";
@@ -50,7 +51,7 @@ describe("a run after the lake was set back beyond what the journal keeps", () =
 
   it("asks for everything, whatever the watermarks say, and only then nothing is missing any more", async () => {
     await lose();
-    expect(await loss()).toMatchObject({ upTo: 2 });
+    expect(await loss()).toMatchObject({ upTo: 3 });
     const { record } = await lake.run();
     expect(record).toMatchObject({ state: "succeeded", types: { Patient: { since: null } } });
     expect(await loss()).toBeUndefined();
@@ -86,10 +87,68 @@ describe("a run after the lake was set back beyond what the journal keeps", () =
       },
     });
     expect((await lake.run()).record.state).toBe("incomplete");
-    expect(await loss()).toMatchObject({ upTo: 2 });
+    expect(await loss()).toMatchObject({ upTo: 3 });
     server.faults.clear();
     expect((await lake.run()).record.state).toBe("succeeded");
     expect(await loss()).toBeUndefined();
+  });
+});
+
+describe("a run that was begun before the lake was set back", () => {
+  let server: FhirServer;
+  let lake: SourceLake;
+  let first: number;
+  beforeEach(async () => {
+    server = await startFhirServer({ export: { retryAfter: 0 } });
+    server.store.put("Patient", "p1", patient("p1"));
+    lake = await SourceLake.open({ url: server.url, kind: "bulk", types: PATIENT });
+    await lake.run();
+    first = (await lake.lake.head()).id;
+    server.store.put("Patient", "p2", patient("p2"));
+    await lake.run();
+    server.store.put("Patient", "p3", patient("p3"));
+    server.faults.add({ match: { pattern: "_files" }, fault: { kind: "delay", milliseconds: 1000 } });
+  });
+  afterEach(async () => {
+    await lake.close();
+    await server.close();
+  });
+
+  const downloading = async (): Promise<void> => {
+    const before = server.requests.matching({ path: /_files/ }).length;
+    await expect
+      .poll(() => server.requests.matching({ path: /_files/ }).length, { timeout: 20_000 })
+      .toBeGreaterThan(before);
+  };
+  const held = async (): Promise<string[]> =>
+    [...(await currentRows(lake.lake, "WHERE NOT _lake_deleted")).keys()].sort();
+
+  it("is not gone on with: what lies between is asked for again", async () => {
+    const stop = new AbortController();
+    const [earlier] = await Promise.all([
+      lake.run({ signal: stop.signal }),
+      downloading().then(() => stop.abort()),
+    ]);
+    expect(earlier.record.state).toBe("interrupted");
+    await restoreSnapshot(lake.lake, first);
+    server.faults.clear();
+    const { record } = await lake.run();
+    expect(record).toMatchObject({ state: "succeeded", resumes: null });
+    expect(await held()).toEqual(["Patient/p1", "Patient/p2", "Patient/p3"]);
+  });
+
+  it("commits nothing, and the next one asks for what lies between", async () => {
+    const [earlier] = await Promise.all([
+      lake.run(),
+      downloading().then(() => restoreSnapshot(lake.lake, first)),
+    ]);
+    expect(earlier).toMatchObject({
+      record: { state: "failed" },
+      error: { code: "lake/coverage-went-back", retryable: true },
+    });
+    server.faults.clear();
+    expect((await lake.run()).record.state).toBe("succeeded");
+    expect(await held()).toEqual(["Patient/p1", "Patient/p2", "Patient/p3"]);
   });
 });
 

@@ -36,6 +36,14 @@ export interface Assignment {
   readonly parts: readonly Part[];
 }
 
+/** True while a part that is not done goes on from the watermarks that stand: those of a lake that was set back are older. */
+export function goesOnFrom(
+  { since, done }: Part,
+  watermarks: Readonly<Record<string, string>> | undefined,
+): boolean {
+  return done || Object.entries(since).every(([type, from]) => watermarks?.[type] === from);
+}
+
 const NAME = "assignment.json";
 
 /** The unfinished assignment in a work folder; undefined when there is none. */

@@ -2,12 +2,12 @@ import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { durationMs } from "#config";
 import type { FetchedBatch } from "#ingestion";
-import type { SourceStateChange } from "#lake";
+import { coverageWentBack, type SourceStateChange } from "#lake";
 import type { LandingManifest } from "#landing";
 import type { RunType } from "#runs";
 import { crashPoint } from "#storage";
 import { type LandedFiles, landFiles } from "../land-files.js";
-import type { Assignment, Part } from "./assignment.js";
+import { type Assignment, goesOnFrom, type Part } from "./assignment.js";
 import type { RunAtWork } from "./context.js";
 import { isComplete, landingInputs } from "./fetch-part.js";
 import { type FoundDeletes, foundDeletes } from "./found-deletes.js";
@@ -120,18 +120,23 @@ function stateOf(work: RunAtWork, more: SourceStateChange): SourceStateChange {
   return { ...more, requestHash: requestHash(work.source), run: work.run.record.runId, fence: work.fence };
 }
 
-/** All watermarks that hold once the part is committed: those of types that nobody asks for any more are dropped. */
+/**
+ * All watermarks that hold once the part is committed, and those that they come after: those of types that nobody asks for any more are
+ * dropped. Errors: `lake/coverage-went-back` when the lake was set back since the part was asked for.
+ */
 async function newWatermarks(
   work: RunAtWork,
   assignment: Assignment,
   batch: FetchedBatch,
   part: Part,
-): Promise<Record<string, string>> {
+): Promise<Required<Pick<SourceStateChange, "watermarks" | "watermarksAfter">>> {
   const known = (await work.lake.history.latest())?.sources[work.source.name];
+  if (!goesOnFrom(part, known?.watermarks)) throw coverageWentBack(work.source.name);
   const asked = new Set(assignment.parts.flatMap((each) => each.types));
   const kept = known?.requestHash === requestHash(work.source) ? Object.entries(known.watermarks ?? {}) : [];
   const still = kept.filter(([type]) => asked.has(type));
-  return { ...Object.fromEntries(still), ...ownWatermarks(batch, part) };
+  const watermarks = { ...Object.fromEntries(still), ...ownWatermarks(batch, part) };
+  return { watermarks, watermarksAfter: known?.watermarks ?? {} };
 }
 
 /** True when no type of the part was ever loaded from this source: then there is nothing that could have been deleted. */
@@ -166,7 +171,7 @@ export async function landPart(
     keepLanding: durationMs(work.config.retention.landing) > 0,
     signal: work.signal,
     sourceState: stateOf(work, {
-      watermarks: await newWatermarks(work, assignment, batch, part),
+      ...(await newWatermarks(work, assignment, batch, part)),
       deletesVerified: listed,
       ...(listed ? { deletesVerifiedAt: batch.transactionTime } : {}),
     }),

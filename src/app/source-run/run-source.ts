@@ -22,6 +22,7 @@ import {
   type Assignment,
   clearAssignment,
   clearWork,
+  goesOnFrom,
   planParts,
   readAssignment,
   withDone,
@@ -147,8 +148,10 @@ class SourceRun {
     const found = await readAssignment(workDir);
     if (found === undefined) return undefined;
     const state = (await this.work.lake.history.latest())?.sources[source.name];
-    // What was asked for before a loss was found does not make up for it.
-    if (found.request === assignmentHash(source) && found.loss === state?.loss?.id) return found;
+    // What was asked for before the lake was set back does not make up for what it lacks since.
+    const isCurrent =
+      found.loss === state?.loss?.id && found.parts.every((part) => goesOnFrom(part, state?.watermarks));
+    if (found.request === assignmentHash(source) && isCurrent) return found;
     if (found.kind === "bulk") {
       const folders = found.parts.map((part) => path.join(workDir, part.name));
       for (const folder of [...folders, idsFolder(workDir)]) await cancelExport({ http, workDir: folder });

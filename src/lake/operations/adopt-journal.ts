@@ -1,6 +1,7 @@
 import { commit } from "../commit.js";
 import type { Lake } from "../lake.js";
 import type { JournalMark, Snapshot, SourceState } from "../snapshot.js";
+import { newLoss } from "../source-loss.js";
 
 /** A journal, and the position up to which nothing of it is to be folded in. */
 export interface AdoptedJournal {
@@ -8,12 +9,11 @@ export interface AdoptedJournal {
   readonly position: number;
 }
 
-/** Nobody knows which changes the old journal had besides: deletes are unsure until everything was asked for again. */
+/** Nobody knows which changes the old journal had besides: of a source that is run, a run can tell. */
 function adopting(state: SourceState, { mark, position }: AdoptedJournal): SourceState {
-  const { watermarks, ...rest } = state;
   return {
-    ...rest,
-    ...(watermarks === undefined ? {} : { deletesVerified: false }),
+    ...state,
+    ...(state.watermarks === undefined ? {} : { deletesVerified: false, loss: newLoss(position) }),
     journalPosition: position,
     journalMark: mark,
   };
@@ -21,7 +21,7 @@ function adopting(state: SourceState, { mark, position }: AdoptedJournal): Sourc
 
 /**
  * Commits that the lake goes on with another journal: what that one holds after the position is folded in by the next flush, as far as it is
- * new, and the next run of every source asks for everything. Undefined for an empty lake.
+ * new, and the next run of every source asks for everything; until it succeeded, changes of the source may be missing. Undefined for an empty lake.
  */
 export function adoptJournal(lake: Lake, journal: AdoptedJournal): Promise<Snapshot | undefined> {
   return commit(lake, async (head) => {
