@@ -34,7 +34,27 @@ describe.each([
     });
     expect(ids.size).toBe(7);
     expect(largest).toBe(2);
-    expect(end).toEqual({ serverMs: expect.any(Number) as number, isOffered: true });
+    expect(end).toEqual({ serverMs: expect.any(Number) as number, isOffered: true, isComplete: true });
+  });
+
+  it("is told as lacking when the server says so, and by name where it is not shown whole", async () => {
+    const { server, http } = await patients(3);
+    const taken: PolledChange[] = [];
+    const poll = () => pollType(request(http), async (changes) => void taken.push(...changes));
+    const part = '{"resourceType":"Patient","id":"p1","meta":{"tag":[{"code":"SUBSETTED"}]}}';
+    server.store.put("Patient", "p1", part);
+    const outcome = '{"resource":{"resourceType":"OperationOutcome","issue":[{"severity":"error"}]}}';
+    expect((await poll()).isComplete).toBe(true);
+    const told = new Set(taken.map(({ id, kind }) => `${id} ${kind}`));
+    // A history also tells the version before.
+    expect([...told].filter((one) => one !== "p1 update").sort()).toEqual([
+      "p1 named",
+      "p2 update",
+      "p3 update",
+    ]);
+    const lacking = { search: '"entry":[', replacement: `"entry":[${outcome},` };
+    server.faults.add({ match: { pattern: "Patient" }, fault: { kind: "replace-text", ...lacking } });
+    expect((await poll()).isComplete).toBe(false);
   });
 
   it("is asked nothing more when a page could not be taken", async () => {

@@ -1,6 +1,6 @@
 import type { FhirHttp } from "../http/index.js";
 import { HistoryWalk } from "./history-walk.js";
-import type { PageEntry } from "./page.js";
+import type { Page, PageEntry } from "./page.js";
 import { floorSecond } from "./search-instant.js";
 import { SourceClient } from "./source-client.js";
 import { TypeSearch } from "./window.js";
@@ -20,12 +20,14 @@ export interface PollRequest {
 
 /** A version or a delete as a server tells it. */
 export interface PolledChange {
+  /** `named`: it changed, but what was shown of it is not whole (or nothing was). */
+  readonly kind: "update" | "delete" | "named";
   readonly type: string;
   readonly id: string;
   readonly versionId: string | undefined;
   /** FHIR instant as the server wrote it. */
   readonly lastUpdated: string | undefined;
-  /** UTF-8 text of the resource on one line; undefined for a delete. */
+  /** UTF-8 text of the resource on one line; of an update only. */
   readonly body: Buffer | undefined;
 }
 
@@ -35,6 +37,8 @@ export interface PollEnd {
   readonly serverMs: number | undefined;
   /** False when the server has no such history (any more): what it had to tell is then not known. */
   readonly isOffered: boolean;
+  /** False when the server said itself that something was lacking, or showed entries that name nothing. */
+  readonly isComplete: boolean;
 }
 
 /** Takes the changes of one page, in no particular order; what lies before `sinceMs` by a second may be among them. */
@@ -42,10 +46,18 @@ export type TakePolled = (changes: readonly PolledChange[]) => Promise<void>;
 
 function changeOf(entry: PageEntry): PolledChange[] {
   const { type, id, versionId, timeText: lastUpdated, deleted, subsetted, text } = entry;
-  if (id === "" || (!deleted && (text === undefined || subsetted))) return [];
-  return [
-    { type, id, versionId, lastUpdated, body: deleted ? undefined : Buffer.from(text ?? "", "latin1") },
-  ];
+  if (id === "") return [];
+  const told = { type, id, versionId, lastUpdated };
+  if (deleted) return [{ ...told, kind: "delete", body: undefined }];
+  if (text === undefined || subsetted) return [{ ...told, kind: "named", body: undefined }];
+  return [{ ...told, kind: "update", body: Buffer.from(text, "latin1") }];
+}
+
+function isLacking(entries: readonly PageEntry[], { issues }: Page): boolean {
+  return (
+    issues.some(({ severity }) => severity === "error" || severity === "fatal") ||
+    entries.some(({ id }) => id === "")
+  );
 }
 
 /**
@@ -58,21 +70,25 @@ export async function pollType(request: PollRequest, take: TakePolled): Promise<
   const client = new SourceClient(request.http, request.signal);
   const sinceMs = floorSecond(request.sinceMs);
   let serverMs: number | undefined;
+  let isComplete = true;
   if (!request.history) {
     const walk = new WindowWalk(new TypeSearch(client, type, pageSize), { from: sinceMs, to: undefined });
     let first = true;
     for await (const { entries, page } of walk.steps()) {
       if (first) serverMs = page.serverMs;
       first = false;
+      if (isLacking(entries, page)) isComplete = false;
       await take(entries.flatMap(changeOf));
     }
-    return { serverMs, isOffered: true };
+    return { serverMs, isOffered: true, isComplete };
   }
   const steps = new HistoryWalk({ client, type, sinceMs, pageSize }).steps();
   for (let first = true; ; first = false) {
     const step = await steps.next();
-    if (step.done === true) return { serverMs, isOffered: step.value };
+    if (step.done === true) return { serverMs, isOffered: step.value, isComplete };
     if (first) serverMs = step.value.page.serverMs;
-    await take(step.value.entries.filter((entry) => entry.type === type).flatMap(changeOf));
+    const { entries, page } = step.value;
+    if (isLacking(entries, page)) isComplete = false;
+    await take(entries.filter((entry) => entry.type === type).flatMap(changeOf));
   }
 }

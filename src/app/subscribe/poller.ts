@@ -30,6 +30,7 @@ export interface PollContext extends FollowContext {
 const AT_ONCE = 4;
 const RETRY_MS = 2000;
 const MOST_RETRY_MS = 60_000;
+const LACKING = "The source said that it did not tell all that changed.";
 /** While something may be missing, the run that fetches it is looked after so often. */
 const HEAL_LOOK_MS = 1000;
 
@@ -228,6 +229,7 @@ export class Poller {
       this.types = undefined;
       throw historyGone(this.name, type);
     }
+    if (!end.isComplete) await this.context.ports.missed(this.name, LACKING);
     // After the changes are durable; marks never go back.
     if (end.serverMs !== undefined && end.serverMs > sinceMs)
       await this.context.journal.saveCheckpoint(this.mark(type), end.serverMs);

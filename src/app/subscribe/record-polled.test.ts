@@ -14,11 +14,11 @@ import { PolledRecorder } from "./record-polled.js";
 const TIME = "2026-01-01T00:00:00.000Z";
 
 function update(id: string, body: string): PolledChange {
-  return { type: "Patient", id, versionId: "1", lastUpdated: TIME, body: Buffer.from(body) };
+  return { kind: "update", type: "Patient", id, versionId: "1", lastUpdated: TIME, body: Buffer.from(body) };
 }
 
 function gone(id: string, more: Partial<PolledChange> = {}): PolledChange {
-  return { type: "Patient", id, versionId: "2", lastUpdated: TIME, body: undefined, ...more };
+  return { kind: "delete", type: "Patient", id, versionId: "2", lastUpdated: TIME, body: undefined, ...more };
 }
 
 async function eventsOf(stream: AsyncIterable<StoredEvent>): Promise<StoredEvent[]> {
@@ -55,17 +55,18 @@ function bodies(events: readonly StoredEvent[]): string[] {
 }
 
 describe("what polling found", () => {
-  it("is recorded with its deletes; those that say too little are to be confirmed", async () => {
+  it("is recorded with its deletes; deletes that say too little and what is only named are to be read", async () => {
     const { changes, reads, refused } = await recorded([
       update("p1", '{"resourceType":"Patient","id":"p1"}'),
       gone("p2"),
       gone("p3", { lastUpdated: undefined }),
+      gone("p4", { kind: "named" }),
     ]);
     expect(changes.map((event) => changeOf(event)).map((change) => [change!.kind, change!.id])).toEqual([
       ["U", "p1"],
       ["D", "p2"],
     ]);
-    expect(reads.map(({ payload }) => payload)).toEqual(["p3"]);
+    expect(reads.map(({ payload }) => payload)).toEqual(["p3", "p4"]);
     expect(refused).toEqual([]);
   });
 

@@ -76,13 +76,13 @@ export class PolledRecorder {
     for (const { change, why } of refused) await this.refuse(change, why);
   }
 
-  /** The journal's entry for a change; undefined for a delete that says too little, which is confirmed by reading the resource. */
+  /** The journal's entry for a change; undefined for one that is not shown, and a delete that says too little: these are read from the source. */
   private read(change: PolledChange, context: ChangeContext): NewChange | undefined {
     if (change.body !== undefined) return this.reader.update(change.body, context);
     const deleted = deletedOf(change);
     // Checked also where it is only to be asked about: type and id become part of an address.
     const read = this.reader.delete(deleted, context);
-    return isPlaced(deleted, this.policy) ? read : undefined;
+    return change.kind === "delete" && isPlaced(deleted, this.policy) ? read : undefined;
   }
 
   private async refuse({ type, id, body }: PolledChange, { code, message }: Rejection): Promise<void> {

@@ -1,8 +1,11 @@
+import { hash } from "node:crypto";
 import type { PolledChange } from "#ingestion";
 
-/** One version, whatever else is said about it. */
-function tagOf({ id, versionId, lastUpdated, body }: PolledChange): string {
-  return `${id} ${versionId ?? ""} ${lastUpdated ?? ""}${body === undefined ? " deleted" : ""}`;
+/** One version, whatever else is said about it; one that has neither number nor time is told by what it says. */
+function tagOf({ kind, id, versionId, lastUpdated, body }: PolledChange): string {
+  if (versionId !== undefined || lastUpdated !== undefined)
+    return `${id} ${versionId ?? ""} ${lastUpdated ?? ""} ${kind}`;
+  return `${id} ${body === undefined ? kind : hash("sha256", body, "base64")}`;
 }
 
 /** Versions that looks at a source have taken, so that looks that overlap, or begin again after a failure, take none twice. */
