@@ -36,6 +36,7 @@ import type { ServerAccess } from "./access/configured-access.js";
 import { type Canary, type CanaryOptions, startCanary } from "./canary.js";
 import { compactInTurn } from "./compact-in-turn.js";
 import { DeadLetterCounts } from "./dead-letter-counts.js";
+import { limitedLetters } from "./dead-letter-limit.js";
 import { type FetchBackOptions, startFetchBack } from "./fetch-back/index.js";
 import { forgetErased } from "./forget-erased.js";
 import { startHotCopies } from "./hot-copies.js";
@@ -373,7 +374,8 @@ function liveSide(
 
 /** Where all that brings changes puts them. */
 function portsOf(lake: Lake, { journal }: Live): ReceiverPorts {
-  return orderedPorts(journalPorts(lake, journal), new SourceOrders(lake, journal));
+  const ports = limitedLetters(journalPorts(lake, journal), systemClock);
+  return orderedPorts(ports, new SourceOrders(lake, journal));
 }
 
 function receiverOf(
