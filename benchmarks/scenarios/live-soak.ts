@@ -36,7 +36,7 @@ export const liveSoakScenario: Scenario = {
     await runSide("full-ingest", [lake, "0", ...files]);
     const keepMs = Math.round(((changes * KEPT_SHARE) / PER_SECOND) * 1000);
     const keys = quick ? 10_000 : 200_000;
-    const samples = quick ? 3 : 20;
+    const samples = quick ? 3 : 12;
     const args = [lake, changes, keys, samples, keepMs, minutes].map(String);
     const cost = await runSide("live-soak", [...args, ...files]);
     const taken = cost.facts["samples"] as Sample[];
