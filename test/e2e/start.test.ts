@@ -10,8 +10,9 @@ import { type Finished, startCli } from "../support/cli.js";
 /** Starts the server on a free port and waits for its greeting. */
 async function start(
   lake: string,
+  ...more: readonly string[]
 ): Promise<{ url: string; stop: () => Promise<Finished>; greeting: string }> {
-  const { child, finished } = startCli(["start", "--patients", "15", "--port", "0", "--lake", lake]);
+  const { child, finished } = startCli(["start", "--patients", "15", "--port", "0", "--lake", lake, ...more]);
   let text = "";
   const url = await new Promise<string>((resolve, reject) => {
     child.stdout!.on("data", (chunk) => {
@@ -92,6 +93,19 @@ describe("npm start on an empty lake", () => {
     expect((await get("/healthz")).status).toBe(200);
     expect((await get("/readyz")).status).toBe(200);
   });
+
+  it("lets changes flow in with --live, and the line to copy shows rows and epoch move", async () => {
+    await server.stop();
+    server = await start(lake, "--live");
+    const address = /curl -si "([^"]+)" \| grep -iE "x-lake-epoch\|x-total-count"/.exec(server.greeting)?.[1];
+    const seen = async (): Promise<number[]> => {
+      const { headers } = await fetch(address!);
+      return ["x-lake-epoch", "x-total-count"].map((name) => Number(headers.get(name) ?? Number.NaN));
+    };
+    const [epoch, rows] = await seen();
+    await expect.poll(async () => (await seen())[0], { timeout: 60_000 }).toBeGreaterThan(epoch!);
+    expect((await seen())[1]).toBeGreaterThanOrEqual(rows!);
+  }, 90_000);
 
   it("stops cleanly and reuses the lake the next time", async () => {
     const first = (await get("/views/patient_demographics.csv")).headers.get("x-lake-snapshot");

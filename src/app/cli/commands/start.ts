@@ -123,7 +123,7 @@ function greeting(url: string, live: boolean): string[] {
     ...(live
       ? [
           "  Changes flow in, five a second; watch rows and epoch move:",
-          `    while sleep 1; do curl -si ${url}/views/encounter.csv | grep -iE "x-lake-epoch|x-row-count"; done`,
+          `    while sleep 1; do curl -si "${url}/views/encounter.csv?count=exact&limit=1" | grep -iE "x-lake-epoch|x-total-count"; done`,
           "",
         ]
       : []),
