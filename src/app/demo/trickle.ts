@@ -39,13 +39,32 @@ function deletes(line: string, now: string): string {
   return `{"resourceType":"Bundle","type":"history","entry":[${entries.join(",")}]}`;
 }
 
+/** The lines of a folder's files, one of each in turn, so that all types of resources flow from the beginning. */
 async function* linesOf(
   folder: string,
 ): AsyncIterable<{ readonly text: string; readonly deletion: boolean }> {
   const entries = await readdir(folder, { recursive: true });
-  for (const name of entries.filter((entry) => entry.endsWith(".ndjson")).sort()) {
-    const lines = createInterface({ input: createReadStream(path.join(folder, name)) });
-    for await (const text of lines) yield { text, deletion: path.basename(name).startsWith("deleted") };
+  const files = entries
+    .filter((entry) => entry.endsWith(".ndjson"))
+    .sort()
+    .map((name) => {
+      const reader = createInterface({ input: createReadStream(path.join(folder, name)) });
+      const deletion = path.basename(name).startsWith("deleted");
+      return { reader, lines: reader[Symbol.asyncIterator](), deletion };
+    });
+  try {
+    let open = files;
+    while (open.length > 0) {
+      const ended = new Set<unknown>();
+      for (const file of open) {
+        const next = await file.lines.next();
+        if (next.done === true) ended.add(file);
+        else yield { text: next.value, deletion: file.deletion };
+      }
+      open = open.filter((file) => !ended.has(file));
+    }
+  } finally {
+    for (const { reader } of files) reader.close();
   }
 }
 
