@@ -152,6 +152,53 @@ describe("a run that was begun before the lake was set back", () => {
   });
 });
 
+describe.each(["search", "bulk"])("deletes of a source that is run by %s", (kind) => {
+  let folder: string;
+  let server: FhirServer;
+  let lake: SourceLake;
+  beforeEach(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), "fhir-lake-source-deletes-"));
+    server = await startFhirServer({ export: { retryAfter: 0 } });
+    for (const id of ["p1", "p2"]) server.store.put("Patient", id, patient(id));
+    lake = await SourceLake.open({ url: server.url, kind, types: PATIENT, deletes: { policy: "history" } });
+    await lake.run();
+  });
+  afterEach(async () => {
+    await lake.close();
+    await server.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const held = async (): Promise<string[]> =>
+    [...(await currentRows(lake.lake, "WHERE NOT _lake_deleted")).keys()].sort();
+  const main = async () => (await lake.lake.head()).sources["main"]!;
+
+  it("are found again by the run that makes up for lost changes", async () => {
+    const journal = await openEventStore({ file: path.join(folder, "journal.sqlite") });
+    const notified = async (id: string): Promise<number> => {
+      await appendChanges(journal, [{ source: "main", id, clock: 1, deletes: false }]);
+      return (await flushJournal(lake.lake, { journal, views: new Map() })).upTo;
+    };
+    await notified("kept");
+    const { id } = await lake.lake.head();
+    server.store.delete("Patient", "p2");
+    await trimCovered(lake.lake, journal, await notified("lost"));
+    await restoreSnapshot(lake.lake, id);
+    await declareLosses(lake.lake, journal);
+    expect((await lake.run()).record.state).toBe("succeeded");
+    expect(await held()).not.toContain("Patient/p2");
+    expect(await main()).toMatchObject({ deletesVerified: true });
+    expect(await main()).not.toHaveProperty("loss");
+    await journal.close();
+  });
+
+  it("are found by a run that asks for everything again", async () => {
+    server.store.delete("Patient", "p2");
+    expect((await lake.run({ full: true })).record.state).toBe("succeeded");
+    expect(await held()).toEqual(["Patient/p1"]);
+    expect(await main()).toMatchObject({ deletesVerified: true });
+  });
+});
+
 describe("a source that is followed while the lake is set back beyond what the journal keeps", () => {
   let followed: FollowedLake;
   afterEach(() => followed?.close());

@@ -13,6 +13,8 @@ export interface Part {
   readonly done: boolean;
   /** True when it was committed although something of it is lacking. */
   readonly incomplete?: boolean;
+  /** Watermarks that it was committed with. */
+  readonly watermarks?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -28,7 +30,9 @@ export interface Assignment {
   readonly history: boolean;
   /** Everything was asked for, whatever the watermarks said. */
   readonly full: boolean;
-  /** Id of the loss in the source's changes that this makes up for: it asks for everything. */
+  /** True where the watermarks stay as they are, see `full`: an assignment before this one has moved them. */
+  readonly keepsWatermarks?: boolean;
+  /** Id of the loss in the source's changes that stood when this was made; one for everything makes up for it. */
   readonly loss?: string;
   readonly startedAt: string;
   /** The run that made it. */
@@ -36,12 +40,10 @@ export interface Assignment {
   readonly parts: readonly Part[];
 }
 
-/** True while a part that is not done goes on from the watermarks that stand: those of a lake that was set back are older. */
-export function goesOnFrom(
-  { since, done }: Part,
-  watermarks: Readonly<Record<string, string>> | undefined,
-): boolean {
-  return done || Object.entries(since).every(([type, from]) => watermarks?.[type] === from);
+/** True while a part goes on from the watermarks that stand, or has made them so: those of a lake that was set back are older. */
+export function goesOnFrom(part: Part, standing: Readonly<Record<string, string>> | undefined): boolean {
+  const own = part.done ? (part.watermarks ?? {}) : part.since;
+  return Object.entries(own).every(([type, at]) => standing?.[type] === at);
 }
 
 const NAME = "assignment.json";
@@ -93,8 +95,13 @@ export async function clearAssignment(workDir: string): Promise<void> {
 }
 
 /** The assignment with one part marked as done, completely or not. */
-export function withDone(assignment: Assignment, part: string, incomplete: boolean): Assignment {
-  const parts = assignment.parts.map((p) => (p.name === part ? { ...p, done: true, incomplete } : p));
+export function withDone(
+  assignment: Assignment,
+  part: string,
+  { incomplete, watermarks }: Required<Pick<Part, "incomplete" | "watermarks">>,
+): Assignment {
+  const done = { done: true, incomplete, watermarks };
+  const parts = assignment.parts.map((p) => (p.name === part ? { ...p, ...done } : p));
   return { ...assignment, parts };
 }
 

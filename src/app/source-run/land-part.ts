@@ -21,6 +21,8 @@ export interface LandedPart {
   readonly warnings: readonly string[];
   /** True when something waits for a decision or came incomplete. */
   readonly incomplete: boolean;
+  /** Those that it was committed with. */
+  readonly watermarks: Readonly<Record<string, string>>;
 }
 
 /** What the part brings: watermarks of its types that came complete. */
@@ -135,7 +137,9 @@ async function newWatermarks(
   const asked = new Set(assignment.parts.flatMap((each) => each.types));
   const kept = known?.requestHash === requestHash(work.source) ? Object.entries(known.watermarks ?? {}) : [];
   const still = kept.filter(([type]) => asked.has(type));
-  const watermarks = { ...Object.fromEntries(still), ...ownWatermarks(batch, part) };
+  const own = ownWatermarks(batch, part);
+  const standing = Object.fromEntries(still);
+  const watermarks = assignment.keepsWatermarks === true ? { ...own, ...standing } : { ...standing, ...own };
   return { watermarks, watermarksAfter: known?.watermarks ?? {} };
 }
 
@@ -160,6 +164,12 @@ export async function landPart(
   const warnings = batch.problems
     .filter(({ severity }) => severity !== "information")
     .map(({ message }) => message);
+  // What lists no deletes says nothing of those that were listed up to the watermarks.
+  const verified =
+    assignment.keepsWatermarks === true && !listed
+      ? {}
+      : { deletesVerified: listed, ...(listed ? { deletesVerifiedAt: batch.transactionTime } : {}) };
+  const news = await newWatermarks(work, assignment, batch, part);
   let found: FoundDeletes | undefined;
   const landed = await landFiles(work.lake, {
     inputs: await inputsOf(work, batch),
@@ -171,9 +181,8 @@ export async function landPart(
     keepLanding: durationMs(work.config.retention.landing) > 0,
     signal: work.signal,
     sourceState: stateOf(work, {
-      ...(await newWatermarks(work, assignment, batch, part)),
-      deletesVerified: listed,
-      ...(listed ? { deletesVerifiedAt: batch.transactionTime } : {}),
+      ...news,
+      ...verified,
     }),
     onChecked: (done, total) => work.onProgress?.("check", done, total),
     onStored: (type, done, types) => work.onProgress?.("store", done, types, type),
@@ -212,5 +221,8 @@ export async function landPart(
     snapshot,
     warnings: [...new Set(warnings)].slice(0, 50),
     incomplete,
+    watermarks: Object.fromEntries(
+      Object.entries(news.watermarks).filter(([type]) => part.types.includes(type)),
+    ),
   };
 }

@@ -32,7 +32,7 @@ import { choose } from "./choose.js";
 import { compareWithSource } from "./completeness.js";
 import type { RunAtWork, RunContext } from "./context.js";
 import { fetchPart, finishPart } from "./fetch-part.js";
-import { landPart } from "./land-part.js";
+import { type LandedPart, landPart } from "./land-part.js";
 import { idsFolder, reconcile, reconcileIsDue } from "./reconcile.js";
 import { keepByPolicy } from "./retention.js";
 import { withReferenced } from "./second-pass.js";
@@ -60,13 +60,8 @@ function assignmentHash(source: SourceDefinition): string {
 }
 
 /** The watermarks that hold for this request. */
-function watermarksOf(
-  work: RunAtWork,
-  state: SourceState | undefined,
-  full: boolean,
-): Record<string, string> {
-  const everything =
-    full || state?.loss !== undefined || work.source.config.deletes.policy === "fullExportIsComplete";
+function watermarksOf(work: RunAtWork, state: SourceState | undefined): Record<string, string> {
+  const everything = work.source.config.deletes.policy === "fullExportIsComplete";
   if (everything || state?.requestHash !== requestHash(work.source)) return {};
   return { ...state.watermarks };
 }
@@ -85,12 +80,14 @@ class SourceRun {
   async carryOut(): Promise<Exclude<RunState, "running">> {
     const before = await this.work.lake.history.latest();
     const earlier = await this.pending();
-    if (earlier !== undefined) this.work.run.note({ resumes: earlier.run });
-    const assignment = earlier ?? (await this.newAssignment());
-    await this.complete(assignment);
-    const age = this.work.clock.now().getTime() - Date.parse(assignment.startedAt);
-    if (earlier !== undefined && (age > STALE_MS || (this.full && !earlier.full))) {
-      await this.complete(await this.newAssignment());
+    const everything = this.full || before?.sources[this.work.source.name]?.loss !== undefined;
+    if (earlier === undefined) await this.completeNew(everything);
+    else {
+      this.work.run.note({ resumes: earlier.run });
+      await this.complete(earlier);
+      const age = this.work.clock.now().getTime() - Date.parse(earlier.startedAt);
+      if (age > STALE_MS) await this.completeNew(everything);
+      else if (everything && !earlier.full) await this.complete(await this.everything());
     }
     await this.goOn();
     await this.timed("references", () => this.countReferences(before));
@@ -160,22 +157,42 @@ class SourceRun {
     return undefined;
   }
 
-  private async newAssignment(): Promise<Assignment> {
-    const { source, http, views, signal, lake, clock, run, workDir } = this.work;
+  /**
+   * What came since the watermarks, which alone tells of deletes, and then everything if that is asked for: what is asked for without a
+   * beginning lists no deletes, so it leaves the watermarks where they are.
+   */
+  private async completeNew(everything: boolean): Promise<void> {
+    const state = await this.state();
+    const goesOn = Object.keys(watermarksOf(this.work, state)).length > 0;
+    if (goesOn || !everything) await this.complete(await this.newAssignment({ full: false }));
+    if (everything) await this.complete(await this.everything());
+  }
+
+  private async everything(): Promise<Assignment> {
+    const goesOn = Object.keys(watermarksOf(this.work, await this.state())).length > 0;
+    return this.newAssignment({ full: true, ...(goesOn ? { keepsWatermarks: true } : {}) });
+  }
+
+  private async state(): Promise<SourceState | undefined> {
+    return (await this.work.lake.history.latest())?.sources[this.work.source.name];
+  }
+
+  private async newAssignment(what: Pick<Assignment, "full" | "keepsWatermarks">): Promise<Assignment> {
+    const { source, http, views, signal, clock, run, workDir } = this.work;
     const { kind, history, types } = await this.timed("choose", () =>
       choose(source.config, http, views, signal),
     );
-    const state = (await lake.history.latest())?.sources[source.name];
+    const state = await this.state();
     const assignment: Assignment = {
       version: 1,
       request: assignmentHash(source),
       kind,
       history,
-      full: this.full,
+      ...what,
       ...(state?.loss === undefined ? {} : { loss: state.loss.id }),
       startedAt: clock.now().toISOString(),
       run: run.record.runId,
-      parts: planParts(kind, types, watermarksOf(this.work, state, this.full)),
+      parts: planParts(kind, types, what.full ? {} : watermarksOf(this.work, state)),
     };
     await writeAssignment(workDir, assignment);
     crashPoint("run.assignment.written");
@@ -191,7 +208,7 @@ class SourceRun {
       if (!part.done) {
         const completed = await this.completePart(assignment, part);
         upTo = completed.upTo;
-        assignment = withDone(assignment, part.name, completed.incomplete);
+        assignment = withDone(assignment, part.name, completed);
         await writeAssignment(workDir, assignment);
         crashPoint("run.part.done");
       }
@@ -207,8 +224,8 @@ class SourceRun {
   }
 
   /** Everything was asked for since the loss was found, and came. */
-  private async endLoss({ loss, parts }: Assignment): Promise<void> {
-    if (loss === undefined || parts.some(({ incomplete }) => incomplete === true)) return;
+  private async endLoss({ loss, full, parts }: Assignment): Promise<void> {
+    if (loss === undefined || !full || parts.some(({ incomplete }) => incomplete === true)) return;
     const { lake, source, run, fence } = this.work;
     await endLoss(lake, source.name, { id: loss, run: run.record.runId, fence });
   }
@@ -217,7 +234,7 @@ class SourceRun {
   private async completePart(
     assignment: Assignment,
     part: Assignment["parts"][number],
-  ): Promise<{ readonly upTo: string; readonly incomplete: boolean }> {
+  ): Promise<Pick<LandedPart, "incomplete" | "watermarks"> & { readonly upTo: string }> {
     const { run } = this.work;
     const batch = await this.timed("fetch", async () =>
       withReferenced(this.work, assignment, part, await fetchPart(this.work, assignment, part)),
@@ -242,7 +259,8 @@ class SourceRun {
       snapshot: landed.snapshot ?? run.record.snapshot,
       warnings: [...new Set([...run.record.warnings, ...landed.warnings])],
     });
-    return { upTo: batch.transactionTime, incomplete: landed.incomplete };
+    const { incomplete, watermarks } = landed;
+    return { upTo: batch.transactionTime, incomplete, watermarks };
   }
 
   private async reconcileIfDue(assignment: Assignment, upTo: string | undefined): Promise<void> {
