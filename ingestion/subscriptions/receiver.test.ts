@@ -231,6 +231,9 @@ describe("the endpoint of Subscriptions", () => {
     const letter = { source: "main", sender: "ehr", code: "too-large" };
     expect(recorded.letters).toMatchObject([letter, letter]);
     expect(recorded.missed).toEqual(["main", "main"]);
+    // Nobody knows whether its sender signed it.
+    expect(await send("POST", "/signed/current", patient)).toBe(413);
+    expect(recorded.letters).toHaveLength(2);
     receiver = recorded.receiver({ maxBodyBytes: 50, maxPerSecond: 1 });
     expect(await send("POST", "/ehr/current", "", { "content-length": "0" })).toBe(204);
     expect(await send("POST", "/ehr/current")).toBe(429);

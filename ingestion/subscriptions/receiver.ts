@@ -194,6 +194,13 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     await next();
   });
   const maxBytes = options.maxBodyBytes ?? 8 * 1024 * 1024;
+  const tooLong = async (known: Context): Promise<number> => {
+    if (known.sender.signature === undefined)
+      return endpoint.refuse(known, { status: 413, ...tooLarge(maxBytes) });
+    // Whether its sender signed it cannot be told without its end: it may be anybody's who knows the path.
+    options.onAnswer?.({ sender: known.name, status: 413, code: "too-large" });
+    return 413;
+  };
   const handle = async (
     known: Context,
     request: Request,
@@ -201,8 +208,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     target: SourceReference | undefined,
   ): Promise<Response> => {
     const body = await readBody(request, maxBytes);
-    if (body === undefined)
-      return answer(await endpoint.refuse(known, { status: 413, ...tooLarge(maxBytes) }));
+    if (body === undefined) return answer(await tooLong(known));
     if (!isSigned(known.sender, body, request.headers)) {
       options.onAnswer?.({ sender: known.name, status: 401 });
       return answer(401);

@@ -203,9 +203,9 @@ export async function startLive(options: LiveOptions): Promise<Live> {
       states,
       flush: () => keeper.flush(),
       close: async () => {
-        await keeper.end();
+        // Together: what keeps the rows up may wait for a journal that does not answer, until they end.
+        await Promise.all([keeper.end(), rows.stop()]);
         await states.stop();
-        await rows.stop();
         await opened.close();
         await journal.close();
       },

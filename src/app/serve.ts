@@ -196,7 +196,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
   const fetching =
     live === undefined || options.live?.fetchBack === undefined
       ? undefined
-      : await startFetchBack({
+      : startFetchBack({
           ...options.live.fetchBack,
           lake,
           ports: ports!,

@@ -77,6 +77,9 @@ const FIRST_BATCH = 1000;
 /** A reader that falls behind remembers when the head was where, at most this often. */
 const LOOK_EVERY_MS = 250;
 
+/** Progress without events is saved at most this often. */
+const SAVE_EVERY_MS = 5000;
+
 class Runner implements Subscription {
   position = 0;
   currentAt = 0;
@@ -92,6 +95,7 @@ class Runner implements Subscription {
   private failures = 0;
   private restMs = 0;
   private ahead: Ahead | undefined;
+  private savedAtMs = Number.NEGATIVE_INFINITY;
   private readonly ended: Promise<void>;
 
   constructor(
@@ -180,9 +184,17 @@ class Runner implements Subscription {
     this.adjust(events);
     const last = events.at(-1)?.position ?? 0;
     const reached = isFull ? last : Math.max(complete, last);
-    if (name !== undefined) await this.store.saveCheckpoint(name, reached);
+    if (name !== undefined) await this.save(name, reached, events.length > 0);
     this.advance(reached);
     return true;
+  }
+
+  /** Progress over events of others is saved now and then only: going over them again finds nothing. */
+  private async save(name: string, reached: number, hasHandled: boolean): Promise<void> {
+    const now = performance.now();
+    if (!hasHandled && now - this.savedAtMs < SAVE_EVERY_MS) return;
+    await this.store.saveCheckpoint(name, reached);
+    this.savedAtMs = now;
   }
 
   /** Events after a position, and up to where they are complete unless there are as many as were asked for. */

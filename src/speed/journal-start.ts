@@ -29,7 +29,8 @@ export async function keptAfter(journal: EventStore, stream: string, covered: nu
   const trimmed = await journal.trimmedTo(stream);
   if (covered >= trimmed) return { after: covered, isWhole: true };
   for await (const first of journal.readStream(stream)) {
-    return { after: trimmed, isWhole: first.version === 1 };
+    // A trim that was cut short has not come to this stream perhaps: what stands below its end was meant to go.
+    return { after: trimmed, isWhole: first.version === 1 && first.position > trimmed };
   }
   return { after: trimmed, isWhole: false };
 }

@@ -388,9 +388,16 @@ export class LiveLake {
     };
   }
 
-  /** The greatest order key known of a resource, live or in the lake; undefined where nothing is known of it. */
+  /**
+   * The greatest order key known of a resource, live or in the lake; undefined where nothing is known of it. Errors: `speed/point-gone` while
+   * everything is begun anew.
+   */
   async knownOrder(type: string, key: string): Promise<string | undefined> {
-    return this.index.orderOf(key) ?? (await this.orders.of(this.snapshot, type, [key])).get(key);
+    if (this.anew) throw pointGone();
+    const order = this.index.orderOf(key) ?? (await this.orders.of(this.snapshot, type, [key])).get(key);
+    // While everything is begun anew nothing is known of what is.
+    if (this.anew) throw pointGone();
+    return order;
   }
 
   /** Resolves when everything up to a journal position can be read; rejects when this is stopped before. */

@@ -26,11 +26,13 @@ export interface FetchingBack {
  * Reads resources that notifications named without showing them, and confirms deletes that came without their place among the versions. Each
  * source has a queue of its own, in the journal: what could not be read is tried again, and what cannot be told by reading makes a run due.
  */
-export async function startFetchBack(options: FetchBackOptions): Promise<FetchingBack> {
+export function startFetchBack(options: FetchBackOptions): FetchingBack {
   const { sources, source, ...rest } = options;
-  const queues = new Map<string, SourceFetchBack>();
-  for (const name of sources)
-    queues.set(name, await SourceFetchBack.start({ ...rest, name, source: () => source(name) }));
+  const queues = new Map(
+    sources.map(
+      (name) => [name, new SourceFetchBack({ ...rest, name, source: () => source(name) })] as const,
+    ),
+  );
   return {
     reached: async (name, position) => {
       const queue = queues.get(name);

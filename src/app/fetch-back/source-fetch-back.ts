@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { EventStore, StoredEvent, Subscription } from "#events";
 import { ChangeReader, type ReceiverPorts } from "#ingestion";
 import { type Clock, isLakeError, LakeError, mapConcurrently } from "#kernel";
@@ -33,6 +34,7 @@ export interface FetchDelay {
 const AT_ONCE = 4;
 const BATCH = 200;
 const ABSENT_AGAIN_MS = 2000;
+const BEGIN_AGAIN_MS = 1000;
 /** Reading back takes no notice of itself before. */
 const SLOW_MS = 5000;
 const SLOW = "Resources that notifications only named are being read from the source.";
@@ -47,26 +49,42 @@ export class SourceFetchBack {
   private readonly reader: ChangeReader;
   private readonly abort = new AbortController();
   private readonly stream: string;
-  private subscription: Subscription;
-  private beginning: Promise<void> | undefined;
+  private subscription: Subscription | undefined;
+  private beginning: Promise<void>;
   private waitingSinceMs: number | undefined;
   private isFailing = false;
 
-  private constructor(options: SourceFetchBackOptions, trimmedTo: number) {
+  /** Goes on where reading back of this source ended, or with what the journal still has. */
+  constructor(options: SourceFetchBackOptions) {
     this.options = options;
     this.reader = new ChangeReader(options.lake.definitions, { maxDepth: 64 });
     this.stream = `${FETCH_PREFIX}${options.name}`;
-    this.subscription = this.subscribe(trimmedTo);
+    this.beginning = this.begin();
   }
 
-  /** Goes on where reading back of this source ended, or with what the journal still has. */
-  static async start(options: SourceFetchBackOptions): Promise<SourceFetchBack> {
-    const { name, journal, ports } = options;
+  private async begin(): Promise<void> {
+    const { signal } = this.abort;
+    while (!signal.aborted) {
+      try {
+        this.subscription = this.subscribe(await this.readable());
+        this.waitingSinceMs = undefined;
+        this.isFailing = false;
+        return;
+      } catch (error) {
+        this.failed(error);
+        await sleep(BEGIN_AGAIN_MS, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  /** The position after which the journal still has all names. */
+  private async readable(): Promise<number> {
+    const { name, journal, ports } = this.options;
     const trimmedTo = await journal.trimmedTo(FETCH_PREFIX);
     // Names of a source that is not configured go unread.
     if ((await journal.checkpoint(`${FETCH_CHECKPOINT_PREFIX}${name}`)) < trimmedTo)
       await ports.missed(name, UNREAD);
-    return new SourceFetchBack(options, trimmedTo);
+    return trimmedTo;
   }
 
   private subscribe(from: number): Subscription {
@@ -94,21 +112,23 @@ export class SourceFetchBack {
   }
 
   /** Resolves when everything up to a journal position that was to be read has been; rejects when this ends before. */
-  reached(position: number): Promise<void> {
-    return this.subscription.reached(position);
+  async reached(position: number): Promise<void> {
+    await unlessAborted(this.beginning, this.abort.signal);
+    await this.subscription!.reached(position);
   }
 
   /** Ends reading; what was not read is read by the next one. */
   async stop(): Promise<void> {
     this.abort.abort();
     await this.beginning;
-    await this.subscription.stop();
+    await this.subscription?.stop();
   }
 
   private failed(error: unknown): void {
     if (this.abort.signal.aborted) return;
     if (isLakeError(error, "events/behind-retention")) {
-      this.beginning = this.beginAnew();
+      // Another process of the lake has read what was trimmed, and saved that it has.
+      this.beginning = this.begin();
       return;
     }
     this.isFailing = true;
@@ -118,13 +138,6 @@ export class SourceFetchBack {
           cause: error,
         });
     this.options.onError?.(told);
-  }
-
-  /** Another process of the lake has read what was trimmed, and saved that it has. */
-  private async beginAnew(): Promise<void> {
-    await this.subscription.stop();
-    const from = await this.options.journal.trimmedTo(FETCH_PREFIX);
-    if (!this.abort.signal.aborted) this.subscription = this.subscribe(from);
   }
 
   private async handle(events: readonly StoredEvent[]): Promise<void> {

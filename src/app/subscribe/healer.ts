@@ -81,7 +81,7 @@ export class Healer {
       }
       return outcome?.record.state;
     }
-    await this.context.rows.refresh();
+    await unlessAborted(this.context.rows.refresh(), this.signal);
     const settled = [...missed].map(([id, upTo]) => followEvents.settled(id, upTo));
     const healed = newest === undefined ? [] : [followEvents.healed(newest.position)];
     if (settled.length + healed.length > 0) await this.context.log.append(this.name, ...settled, ...healed);

@@ -202,7 +202,7 @@ export class Poller {
       );
       const outcome = await unlessAborted(this.context.catchUp.run(this.name), this.loop.signal);
       if (outcome?.error !== undefined) throw outcome.error;
-      await this.context.rows.refresh();
+      await unlessAborted(this.context.rows.refresh(), this.loop.signal);
     }
   }
 

@@ -118,6 +118,9 @@ export class SubscriptionKeeper {
       kept,
       starting.map(({ id }) => id),
     );
+    // A run that was under way may have made up for the first mark before they ran.
+    if (starting.length > 0)
+      await this.healer.mark("A Subscription has begun; what changed before is being fetched.");
     this.checkAtMs = this.now() + keep.checkEveryMs;
     this.endedAtCheck = this.endedNow();
   }
