@@ -41,6 +41,7 @@ import { type FetchBackOptions, startFetchBack } from "./fetch-back/index.js";
 import { forgetErased } from "./forget-erased.js";
 import { startHotCopies } from "./hot-copies.js";
 import { type Live, type LiveOptions, startLive } from "./live.js";
+import { Opened } from "./opened.js";
 import { lakePins } from "./pins.js";
 import { journalPorts } from "./receive.js";
 import { servingKey } from "./serving-key.js";
@@ -126,7 +127,18 @@ function withReceiver(app: HttpApp, receiver: Receiver): HttpApp {
  * `close` waits for answers under way, then frees the engine; the lake stays the caller's to close.
  */
 export async function serveLake(lake: Lake, options: ServeOptions): Promise<LakeServer> {
+  const opened = new Opened();
+  try {
+    return await serving(lake, options, opened);
+  } catch (error) {
+    await opened.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function serving(lake: Lake, options: ServeOptions, opened: Opened): Promise<LakeServer> {
   const temporaryFolder = await lake.store.stagingDirectory("answers");
+  opened.add(() => rm(temporaryFolder, { recursive: true, force: true }));
   const memoryLimitBytes = Math.max(256 * MIB, (options.memoryLimitBytes ?? 1024 * MIB) / 2);
   const database = await Database.open({
     memoryLimitBytes,
@@ -134,6 +146,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
     preserveInsertionOrder: true,
     keepParquetFooters: true,
   });
+  opened.add(() => database.close());
   const log = createLogger({ level: logLevel(process.env["FHIR_LAKE_LOG"]) });
   const runs = new Ledger({ store: lake.store, clock: systemClock });
   const hot = await startHotCopies(lake, {
@@ -143,18 +156,23 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
     memoryLimitBytes: Math.max(128 * MIB, memoryLimitBytes / 4),
     onError: (error) => log.warn("copying a view", { code: codeOf(error) }),
   });
+  opened.add(() => hot?.close());
   const batch = lakeCatalog(lake, hot);
   const live = await liveSide(lake, database, options.live, log);
+  opened.add(() => live?.close());
   const data = live === undefined ? batch : mergedCatalog({ batch, live: live.rows, database });
   const { access } = options;
   const whole = withSystemViews(data, [runsView(runs)]);
   const catalog =
     access === undefined ? whole : policedCatalog(whole, { policy: () => access.scope.policy(), database });
   const canary = live === undefined ? undefined : canaryOf(lake, { live, batch, database }, options, log);
+  opened.add(() => canary?.stop());
   const { publicUrl } = options;
   const allowed = allowedHosts(options.host, publicUrl);
   const query = createQuery({ catalog, database, temporaryFolder }, { sandbox: { warm: true } });
+  opened.add(() => query.close());
   const jobs = await jobsOf(lake);
+  opened.add(() => jobs.close());
   const cursorKey = await servingKey(lake.store);
   const deadLetters = new DeadLetterCounts();
   const questions = createApp({
@@ -205,7 +223,9 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
           clock: systemClock,
           onError: (error) => log.error("fetching back", { code: codeOf(error) }),
         });
+  opened.add(() => fetching?.stop());
   const server = await startServer(app, { host: options.host, port: options.port });
+  opened.add(() => server.close());
   // Only now: a server that is asked for notifications sends the first one at once.
   const following =
     live === undefined || fetching === undefined || !isFollowing(options.live, live)
@@ -222,6 +242,7 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
           clock: systemClock,
           onError: (error) => log.error("following sources", { code: codeOf(error) }),
         });
+  opened.add(() => following?.stop());
   const background = new AbortController();
   const compacting =
     options.compaction === false
@@ -250,26 +271,11 @@ export async function serveLake(lake: Lake, options: ServeOptions): Promise<Lake
     },
     onError: (error) => log.error("forgetting the erased", { code: codeOf(error) }),
   });
-  return {
-    ...server,
-    live,
-    close: async () => {
-      await following?.stop();
-      await server.close();
-      background.abort();
-      await compacting;
-      await forgetting;
-      await trimming;
-      await fetching?.stop();
-      await canary?.stop();
-      await jobs.close();
-      await query.close();
-      await live?.close();
-      await hot?.close();
-      database.close();
-      await rm(temporaryFolder, { recursive: true, force: true });
-    },
-  };
+  opened.add(async () => {
+    background.abort();
+    await Promise.all([compacting, forgetting, trimming]);
+  });
+  return { ...server, live, close: () => opened.close() };
 }
 
 /** The jobs of this machine's servers of the lake, without what earlier servers left undone or an erasure has taken since. */

@@ -107,6 +107,13 @@ describe("npm start on an empty lake", () => {
     expect((await seen())[1]).toBeGreaterThanOrEqual(rows!);
   }, 90_000);
 
+  it("ends with a sentence when its port is taken, with live changes too", async () => {
+    const { finished } = startCli(["start", "--live", "--port", new URL(server.url).port, "--lake", lake]);
+    const { code, stderr } = await finished;
+    expect(code).toBeGreaterThan(0);
+    expect(stderr).toContain("is taken");
+  }, 60_000);
+
   it("stops cleanly and reuses the lake the next time", async () => {
     const first = (await get("/views/patient_demographics.csv")).headers.get("x-lake-snapshot");
     expect((await server.stop()).code).toBe(0);

@@ -1,5 +1,6 @@
 import type { Lake } from "#lake";
 import { configuredAccess, type ServerAccess } from "../../access/configured-access.js";
+import { type Opened, withOpened } from "../../opened.js";
 import { serveLake, untilStopped } from "../../serve.js";
 import { startTracing } from "../../tracing.js";
 import type { Command, Invocation } from "../command.js";
@@ -83,6 +84,14 @@ export function tellWhoMayAsk({ output }: Invocation, { isOpen }: ServerAccess):
     output.note("Callers show an API key (fhir-lake keys create) or an access token; see docs/security.md.");
 }
 
+/** Opens the lake for a server, and closes whatever the server was made of before it. */
+export function withServed(
+  invocation: Invocation,
+  work: (lake: Lake, opened: Opened) => Promise<number>,
+): Promise<number> {
+  return withLake(invocation, (lake) => withOpened((opened) => work(lake, opened)));
+}
+
 /** `fhir-lake serve` */
 export const serveCommand: Command = {
   name: ["serve"],
@@ -93,11 +102,14 @@ export const serveCommand: Command = {
   options: ADDRESS_OPTIONS,
   positionals: [0, 0],
   run: (invocation) =>
-    withLake(invocation, async (lake) => {
+    withServed(invocation, async (lake, opened) => {
       const memoryLimitBytes = memoryLimit(invocation);
-      const access = await accessSide(invocation, lake);
-      const { live, close } = await liveSide(invocation, lake);
       const tracing = await startTracing(invocation.environment);
+      opened.add(() => tracing.close());
+      const access = await accessSide(invocation, lake);
+      opened.add(() => access.close());
+      const { live, close } = await liveSide(invocation, lake);
+      opened.add(close);
       const server = await serveLake(lake, {
         ...address(invocation),
         access,
@@ -107,14 +119,11 @@ export const serveCommand: Command = {
         live,
         ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
       });
+      opened.add(() => server.close());
       invocation.output.document({ url: server.url });
       tellWhoMayAsk(invocation, access);
       invocation.output.line(`Serving ${lake.store.location} on ${server.url} (Ctrl+C stops)`);
       await withSchedules(invocation, lake, untilStopped);
-      await server.close();
-      await access.close();
-      await close();
-      await tracing.close();
       return EXIT.ok;
     }),
 };

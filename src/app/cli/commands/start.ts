@@ -13,14 +13,13 @@ import type { Command, Invocation } from "../command.js";
 import { loadedConfig, stalenessTargets } from "../config-option.js";
 import { EXIT } from "../exit-code.js";
 import { liveSide } from "../live-option.js";
-import { withLake } from "../open-lake.js";
 import { memoryLimit, parseCount, textOption } from "../option-value.js";
 import { checkedQueries } from "../queries-option.js";
 import { withSchedules } from "../schedule-beside.js";
 import { selfCheckSide } from "../self-check-option.js";
 import { wantedViews } from "../views-option.js";
 import { ingestProgress } from "./ingest-ndjson.js";
-import { ADDRESS_HELP, ADDRESS_OPTIONS, accessSide, address, tellWhoMayAsk } from "./serve.js";
+import { ADDRESS_HELP, ADDRESS_OPTIONS, accessSide, address, tellWhoMayAsk, withServed } from "./serve.js";
 
 /** Name of the source that the synthetic population is stored under. */
 const SOURCE = "synthetic";
@@ -149,14 +148,16 @@ export const startCommand: Command = {
   },
   positionals: [0, 0],
   run: (invocation) =>
-    withLake(invocation, async (lake) => {
+    withServed(invocation, async (lake, opened) => {
       const patients = parseCount(textOption(invocation.values, "patients") ?? "500", "patients", 1);
       const at = address(invocation);
       const access = await accessSide(invocation, lake);
+      opened.add(() => access.close());
       if ((await lake.history.latest()) === undefined) await fill(lake, invocation, patients);
       else await completeViews(lake, invocation);
       const memoryLimitBytes = memoryLimit(invocation);
       const { live, close } = await liveSide(invocation, lake);
+      opened.add(close);
       const demo = invocation.values["live"] === true ? demoSender() : undefined;
       if (demo !== undefined && live === undefined) {
         throw new LakeError(
@@ -166,6 +167,7 @@ export const startCommand: Command = {
         );
       }
       const tracing = await startTracing(invocation.environment);
+      opened.add(() => tracing.close());
       const server = await serveLake(lake, {
         ...at,
         access,
@@ -178,6 +180,7 @@ export const startCommand: Command = {
             : { ...live, senders: new Map([...live.senders, ...(demo?.senders ?? [])]) },
         ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
       });
+      opened.add(() => server.close());
       invocation.output.document({ url: server.url });
       tellWhoMayAsk(invocation, access);
       for (const line of greeting(server.url, demo !== undefined)) invocation.output.line(line);
@@ -187,10 +190,6 @@ export const startCommand: Command = {
       await withSchedules(invocation, lake, untilStopped);
       stop.abort();
       await flowing;
-      await server.close();
-      await access.close();
-      await close();
-      await tracing.close();
       return EXIT.ok;
     }),
 };
