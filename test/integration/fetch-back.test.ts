@@ -158,7 +158,11 @@ describe("the place of a delete that is read back", { timeout: 60_000 }, () => {
       sequence: 0,
     }).clock;
   /** Reads `Patient/p` back with a clock of ours that runs an hour ahead. */
-  const look = async (policy: OrderPolicy, order: string | undefined): Promise<Looked | undefined> =>
+  const look = async (
+    policy: OrderPolicy,
+    order: string | undefined,
+    type = "Patient",
+  ): Promise<Looked | undefined> =>
     new Look({
       name: "main",
       source: { policy, http },
@@ -166,7 +170,7 @@ describe("the place of a delete that is read back", { timeout: 60_000 }, () => {
       knownOrder: async () => order,
       context: async () => ({ receivedAt: instantOfMs(Date.now() + AHEAD_MS), sequence: 0 }),
       signal: new AbortController().signal,
-    }).at({ type: "Patient", id: "p" }, true);
+    }).at({ type, id: "p" }, true);
   const changeOf = (looked: Looked | undefined): NewChange => {
     if (looked?.kind !== "change") throw new Error(`not a change: ${looked?.kind}`);
     return looked.change;
@@ -194,6 +198,15 @@ describe("the place of a delete that is read back", { timeout: 60_000 }, () => {
       expect([created, deleted.clock, second].sort()).toEqual([second, deleted.clock, created]);
     },
   );
+
+  it("is refused for good where FHIR has no such type", async () => {
+    await open({});
+    server.faults.add({ match: { pattern: "Nobody" }, fault: { kind: "status", status: 410 } });
+    expect(await look("time", undefined, "Nobody")).toMatchObject({
+      kind: "refused",
+      rejection: { code: "unknown-resource-type" },
+    });
+  });
 
   it("is just above what is known where the server tells neither version nor history", async () => {
     await open({ changes: { history: [] } });

@@ -78,6 +78,9 @@ export class Look {
       return await this.judge(named, seen);
     } catch (error) {
       if (this.request.signal.aborted) throw error;
+      // A delete of a type that FHIR does not have.
+      if (error instanceof Rejection)
+        return { kind: "refused", rejection: error, body: Buffer.from(JSON.stringify(named)) };
       return { kind: "failed", error, isFinal: FINAL.some((code) => isLakeError(error, code)) };
     }
   }
@@ -137,12 +140,9 @@ export class Look {
       ...(instant === undefined ? {} : { lastUpdated: { text: lastUpdated!, instant } }),
     };
     const context = await this.context(facts.serverMs);
-    if (isPlaced(told, context.policy)) {
-      return { kind: "change", change: this.request.reader.delete(told, context) };
-    }
-    const after = facts.order?.slice(0, 32);
-    const unplaced = { ...told, ...(after === undefined ? {} : { after }) };
-    return { kind: "change", change: this.request.reader.delete(unplaced, context) };
+    const after = isPlaced(told, context.policy) ? undefined : facts.order?.slice(0, 32);
+    const deleted = { ...told, ...(after === undefined ? {} : { after }) };
+    return { kind: "change", change: this.request.reader.delete(deleted, context) };
   }
 
   private async context(serverMs?: number): Promise<ChangeContext> {
